@@ -1,0 +1,202 @@
+package dag_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
+	"pgregory.net/rapid"
+
+	"padron/workflows/dag"
+)
+
+// runGraph runs a graph in the SDK's test environment and returns its statuses.
+func runGraph(t require.TestingT, build func() (*dag.Graph, error)) (map[string]dag.Status, error) {
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestWorkflowEnvironment()
+	statuses := map[string]dag.Status{}
+	env.ExecuteWorkflow(func(ctx workflow.Context) error {
+		g, err := build()
+		if err != nil {
+			return err
+		}
+		err = g.Run(ctx)
+		for _, s := range g.Status() {
+			statuses[s.Name] = s
+		}
+		return err
+	})
+	require.True(t, env.IsWorkflowCompleted())
+	return statuses, env.GetWorkflowError()
+}
+
+var errTask = errors.New("broken")
+
+func TestItemsFollowEachOtherWithoutABarrier(t *testing.T) {
+	const items = 6
+	var order []string
+	running, most := 0, 0
+	statuses, err := runGraph(t, func() (*dag.Graph, error) {
+		return dag.New(
+			dag.Task{Name: "plan", Run: func(workflow.Context) error { return nil }},
+			dag.Task{
+				Name: "fetch", After: []string{"plan"}, Limit: 2, Items: func() int { return items },
+				Each: func(ctx workflow.Context, i int) error {
+					running++
+					most = max(most, running)
+					err := workflow.Sleep(ctx, time.Duration(1+i%2)*time.Minute)
+					running--
+					order = append(order, fmt.Sprint("fetch ", i))
+					return err
+				},
+			},
+			dag.Task{
+				Name: "clean", Per: "fetch", Limit: 1,
+				Each: func(ctx workflow.Context, i int) error {
+					order = append(order, fmt.Sprint("clean ", i))
+					return workflow.Sleep(ctx, time.Second)
+				},
+			},
+			dag.Task{Name: "gate", After: []string{"clean"}, Run: func(workflow.Context) error {
+				order = append(order, "gate")
+				return nil
+			}},
+		)
+	})
+	require.NoError(t, err)
+	require.Equal(t, 2, most, "the bound is used and kept")
+	require.Equal(t, "fetch 0", order[0])
+	require.Equal(t, "clean 0", order[1], "the first item is cleaned while others are fetched")
+	require.Equal(t, "gate", order[len(order)-1])
+	require.Len(t, order, 2*items+1)
+	require.Equal(t, items, statuses["clean"].Done)
+}
+
+func TestAFailureInTheMiddleOfAChain(t *testing.T) {
+	cleaned := 0
+	statuses, err := runGraph(t, func() (*dag.Graph, error) {
+		return dag.New(
+			dag.Task{Name: "fetch", Limit: 1, Items: func() int { return 5 }, Each: func(_ workflow.Context, i int) error {
+				if i == 2 {
+					return errTask
+				}
+				return nil
+			}},
+			dag.Task{Name: "clean", Per: "fetch", Limit: 3, Each: func(workflow.Context, int) error { cleaned++; return nil }},
+			dag.Task{Name: "gate", After: []string{"clean"}, Run: func(workflow.Context) error { return nil }},
+			dag.Task{Name: "alarm", Rule: dag.OneFailed, After: []string{"fetch", "gate"}, Run: func(workflow.Context) error { return nil }},
+			dag.Task{Name: "report", Rule: dag.AllDone, After: []string{"gate"}, Run: func(workflow.Context) error { return nil }},
+			dag.Task{Name: "celebrate", Rule: dag.NoneFailed, After: []string{"gate"}, Run: func(workflow.Context) error { return nil }},
+		)
+	})
+	require.ErrorContains(t, err, "fetch: broken")
+	require.Equal(t, 2, cleaned, "no item after the failure")
+	require.Equal(t, dag.Failed, statuses["fetch"].State)
+	require.Equal(t, dag.Skipped, statuses["clean"].State)
+	require.Equal(t, dag.Skipped, statuses["gate"].State)
+	require.Equal(t, dag.Done, statuses["alarm"].State)
+	require.Equal(t, dag.Done, statuses["report"].State)
+	require.Equal(t, dag.Skipped, statuses["celebrate"].State)
+}
+
+func TestDeclarationsThatCannotRun(t *testing.T) {
+	run := func(workflow.Context) error { return nil }
+	each := func(workflow.Context, int) error { return nil }
+	for want, tasks := range map[string][]dag.Task{
+		`task "": a task needs a name`:                    {{Run: run}},
+		`task "a": a task needs a name of its own`:        {{Name: "a", Run: run}, {Name: "a", Run: run}},
+		`task "a": comes after "b"`:                       {{Name: "a", Run: run, After: []string{"b"}}, {Name: "b", Run: run}},
+		`task "a": needs either Run or Each`:              {{Name: "a"}},
+		`task "a": a mapped task needs a limit`:           {{Name: "a", Each: each, Items: func() int { return 1 }}},
+		`task "a": a mapped task needs either Items or`:   {{Name: "a", Each: each, Limit: 1}},
+		`task "b": follows "a", which is not an earlier m`: {{Name: "a", Run: run}, {Name: "b", Each: each, Limit: 1, Per: "a"}},
+	} {
+		_, err := dag.New(tasks...)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// outcome of one generated task when it is given its turn.
+type outcome int
+
+const (
+	succeeds outcome = iota
+	fails
+	skips
+)
+
+// TestStatesEqualTheModel draws any graph of single tasks with any rules and
+// outcomes and compares the final states with a model that works from the
+// rules' definitions alone.
+func TestStatesEqualTheModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 9).Draw(t, "tasks")
+		tasks := make([]dag.Task, n)
+		want := make([]dag.State, n)
+		laundered := make([]bool, n) // skipped with a failure as its root
+		for i := range n {
+			out := outcome(rapid.IntRange(0, 2).Draw(t, "outcome"))
+			minutes := rapid.IntRange(0, 5).Draw(t, "minutes")
+			tasks[i] = dag.Task{Name: fmt.Sprint("t", i), Rule: dag.Rule(rapid.IntRange(0, 3).Draw(t, "rule"))}
+			tasks[i].Run = func(ctx workflow.Context) error {
+				if err := workflow.Sleep(ctx, time.Duration(minutes)*time.Minute); err != nil {
+					return err
+				}
+				return map[outcome]error{fails: errTask, skips: dag.ErrSkip}[out]
+			}
+			done, failed, before := 0, 0, 0
+			for j := range i {
+				if !rapid.Bool().Draw(t, "edge") {
+					continue
+				}
+				before++
+				tasks[i].After = append(tasks[i].After, fmt.Sprint("t", j))
+				if want[j] == dag.Done {
+					done++
+				}
+				if want[j] == dag.Failed || laundered[j] {
+					failed++
+				}
+			}
+			runs := map[dag.Rule]bool{
+				dag.AllSuccess: done == before, dag.AllDone: true,
+				dag.OneFailed: failed > 0, dag.NoneFailed: failed == 0,
+			}[tasks[i].Rule]
+			switch {
+			case !runs:
+				want[i], laundered[i] = dag.Skipped, failed > 0
+			default:
+				want[i] = map[outcome]dag.State{succeeds: dag.Done, fails: dag.Failed, skips: dag.Skipped}[out]
+			}
+		}
+		got, _ := runGraph(t, func() (*dag.Graph, error) { return dag.New(tasks...) })
+		for i := range n {
+			require.Equal(t, want[i], got[tasks[i].Name].State, "task %d of %+v", i, tasks)
+		}
+	})
+}
+
+func ExampleGraph_Mermaid() {
+	g, err := dag.New(
+		dag.Task{Name: "plan", Run: func(workflow.Context) error { return nil }},
+		dag.Task{Name: "fetch", After: []string{"plan"}, Limit: 4, Items: func() int { return 8 }, Each: func(workflow.Context, int) error { return nil }},
+		dag.Task{Name: "clean", Per: "fetch", Limit: 2, Each: func(workflow.Context, int) error { return nil }},
+		dag.Task{Name: "report", Rule: dag.AllDone, After: []string{"clean"}, Run: func(workflow.Context) error { return nil }},
+	)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Print(g.Mermaid())
+	// Output:
+	//     plan[plan]
+	//     fetch@{ shape: procs, label: "fetch<br/>at most 4 at once" }
+	//     plan --> fetch
+	//     clean@{ shape: procs, label: "clean<br/>at most 2 at once" }
+	//     fetch -. item by item .-> clean
+	//     report[report]
+	//     clean -- all_done --> report
+}
