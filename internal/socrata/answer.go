@@ -1,0 +1,232 @@
+package socrata
+
+import (
+	"bytes"
+	"compress/flate"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/klauspost/compress/gzip"
+)
+
+// errStalled is why a request was given up: the body stopped coming.
+var errStalled = errors.New("the body stopped coming")
+
+// answer is what came back for one request. It is an io.Reader of the decompressed body once opened.
+type answer struct {
+	client   *Client
+	asked    string
+	url      *url.URL
+	response *http.Response
+	version  Version
+
+	// parent is the caller's context, ctx the request's own; stop ends the latter.
+	parent context.Context
+	ctx    context.Context
+	stop   context.CancelCauseFunc
+	// timer runs while a read of the body waits, so that a slow reader of the page is not taken for a
+	// stalled portal.
+	timer *time.Timer
+
+	body io.Reader
+	wire int64
+}
+
+// open makes the body of a 200 readable. HTML is refused here, before a byte of it can be taken for rows.
+func (a *answer) open() error {
+	if kind, _, err := mime.ParseMediaType(a.response.Header.Get("Content-Type")); err == nil && strings.Contains(kind, "html") {
+		return a.garbage("an HTML page", nil)
+	}
+	a.body = wireReader{a}
+	switch encoding := strings.ToLower(a.response.Header.Get("Content-Encoding")); encoding {
+	case "", "identity":
+	case "gzip", "x-gzip":
+		unzip, err := gzip.NewReader(wireReader{a})
+		if err != nil {
+			return a.unread(err)
+		}
+		a.body = unzip
+	default:
+		return a.garbage(fmt.Sprintf("a body encoded as %q", encoding), nil)
+	}
+	return nil
+}
+
+// wireReader reads the body as it came, counting its bytes and watching for a stall.
+type wireReader struct{ a *answer }
+
+func (w wireReader) Read(p []byte) (int, error) {
+	w.a.timer.Reset(w.a.client.idle)
+	n, err := w.a.response.Body.Read(p)
+	w.a.timer.Stop()
+	w.a.wire += int64(n)
+	return n, err
+}
+
+func (a *answer) Read(p []byte) (int, error) { return a.body.Read(p) }
+
+// Close frees the connection. What is left of a body is not read: it may be large.
+func (a *answer) Close() {
+	a.timer.Stop()
+	_ = a.response.Body.Close()
+	a.stop(nil)
+}
+
+// readSmall returns the whole body, which must not be longer than limit bytes.
+func (a *answer) readSmall(limit int64) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(a, limit+1))
+	if err != nil {
+		return nil, a.unread(err)
+	}
+	if int64(len(body)) > limit {
+		return nil, a.garbage(fmt.Sprintf("more than %d bytes", limit), nil)
+	}
+	return body, nil
+}
+
+// readSingle returns the only value of an answer of one row with one column, as text. It is false when the
+// answer has no row or its row no column.
+func (a *answer) readSingle() (value string, ok bool, err error) {
+	body, err := a.readSmall(maxSmallBody)
+	if err != nil {
+		return "", false, err
+	}
+	rows := 0
+	for row, err := range Rows(bytes.NewReader(body)) {
+		if err != nil {
+			return "", false, a.garbage(start(body), err)
+		}
+		rows++
+		if rows > 1 {
+			return "", false, a.garbage("several rows for a question with one answer", nil)
+		}
+		value, ok = single(row)
+	}
+	return value, ok, nil
+}
+
+// single returns the text of the first member of a valid JSON object, when that is a string or a number.
+func single(row jsontext.Value) (string, bool) {
+	d := jsontext.NewDecoder(bytes.NewBuffer(row))
+	for range 2 { // the brace, the name
+		if token, err := d.ReadToken(); err != nil || token.Kind() == '}' {
+			return "", false
+		}
+	}
+	value, err := d.ReadValue()
+	if err != nil {
+		return "", false
+	}
+	text, ok := appendText(nil, value)
+	return string(text), ok
+}
+
+// refused is the error for an answer with any status but 200.
+func (a *answer) refused() error {
+	r := a.response
+	e := a.newError(kindOf(r.StatusCode))
+	e.RetryAfter = parseRetryAfter(r.Header.Get("Retry-After"), dateOf(r.Header))
+	if e.Kind == Moved {
+		if to, err := r.Location(); err == nil {
+			e.Message = "to " + withoutQuery(to)
+		}
+		return e
+	}
+	body := io.Reader(wireReader{a})
+	if strings.Contains(strings.ToLower(r.Header.Get("Content-Encoding")), "gzip") {
+		// A broken gzip header leaves nothing to read, and the status says enough.
+		unzip, err := gzip.NewReader(body)
+		if err != nil {
+			return e
+		}
+		body = unzip
+	}
+	// An envelope that is cut off or whose end never comes still says what it said before.
+	head, _ := io.ReadAll(io.LimitReader(body, maxErrorBody))
+	e.Code, e.Message = parseEnvelope(head)
+	e.Code, e.Message = a.client.redact(e.Code), a.client.redact(e.Message)
+	if a.parent.Err() != nil {
+		return a.broken(a.parent.Err())
+	}
+	return e
+}
+
+// unread is the error for a body that could not be read to its end.
+func (a *answer) unread(err error) error {
+	var corrupt flate.CorruptInputError
+	switch {
+	case a.ctx.Err() != nil:
+		return a.broken(err)
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return a.garbage("a truncated body", err)
+	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.As(err, &corrupt):
+		return a.garbage("a body that is not gzip as announced", err)
+	}
+	return a.broken(err)
+}
+
+// broken is the error for a request that ended without a whole answer: the caller's own doing when its
+// context is over, else the network's.
+func (a *answer) broken(err error) error {
+	if cause := a.parent.Err(); cause != nil {
+		return fmt.Errorf("ask %s for %s: %w", a.url.Host, a.asked, cause)
+	}
+	if cause := context.Cause(a.ctx); errors.Is(cause, errStalled) {
+		err = fmt.Errorf("%w for %s", errStalled, a.client.idle)
+	}
+	// url.Error repeats the whole address, query and all.
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		err = ue.Err
+	}
+	e := a.newError(Network)
+	e.Err = err
+	return e
+}
+
+// garbage is the error for a 200 whose body is not what was asked for; what says what it is instead.
+func (a *answer) garbage(what string, err error) error {
+	e := a.newError(Garbage)
+	e.Message = a.client.redact(what)
+	e.Err = err
+	return e
+}
+
+func (a *answer) newError(kind Kind) *Error {
+	e := &Error{Kind: kind, Asked: a.asked, ID: a.client.id, URL: withoutQuery(a.url)}
+	if a.response != nil {
+		e.Status = a.response.StatusCode
+		e.RequestID = a.version.RequestID
+	}
+	return e
+}
+
+// redact takes the app token out of what a portal or a proxy echoes.
+func (c *Client) redact(s string) string {
+	if c.appToken == "" {
+		return s
+	}
+	return strings.ReplaceAll(s, c.appToken, "…")
+}
+
+// withoutQuery is the address up to its path, for people to read.
+func withoutQuery(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
+
+// dateOf is the portal's own time of an answer, so that a clock set wrong here does not spoil a Retry-After
+// date; the local time when it does not say.
+func dateOf(h http.Header) time.Time {
+	if t, err := http.ParseTime(h.Get("Date")); err == nil {
+		return t
+	}
+	return time.Now()
+}

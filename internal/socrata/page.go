@@ -1,0 +1,264 @@
+package socrata
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxRowBytes bounds one row. Rows of a register are about a kilobyte, a polygon some megabytes; beyond that
+// something is wrong, and the row would be held whole.
+const maxRowBytes = 16 << 20
+
+// copyBytes is how much of a page is handed on at once.
+const copyBytes = 64 << 10
+
+// PageInfo says what a page held.
+type PageInfo struct {
+	Rows int
+	// FirstKey and LastKey are the keys of the first and last row that have one. A key that is a JSON
+	// number is its text.
+	FirstKey, LastKey string
+	// Ordered: every row has a key, and each key is greater than the one before in byte order, which is
+	// also to say that none came twice. In a page of null keys: no row has a key.
+	Ordered bool
+	Version Version
+	// Bytes is the size of the page in bytes as written, WireBytes as it was sent, compressed or not.
+	Bytes, WireBytes int64
+}
+
+// Page asks once for the rows of the range in key order, limit of them at most (1 to [MaxPage]), and writes
+// the decompressed body verbatim to dst while it comes, checking that it is a whole JSON array of objects
+// and nothing after it. A page of limit rows may not be all: ask for the range after its LastKey. Rows
+// without a key are in no order and cannot be asked for further.
+//
+// On an error, what dst has received is to be thrown away. It is an [*Error], the context's error, or that
+// of dst. The page is never held: memory stays at some buffers and one row.
+func (c *Client) Page(ctx context.Context, key string, r Range, limit int, dst io.Writer) (PageInfo, error) {
+	if limit < 1 || limit > MaxPage {
+		return PageInfo{}, fmt.Errorf("a page of %d rows: must be 1 to %d", limit, MaxPage)
+	}
+	q := query{where: r.Where(key), order: key, limit: limit}
+	if r.NullKeys {
+		q.order = ":id"
+	}
+	a, err := c.get(ctx, "rows "+r.String(), q.soda2(c.id))
+	if err != nil {
+		return PageInfo{}, err
+	}
+	defer a.Close()
+
+	body := &tee{src: a, dst: dst, buf: make([]byte, copyBytes)}
+	info, err := scan(body, key, r.NullKeys)
+	switch {
+	case body.writeErr != nil:
+		return PageInfo{}, fmt.Errorf("write rows %s: %w", r, body.writeErr)
+	case body.readErr != nil:
+		return PageInfo{}, a.unread(body.readErr)
+	case err != nil:
+		return PageInfo{}, a.garbage(start(body.head), err)
+	case info.Rows > limit:
+		return PageInfo{}, a.garbage(fmt.Sprintf("%d rows where %d were asked for", info.Rows, limit), nil)
+	}
+	info.Version = a.version
+	info.Bytes = body.n
+	info.WireBytes = a.wire
+	return info, nil
+}
+
+// scan decodes a page and says what it held.
+func scan(body io.Reader, key string, nullKeys bool) (PageInfo, error) {
+	name, err := jsontext.AppendQuote(nil, key)
+	if err != nil {
+		return PageInfo{}, fmt.Errorf("key column %q: %w", key, err)
+	}
+	info := PageInfo{Ordered: true}
+	var (
+		find       keyFinder
+		this, last []byte
+		keyed      bool
+	)
+	for row, err := range Rows(body) {
+		if err != nil {
+			return PageInfo{}, err
+		}
+		info.Rows++
+		value, ok := find.key(row, name)
+		if ok {
+			this, ok = appendText(this[:0], value)
+		}
+		if !ok {
+			info.Ordered = info.Ordered && nullKeys
+			continue
+		}
+		switch {
+		case nullKeys:
+			info.Ordered = false
+		case keyed && bytes.Compare(last, this) >= 0:
+			info.Ordered = false
+		}
+		if !keyed {
+			info.FirstKey = string(this)
+		}
+		keyed = true
+		this, last = last, this
+	}
+	info.LastKey = string(last)
+	return info, nil
+}
+
+// keyFinder finds the key in row after row without allocating.
+type keyFinder struct {
+	buffer  bytes.Buffer
+	decoder jsontext.Decoder
+}
+
+// key returns the value of the member with the quoted name. The row is known to be a valid object.
+func (f *keyFinder) key(row jsontext.Value, quotedName []byte) (jsontext.Value, bool) {
+	f.buffer = *bytes.NewBuffer(row)
+	f.decoder.Reset(&f.buffer, jsontext.AllowDuplicateNames(true))
+	d := &f.decoder
+	if _, err := d.ReadToken(); err != nil {
+		return nil, false
+	}
+	for d.PeekKind() == '"' {
+		name, err := d.ReadValue()
+		if err != nil {
+			return nil, false
+		}
+		if bytes.Equal(name, quotedName) {
+			value, err := d.ReadValue()
+			return value, err == nil
+		}
+		if d.SkipValue() != nil {
+			return nil, false
+		}
+	}
+	return nil, false
+}
+
+// appendText appends the text of a JSON string, unquoted, or number to dst. It is false for anything else.
+func appendText(dst []byte, value jsontext.Value) ([]byte, bool) {
+	switch value.Kind() {
+	case '"':
+		dst, err := jsontext.AppendUnquote(dst, value)
+		return dst, err == nil
+	case '0':
+		return append(dst, value...), true
+	default:
+		return dst, false
+	}
+}
+
+// Rows decodes a JSON array of objects one row at a time. A row is valid until the next one. An error ends
+// the sequence and comes with a nil row: input that is cut off, that is not JSON or not an array of
+// objects, that has members of the same name in a row, or that goes on after the array.
+func Rows(r io.Reader) iter.Seq2[jsontext.Value, error] {
+	return func(yield func(jsontext.Value, error) bool) {
+		in := &bounded{r: r}
+		d := jsontext.NewDecoder(in)
+		in.decoder = d
+		if token, err := d.ReadToken(); err != nil {
+			yield(nil, notRows(0, err))
+			return
+		} else if token.Kind() != '[' {
+			yield(nil, notRows(0, fmt.Errorf("%s instead of an array", token.Kind())))
+			return
+		}
+		n := 0
+		for d.PeekKind() == '{' {
+			row, err := d.ReadValue()
+			if err != nil {
+				yield(nil, notRows(n, err))
+				return
+			}
+			n++
+			if !yield(row, nil) {
+				return
+			}
+		}
+		if token, err := d.ReadToken(); err != nil {
+			yield(nil, notRows(n, err))
+			return
+		} else if token.Kind() != ']' {
+			yield(nil, notRows(n, fmt.Errorf("%s instead of an object", token.Kind())))
+			return
+		}
+		// To the very end: what follows would be a second answer, and the checksum of a compressed body
+		// comes last.
+		if _, err := d.ReadToken(); err == nil {
+			yield(nil, notRows(n, errors.New("more after the end of the array")))
+		} else if !errors.Is(err, io.EOF) {
+			yield(nil, notRows(n, err))
+		}
+	}
+}
+
+// notRows is the error after n good rows.
+func notRows(n int, err error) error {
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("not a whole JSON array of objects, after %d rows: %w", n, err)
+}
+
+// bounded stops a decoder that would have to hold more than maxRowBytes to finish one row.
+type bounded struct {
+	r       io.Reader
+	decoder *jsontext.Decoder
+	n       int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.n-b.decoder.InputOffset() > maxRowBytes {
+		return 0, fmt.Errorf("a row of more than %d bytes", int64(maxRowBytes))
+	}
+	n, err := b.r.Read(p)
+	b.n += int64(n)
+	return n, err
+}
+
+// tee is a reader that writes what it reads to dst, in large pieces, and remembers whose error ended it.
+type tee struct {
+	src io.Reader
+	dst io.Writer
+	buf []byte
+	// rest is the part of buf written to dst and not yet read.
+	rest []byte
+	// head is the beginning of the body, to quote when it turns out to be no rows.
+	head              []byte
+	n                 int64
+	readErr, writeErr error
+}
+
+func (t *tee) Read(p []byte) (int, error) {
+	for len(t.rest) == 0 {
+		n, err := t.src.Read(t.buf)
+		if n > 0 {
+			if t.n == 0 {
+				t.head = bytes.Clone(t.buf[:min(n, 256)])
+			}
+			t.n += int64(n)
+			if _, err := t.dst.Write(t.buf[:n]); err != nil {
+				t.writeErr = err
+				return 0, err
+			}
+			t.rest = t.buf[:n]
+			break
+		}
+		if err != nil {
+			if err != io.EOF {
+				t.readErr = err
+			}
+			return 0, err
+		}
+	}
+	n := copy(p, t.rest)
+	t.rest = t.rest[n:]
+	return n, nil
+}
