@@ -1,0 +1,130 @@
+package dataset
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Column is a column of the live dataset, as the portal's metadata tell: fieldName and dataTypeName.
+type Column struct {
+	Name string `json:"name" bson:"name"`
+	Type string `json:"type" bson:"type"`
+}
+
+// Retyped is a column whose type on the portal is not one its field expects.
+type Retyped struct {
+	Column   string   `json:"column" bson:"column"`
+	Type     string   `json:"type" bson:"type"`
+	Expected []string `json:"expected" bson:"expected"`
+	Required bool     `json:"required" bson:"required"`
+}
+
+// Check is the live dataset held against the spec. Every live column is mapped, volatile, ignored, or in New.
+type Check struct {
+	MissingRequired []string  `json:"missing_required,omitempty" bson:"missing_required,omitempty"` // fields (paths) none of whose columns is there
+	MissingOptional []string  `json:"missing_optional,omitempty" bson:"missing_optional,omitempty"`
+	New             []Column  `json:"new,omitempty" bson:"new,omitempty"` // columns the spec does not know
+	Retyped         []Retyped `json:"retyped,omitempty" bson:"retyped,omitempty"`
+
+	spec *Spec
+}
+
+// portalTypes are the Socrata types a field type expects of its columns unless the field says otherwise.
+// A number column is none of text's: a key that became a number has lost its leading zeros.
+func portalTypes(t Type) []string {
+	switch t {
+	case Number:
+		return []string{"number", "double", "money", "percent"}
+	case Date:
+		return []string{"calendar_date", "date", "floating_timestamp", "fixed_timestamp"}
+	case Bool:
+		return []string{"checkbox"}
+	case Point, PointText:
+		return []string{"point", "location"}
+	case Text, Marker:
+		return []string{"text", "html", "url", "email", "phone"}
+	default:
+		return nil
+	}
+}
+
+// Check holds the live columns against the spec.
+func (s *Spec) Check(live []Column) Check {
+	types := make(map[string]string, len(live))
+	for _, c := range live {
+		types[c.Name] = c.Type
+	}
+	check := Check{spec: s}
+	for _, f := range s.Fields {
+		if f.Copy != "" {
+			continue
+		}
+		there := false
+		for _, column := range f.From {
+			t, ok := types[column]
+			if !ok {
+				continue
+			}
+			there = true
+			expected := f.PortalTypes
+			if expected == nil {
+				expected = portalTypes(f.Type)
+			}
+			if !slices.Contains(expected, t) {
+				check.Retyped = append(check.Retyped, Retyped{Column: column, Type: t, Expected: expected, Required: f.Required})
+			}
+		}
+		switch {
+		case there:
+		case f.Required:
+			check.MissingRequired = append(check.MissingRequired, f.Path)
+		default:
+			check.MissingOptional = append(check.MissingOptional, f.Path)
+		}
+	}
+	for _, c := range live {
+		if _, ignored := s.Ignored[c.Name]; !ignored && !s.mapped(c.Name) && !s.IsVolatile(c.Name) {
+			check.New = append(check.New, c)
+		}
+	}
+	return check
+}
+
+// Err says why a run must stop before anything is touched: a required column is gone or has another type.
+// It is nil when the run may go on, perhaps with Warnings.
+func (c Check) Err() error {
+	var why []string
+	for _, path := range c.MissingRequired {
+		f, _ := c.spec.Field(path)
+		why = append(why, fmt.Sprintf("required column %s is gone", strings.Join(f.From, " or ")))
+	}
+	for _, r := range c.Retyped {
+		if r.Required {
+			why = append(why, fmt.Sprintf("required column %s is now of type %s, expected %s", r.Column, r.Type, strings.Join(r.Expected, " or ")))
+		}
+	}
+	if len(why) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s/%s does not fit the spec %s: %s", c.spec.Portal.Host, c.spec.Portal.ID, c.spec.Name, strings.Join(why, "; "))
+}
+
+// Warnings are the differences a run lives with, one line each: lost optional columns, unknown columns, other
+// types.
+func (c Check) Warnings() []string {
+	var warnings []string
+	for _, path := range c.MissingOptional {
+		f, _ := c.spec.Field(path)
+		warnings = append(warnings, fmt.Sprintf("column %s is not there: %s stays empty", strings.Join(f.From, " or "), path))
+	}
+	for _, col := range c.New {
+		warnings = append(warnings, fmt.Sprintf("column %s (%s) is new: it is counted, not stored", col.Name, col.Type))
+	}
+	for _, r := range c.Retyped {
+		if !r.Required {
+			warnings = append(warnings, fmt.Sprintf("column %s is of type %s, expected %s", r.Column, r.Type, strings.Join(r.Expected, " or ")))
+		}
+	}
+	return warnings
+}

@@ -1,0 +1,261 @@
+// Package dataset holds the dataset specs: what a register on a Socrata portal looks like, and what becomes of
+// each of its columns. A spec is a YAML file, checked when it is read; another city is another file.
+package dataset
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// RulesVersion is the version of the cleaning rules (package cleaning). It is part of every spec's digest, so
+// raising it makes the next run rewrite every row that a changed rule concerns. Raise it with every change that
+// alters a document.
+const RulesVersion = 1
+
+// Type is the type of a field's values in the document.
+type Type string
+
+// The types of fields.
+const (
+	Text      Type = "text"       // a string
+	Number    Type = "number"     // an integer or a double; Socrata sends numbers as strings
+	Date      Type = "date"       // a day, kept as UTC midnight of the portal's wall date
+	Bool      Type = "bool"       // a checkbox
+	Marker    Type = "marker"     // true where the source has the marker's text, absent where it has nothing
+	Point     Type = "point"      // a GeoJSON point
+	PointText Type = "point_text" // a copy of a point as the portal's CSV shows it: POINT (lon lat)
+)
+
+// Rule names a cleaning rule of a text field.
+type Rule string
+
+// The rules of text fields; package cleaning says what each does.
+const (
+	RuleName     Rule = "name"     // placeholders and trailing signs of names
+	RuleAddress  Rule = "address"  // placeholders and undeliverable addresses
+	RuleCity     Rule = "city"     // spellings of the spec's cities
+	RuleState    Rule = "state"    // states of the USA and provinces of Canada
+	RuleZip      Rule = "zip"      // postal codes
+	RuleNAICS    Rule = "naics"    // industry codes
+	RuleMultiple Rule = "multiple" // descriptions that only say "Multiple"
+)
+
+// RuleSector is the rule of a dimension that makes an industry sector of an industry code.
+const RuleSector = "naics_sector"
+
+// Spec says everything Padron knows of one dataset. It is read-only once parsed.
+type Spec struct {
+	Name        string            `yaml:"name" json:"name"`   // [a-z0-9-], at most MaxName characters: part of the database's name
+	Title       string            `yaml:"title" json:"title"` // for people
+	Portal      Portal            `yaml:"portal" json:"portal"`
+	Key         string            `yaml:"key" json:"key"` // source column; its value is the document's _id
+	TimeZone    string            `yaml:"time_zone" json:"time_zone"`
+	Schedule    Schedule          `yaml:"schedule" json:"schedule"`
+	Volatile    []string          `yaml:"volatile" json:"volatile"`                   // source columns, or prefixes ending in *; not stored
+	Silent      []string          `yaml:"silent" json:"silent"`                       // document paths whose change alone is no change event
+	Ignored     map[string]string `yaml:"ignored,omitempty" json:"ignored,omitempty"` // source column: why it is not stored
+	Fields      []Field           `yaml:"fields" json:"fields"`                       // in the order of the document
+	Lifecycle   Lifecycle         `yaml:"lifecycle" json:"lifecycle"`
+	Dimensions  []Dimension       `yaml:"dimensions" json:"dimensions"`
+	Cities      Cities            `yaml:"cities,omitempty" json:"cities"`
+	Box         Box               `yaml:"box" json:"box"`
+	Brake       Brake             `yaml:"brake" json:"brake"`
+	License     string            `yaml:"license" json:"license"`
+	Attribution string            `yaml:"attribution" json:"attribution"`
+
+	location *time.Location
+	digest   string
+}
+
+// Portal is where a dataset is published.
+type Portal struct {
+	Host string `yaml:"host" json:"host"` // without scheme: data.sf.gov
+	ID   string `yaml:"id" json:"id"`     // four-by-four: g8m3-pdis
+}
+
+// Schedule says when the mirror runs, in the dataset's time zone.
+type Schedule struct {
+	Cron    string        `yaml:"cron" json:"cron"`         // minute hour day-of-month month day-of-week
+	Jitter  time.Duration `yaml:"jitter" json:"jitter"`     // a run starts up to this much later
+	CatchUp time.Duration `yaml:"catch_up" json:"catch_up"` // a run missed by more than this is dropped
+}
+
+// Field is one field of the document: a path of one or two names, and where its value comes from.
+type Field struct {
+	Path        string   `yaml:"path" json:"path"`
+	From        []string `yaml:"from,omitempty" json:"from,omitempty"` // source columns in order of preference: the first that has a value is taken
+	Copy        string   `yaml:"copy,omitempty" json:"copy,omitempty"` // instead of from: the path of the field whose value is shown anew
+	Type        Type     `yaml:"type" json:"type"`
+	Rules       []Rule   `yaml:"rules,omitempty" json:"rules,omitempty"`
+	Required    bool     `yaml:"required,omitempty" json:"required,omitempty"`         // its column must exist, and a value in it must be readable; a row may lack it
+	Sensitive   bool     `yaml:"sensitive,omitempty" json:"sensitive,omitempty"`       // may concern a private person
+	Search      bool     `yaml:"search,omitempty" json:"search,omitempty"`             // its words become search tokens
+	PortalTypes []string `yaml:"portal_types,omitempty" json:"portal_types,omitempty"` // Socrata types the column may have; default by type
+	Defaults    []string `yaml:"defaults,omitempty" json:"defaults,omitempty"`         // dates (2006-01-02) that stand for "not known"
+	Range       []int    `yaml:"range,omitempty" json:"range,omitempty"`               // smallest and largest plausible number
+	Marker      string   `yaml:"marker,omitempty" json:"marker,omitempty"`             // the text of a marker
+}
+
+// FieldName is the short name of a field, unique in its spec: the prefix of its flags. It is the last name of the
+// path where that is unique, else the whole path with underscores (naics_code, license_code).
+func (s *Spec) FieldName(path string) string {
+	last := path[strings.LastIndexByte(path, '.')+1:]
+	for _, f := range s.Fields {
+		if f.Path != path && f.Path[strings.LastIndexByte(f.Path, '.')+1:] == last {
+			return strings.ReplaceAll(path, ".", "_")
+		}
+	}
+	return last
+}
+
+// Lifecycle says which fields tell when a business opened and closed. A row is open while it has none of the
+// ends and no closure.
+type Lifecycle struct {
+	Start     string     `yaml:"start" json:"start"`                       // path of a date
+	End       []End      `yaml:"end" json:"end"`                           // from the narrowest to the widest: the first present one is the row's end
+	Closed    string     `yaml:"closed,omitempty" json:"closed,omitempty"` // path of a marker or bool: closed by the authority
+	Intervals []Interval `yaml:"intervals,omitempty" json:"intervals,omitempty"`
+}
+
+// End is a date that closes a row, and the kind of closing it stands for (facets.closed).
+type End struct {
+	Path string `yaml:"path" json:"path"`
+	Kind string `yaml:"kind" json:"kind"`
+}
+
+// KindAdministrative is the kind of closing (facets.closed) of rows the authority closed; it goes before the
+// kinds of the ends.
+const KindAdministrative = "administrative"
+
+// Interval is a pair of dates of which the end must not lie before the start; Name begins the flag that says so.
+type Interval struct {
+	Name  string `yaml:"name" json:"name"`
+	Start string `yaml:"start" json:"start"`
+	End   string `yaml:"end" json:"end"`
+}
+
+// Dimension is a small precomputed value that statistics group by.
+type Dimension struct {
+	Name string `yaml:"name" json:"name"`
+	Path string `yaml:"path" json:"path"`                     // the field it is made of
+	Rule string `yaml:"rule,omitempty" json:"rule,omitempty"` // RuleSector, or empty: the value as it is
+}
+
+// FacetPath is the document path of the dimension: facets.neighborhood.
+func (d Dimension) FacetPath() string { return "facets." + d.Name }
+
+// Cities are the spellings that rule city folds.
+type Cities struct {
+	Suffixes []string `yaml:"suffixes,omitempty" json:"suffixes,omitempty"` // words after a city's name that do not belong to it
+	Names    []City   `yaml:"names,omitempty" json:"names,omitempty"`
+}
+
+// City is a city and its other spellings.
+type City struct {
+	Name    string   `yaml:"name" json:"name"`
+	Aliases []string `yaml:"aliases,omitempty" json:"aliases,omitempty"`
+	Zips    []string `yaml:"zips,omitempty" json:"zips,omitempty"` // first digits of its zips: a zip in the city column means this city
+}
+
+// Box is the area in which coordinates are plausible, in degrees.
+type Box struct {
+	West  float64 `yaml:"west" json:"west"`
+	South float64 `yaml:"south" json:"south"`
+	East  float64 `yaml:"east" json:"east"`
+	North float64 `yaml:"north" json:"north"`
+}
+
+// Contains says whether a point lies in the box, edges included.
+func (b Box) Contains(lon, lat float64) bool {
+	return lon >= b.West && lon <= b.East && lat >= b.South && lat <= b.North
+}
+
+// Brake bounds how many rows one run may remove without approval: the larger of the two.
+type Brake struct {
+	Percent float64 `yaml:"percent" json:"percent"` // of the rows in the mirror
+	Rows    int     `yaml:"rows" json:"rows"`
+}
+
+// Digest identifies the spec and the cleaning rules: 64 hex digits, of which the first 16 are enough to show.
+// Comments, order of keys and layout of the file do not matter.
+func (s *Spec) Digest() string { return s.digest }
+
+// Location is the dataset's time zone.
+func (s *Spec) Location() *time.Location { return s.location }
+
+// RequiredColumns are the source columns of required fields, in the order of the fields; of aliases the first.
+func (s *Spec) RequiredColumns() []string {
+	var columns []string
+	for _, f := range s.Fields {
+		if f.Required {
+			columns = append(columns, f.From[0])
+		}
+	}
+	return columns
+}
+
+// Field returns the field with this path.
+func (s *Spec) Field(path string) (Field, bool) {
+	i := slices.IndexFunc(s.Fields, func(f Field) bool { return f.Path == path })
+	if i < 0 {
+		return Field{}, false
+	}
+	return s.Fields[i], true
+}
+
+// ColumnOf is the preferred source column of the field with this path; empty when there is none. A copy has the
+// column of what it copies, a facet (facets.neighborhood) that of its dimension, _id that of the key.
+func (s *Spec) ColumnOf(path string) string {
+	if path == "_id" {
+		return s.Key
+	}
+	for _, d := range s.Dimensions {
+		if d.FacetPath() == path {
+			return s.ColumnOf(d.Path)
+		}
+	}
+	f, ok := s.Field(path)
+	switch {
+	case !ok:
+		return ""
+	case f.Copy != "":
+		return s.ColumnOf(f.Copy)
+	default:
+		return f.From[0]
+	}
+}
+
+// IsVolatile says whether a source column is neither stored nor hashed.
+func (s *Spec) IsVolatile(column string) bool {
+	if s.mapped(column) {
+		return false
+	}
+	return slices.ContainsFunc(s.Volatile, func(v string) bool {
+		prefix, pattern := strings.CutSuffix(v, "*")
+		return v == column || pattern && strings.HasPrefix(column, prefix)
+	})
+}
+
+func (s *Spec) mapped(column string) bool {
+	return slices.ContainsFunc(s.Fields, func(f Field) bool { return slices.Contains(f.From, column) })
+}
+
+// finish computes what is derived from a checked spec.
+func (s *Spec) finish() error {
+	location, err := time.LoadLocation(s.TimeZone)
+	if err != nil {
+		return fmt.Errorf("time zone of dataset %s: %w", s.Name, err)
+	}
+	normal, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("digest of dataset %s: %w", s.Name, err)
+	}
+	sum := sha256.Sum256(fmt.Appendf(normal, "\nrules %d", RulesVersion))
+	s.location, s.digest = location, hex.EncodeToString(sum[:])
+	return nil
+}

@@ -1,0 +1,263 @@
+package dataset
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// MaxName bounds a dataset's name, in bytes. MongoDB allows 63 bytes for a database's name, and the name comes
+// after the prefix the user configured.
+const MaxName = 30
+
+// validate checks what the YAML types cannot say. at makes the error for a place in the file.
+func (s *Spec) validate(at func(path, format string, args ...any) error) error {
+	var (
+		nameShape   = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+		idShape     = regexp.MustCompile(`^[a-z0-9]{4}-[a-z0-9]{4}$`)
+		hostShape   = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?$`)
+		columnShape = regexp.MustCompile(`^:?@?[a-z0-9_]+$`)
+		wordShape   = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+	)
+	switch {
+	case !nameShape.MatchString(s.Name) || len(s.Name) > MaxName:
+		return at("name", "%q is no dataset name: lower-case letters, digits and single hyphens, at most %d characters", s.Name, MaxName)
+	case s.Title == "":
+		return at("title", "is missing")
+	case !hostShape.MatchString(s.Portal.Host):
+		return at("portal.host", "%q is no host name (data.sf.gov, without https://)", s.Portal.Host)
+	case !idShape.MatchString(s.Portal.ID):
+		return at("portal.id", "%q is no dataset id (four letters or digits, a hyphen, four more: g8m3-pdis)", s.Portal.ID)
+	case s.Key == "":
+		return at("key", "is missing: the source column whose value identifies a row")
+	case s.TimeZone == "" || s.TimeZone == "Local":
+		return at("time_zone", "is missing: an IANA name (America/Los_Angeles)")
+	case s.License == "":
+		return at("license", "is missing: under what terms the portal publishes the dataset")
+	case s.Attribution == "":
+		return at("attribution", "is missing: who publishes the dataset")
+	case s.Schedule.Jitter < 0 || s.Schedule.CatchUp < 0:
+		return at("schedule", "jitter and catch_up must not be negative")
+	case s.Brake.Percent < 0 || s.Brake.Percent > 100 || s.Brake.Rows < 0:
+		return at("brake", "percent is 0 to 100 and rows not negative")
+	case s.Box.West >= s.Box.East || s.Box.South >= s.Box.North || s.Box.West < -180 || s.Box.East > 180 || s.Box.South < -90 || s.Box.North > 90:
+		return at("box", "expected degrees with west < east and south < north")
+	case len(s.Fields) == 0:
+		return at("fields", "is missing: every stored column needs a field")
+	}
+	if _, err := time.LoadLocation(s.TimeZone); err != nil {
+		return at("time_zone", "%q is no IANA time zone (America/Los_Angeles)", s.TimeZone)
+	}
+	if err := checkCron(s.Schedule.Cron); err != nil {
+		return at("schedule.cron", "%s", err)
+	}
+
+	mapped := make(map[string]string) // column: where
+	paths := make(map[string]bool)
+	groups := make(map[string]int) // first name of a path: index of the last field in it
+	for i, f := range s.Fields {
+		where := fmt.Sprintf("fields[%d]", i)
+		names := strings.Split(f.Path, ".")
+		if len(names) > 2 || slices.ContainsFunc(names, func(n string) bool { return !wordShape.MatchString(n) }) {
+			return at(where+".path", "%q is no document path: one or two lower-case names (address.city)", f.Path)
+		}
+		if slices.Contains([]string{"_id", "facets", "quality", "source", "lineage"}, names[0]) {
+			return at(where+".path", "%q is a name Padron keeps for itself", names[0])
+		}
+		if paths[f.Path] {
+			return at(where+".path", "%s is there twice", f.Path)
+		}
+		if last, seen := groups[names[0]]; seen && (last != i-1 || len(names) == 1 || !strings.Contains(s.Fields[last].Path, ".")) {
+			return at(where+".path", "the fields of %s must stand together, and none may be named %s itself", names[0], names[0])
+		}
+		paths[f.Path], groups[names[0]] = true, i
+		if err := s.validateField(f, where, at); err != nil {
+			return err
+		}
+		for j, column := range f.From {
+			place := fmt.Sprintf("%s.from[%d]", where, j)
+			if !columnShape.MatchString(column) {
+				return at(place, "%q is no column name", column)
+			}
+			if other, ok := mapped[column]; ok {
+				return at(place, "column %s is mapped already, in %s", column, other)
+			}
+			mapped[column] = where
+			if slices.Contains(s.Volatile, column) {
+				return at(place, "column %s is mapped and volatile", column)
+			}
+			if _, ok := s.Ignored[column]; ok {
+				return at(place, "column %s is mapped and ignored", column)
+			}
+		}
+	}
+	// The key is the _id as it is; a field shows it only unchanged.
+	keyField := slices.IndexFunc(s.Fields, func(f Field) bool { return slices.Contains(f.From, s.Key) })
+	if keyField < 0 {
+		return at("key", "column %s is not mapped by any field", s.Key)
+	}
+	if f := s.Fields[keyField]; !f.Required || f.Type != Text || len(f.Rules) > 0 || len(f.From) > 1 {
+		return at(fmt.Sprintf("fields[%d]", keyField), "the key's field must be required text from %s alone, without rules", s.Key)
+	}
+	for i, column := range s.Volatile {
+		if !columnShape.MatchString(strings.TrimSuffix(column, "*")) {
+			return at(fmt.Sprintf("volatile[%d]", i), "%q is no column name nor a prefix with *", column)
+		}
+		if slices.Contains(s.Volatile[:i], column) {
+			return at(fmt.Sprintf("volatile[%d]", i), "%s is there twice", column)
+		}
+		if _, ok := s.Ignored[column]; ok {
+			return at(fmt.Sprintf("volatile[%d]", i), "%s is volatile and ignored", column)
+		}
+	}
+	for column, reason := range s.Ignored {
+		if strings.TrimSpace(reason) == "" {
+			return at("ignored."+column, "needs a reason")
+		}
+	}
+	for i, path := range s.Silent {
+		if !paths[path] {
+			return at(fmt.Sprintf("silent[%d]", i), "no field has the path %q", path)
+		}
+		if slices.Contains(s.Silent[:i], path) {
+			return at(fmt.Sprintf("silent[%d]", i), "%s is there twice", path)
+		}
+	}
+	return s.validateUses(wordShape, at)
+}
+
+// validateField checks one field by itself.
+func (s *Spec) validateField(f Field, where string, at func(path, format string, args ...any) error) error {
+	types := []Type{Text, Number, Date, Bool, Marker, Point, PointText}
+	rules := []Rule{RuleName, RuleAddress, RuleCity, RuleState, RuleZip, RuleNAICS, RuleMultiple}
+	if !slices.Contains(types, f.Type) {
+		return at(where+".type", "unknown type %q; known types: %s", f.Type, join(types))
+	}
+	if (f.Type == PointText) != (f.Copy != "") {
+		return at(where, "copy and type %s go together", PointText)
+	}
+	if f.Copy != "" {
+		if of, ok := s.Field(f.Copy); !ok || of.Type != Point {
+			return at(where+".copy", "no field of type %s has the path %q", Point, f.Copy)
+		}
+		if len(f.From) > 0 || f.Required {
+			return at(where, "a copy has no columns of its own and cannot be required")
+		}
+	} else if len(f.From) == 0 {
+		return at(where, "needs from: the source columns, in order of preference")
+	}
+	for i, r := range f.Rules {
+		if !slices.Contains(rules, r) {
+			return at(fmt.Sprintf("%s.rules[%d]", where, i), "unknown rule %q; known rules: %s", r, join(rules))
+		}
+	}
+	if len(f.Rules) > 1 || len(f.Rules) == 1 && f.Type != Text {
+		return at(where+".rules", "at most one rule, of a text field")
+	}
+	if f.Search && f.Type != Text {
+		return at(where+".search", "only text can be searched")
+	}
+	if len(f.Defaults) > 0 && f.Type != Date {
+		return at(where+".defaults", "only dates have defaults")
+	}
+	for i, d := range f.Defaults {
+		if _, err := time.Parse(time.DateOnly, d); err != nil {
+			return at(fmt.Sprintf("%s.defaults[%d]", where, i), "%q is no date (1968-10-01)", d)
+		}
+	}
+	if len(f.Range) > 0 && (f.Type != Number || len(f.Range) != 2 || f.Range[0] > f.Range[1]) {
+		return at(where+".range", "expected two numbers, smallest and largest, of a number field")
+	}
+	if (f.Marker != "") != (f.Type == Marker) {
+		return at(where, "marker (its text) and type %s go together", Marker)
+	}
+	return nil
+}
+
+// validateUses checks what refers to fields: lifecycle, dimensions, cities.
+func (s *Spec) validateUses(wordShape *regexp.Regexp, at func(path, format string, args ...any) error) error {
+	ofType := func(where, path string, types ...Type) error {
+		if f, ok := s.Field(path); !ok || !slices.Contains(types, f.Type) {
+			return at(where, "no field of type %s has the path %q", join(types), path)
+		}
+		return nil
+	}
+	l := s.Lifecycle
+	if err := ofType("lifecycle.start", l.Start, Date); err != nil {
+		return err
+	}
+	if len(l.End) == 0 {
+		return at("lifecycle.end", "is missing: the dates that close a row")
+	}
+	for i, end := range l.End {
+		where := fmt.Sprintf("lifecycle.end[%d]", i)
+		if err := ofType(where+".path", end.Path, Date); err != nil {
+			return err
+		}
+		if !wordShape.MatchString(end.Kind) || end.Kind == KindAdministrative {
+			return at(where+".kind", "%q is no kind of closing: a lower-case word other than %s", end.Kind, KindAdministrative)
+		}
+	}
+	if l.Closed != "" {
+		if err := ofType("lifecycle.closed", l.Closed, Marker, Bool); err != nil {
+			return err
+		}
+	}
+	for i, interval := range l.Intervals {
+		where := fmt.Sprintf("lifecycle.intervals[%d]", i)
+		if !wordShape.MatchString(interval.Name) {
+			return at(where+".name", "%q is no lower-case word", interval.Name)
+		}
+		if slices.ContainsFunc(l.Intervals[:i], func(o Interval) bool { return o.Name == interval.Name }) {
+			return at(where+".name", "%s is there twice", interval.Name)
+		}
+		if err := ofType(where+".start", interval.Start, Date); err != nil {
+			return err
+		}
+		if err := ofType(where+".end", interval.End, Date); err != nil {
+			return err
+		}
+	}
+	for i, d := range s.Dimensions {
+		where := fmt.Sprintf("dimensions[%d]", i)
+		switch {
+		case !wordShape.MatchString(d.Name):
+			return at(where+".name", "%q is no lower-case word", d.Name)
+		case slices.Contains([]string{"open", "start_month", "end_month", "closed", "cell", "tokens"}, d.Name):
+			return at(where+".name", "%s is a facet of every dataset", d.Name)
+		case slices.ContainsFunc(s.Dimensions[:i], func(o Dimension) bool { return o.Name == d.Name }):
+			return at(where+".name", "%s is there twice", d.Name)
+		case d.Rule != "" && d.Rule != RuleSector:
+			return at(where+".rule", "unknown rule %q; known rules: %s", d.Rule, RuleSector)
+		}
+		types := []Type{Text, Number, Bool}
+		if d.Rule == RuleSector {
+			types = []Type{Text}
+		}
+		if err := ofType(where+".path", d.Path, types...); err != nil {
+			return err
+		}
+	}
+	for i, city := range s.Cities.Names {
+		where := fmt.Sprintf("cities.names[%d]", i)
+		if strings.TrimSpace(city.Name) == "" {
+			return at(where+".name", "is missing")
+		}
+		for j, zip := range city.Zips {
+			if strings.Trim(zip, "0123456789") != "" || len(zip) < 2 || len(zip) > 5 {
+				return at(fmt.Sprintf("%s.zips[%d]", where, j), "%q is not the beginning of a zip: two to five digits", zip)
+			}
+		}
+	}
+	return nil
+}
+
+func join[T ~string](items []T) string {
+	text := make([]string, len(items))
+	for i, item := range items {
+		text[i] = string(item)
+	}
+	return strings.Join(text, ", ")
+}
