@@ -37,7 +37,7 @@ func ParseAddress(s string) (baseURL, id string, err error) {
 	if id == "" {
 		return "", "", notAnAddress(s)
 	}
-	return u.Scheme + "://" + strings.ToLower(u.Host), id, nil
+	return (&url.URL{Scheme: u.Scheme, Host: strings.ToLower(u.Host)}).String(), id, nil
 }
 
 func notAnAddress(s string) error {

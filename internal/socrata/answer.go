@@ -17,8 +17,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// errStalled is why a request was given up: the body stopped coming.
-var errStalled = errors.New("the body stopped coming")
+// errStalled is why a request was given up by itself.
+var errStalled = errors.New("nothing came")
 
 // answer is what came back for one request. It is an io.Reader of the decompressed body once opened.
 type answer struct {
@@ -32,8 +32,8 @@ type answer struct {
 	parent context.Context
 	ctx    context.Context
 	stop   context.CancelCauseFunc
-	// timer runs while a read of the body waits, so that a slow reader of the page is not taken for a
-	// stalled portal.
+	// timer runs while the portal is waited for, and only then: a slow reader of the page is not taken
+	// for a stalled portal.
 	timer *time.Timer
 
 	body io.Reader
@@ -64,7 +64,7 @@ func (a *answer) open() error {
 type wireReader struct{ a *answer }
 
 func (w wireReader) Read(p []byte) (int, error) {
-	w.a.timer.Reset(w.a.client.idle)
+	w.a.timer.Reset(w.a.client.idleWait)
 	n, err := w.a.response.Body.Read(p)
 	w.a.timer.Stop()
 	w.a.wire += int64(n)
@@ -92,41 +92,45 @@ func (a *answer) readSmall(limit int64) ([]byte, error) {
 	return body, nil
 }
 
-// readSingle returns the only value of an answer of one row with one column, as text. It is false when the
-// answer has no row or its row no column.
-func (a *answer) readSingle() (value string, ok bool, err error) {
+// readSingle returns the name and the text of the only value of an answer of one row with one column. It is
+// false when the answer has no row.
+func (a *answer) readSingle() (name, value string, ok bool, err error) {
 	body, err := a.readSmall(maxSmallBody)
 	if err != nil {
-		return "", false, err
+		return "", "", false, err
 	}
-	rows := 0
 	for row, err := range Rows(bytes.NewReader(body)) {
 		if err != nil {
-			return "", false, a.garbage(start(body), err)
+			return "", "", false, a.garbage(start(body), err)
 		}
-		rows++
-		if rows > 1 {
-			return "", false, a.garbage("several rows for a question with one answer", nil)
+		if ok {
+			return "", "", false, a.garbage("several rows for a question with one answer", nil)
 		}
-		value, ok = single(row)
+		if name, value, ok = single(row); !ok {
+			return "", "", false, a.garbage("a row that is not one text or number: "+start(body), nil)
+		}
 	}
-	return value, ok, nil
+	return name, value, ok, nil
 }
 
-// single returns the text of the first member of a valid JSON object, when that is a string or a number.
-func single(row jsontext.Value) (string, bool) {
+// single returns the name and the text of the only member of a valid JSON object. It is false when there are
+// more or none, or when the value is neither a string nor a number.
+func single(row jsontext.Value) (name, text string, ok bool) {
 	d := jsontext.NewDecoder(bytes.NewBuffer(row))
-	for range 2 { // the brace, the name
-		if token, err := d.ReadToken(); err != nil || token.Kind() == '}' {
-			return "", false
-		}
+	if _, err := d.ReadToken(); err != nil || d.PeekKind() != '"' {
+		return "", "", false
 	}
+	token, err := d.ReadToken()
+	if err != nil {
+		return "", "", false
+	}
+	name = token.String()
 	value, err := d.ReadValue()
 	if err != nil {
-		return "", false
+		return "", "", false
 	}
-	text, ok := appendText(nil, value)
-	return string(text), ok
+	unquoted, ok := appendText(nil, value)
+	return name, string(unquoted), ok && d.PeekKind() == '}'
 }
 
 // refused is the error for an answer with any status but 200.
@@ -180,7 +184,11 @@ func (a *answer) broken(err error) error {
 		return fmt.Errorf("ask %s for %s: %w", a.url.Host, a.asked, cause)
 	}
 	if cause := context.Cause(a.ctx); errors.Is(cause, errStalled) {
-		err = fmt.Errorf("%w for %s", errStalled, a.client.idle)
+		wait := a.client.idleWait
+		if a.response == nil {
+			wait = a.client.headerWait
+		}
+		err = fmt.Errorf("%w for %s", errStalled, wait)
 	}
 	// url.Error repeats the whole address, query and all.
 	var ue *url.Error

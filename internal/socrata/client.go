@@ -23,7 +23,7 @@ import (
 const MaxPage = 50_000
 
 const (
-	// headerTimeout bounds the wait for the first byte of an answer. A portal sorts a large table before it
+	// headerTimeout bounds the wait for an answer to begin. A portal sorts a large table before it
 	// sends anything and gives up by itself (408) well within two minutes.
 	headerTimeout = 2 * time.Minute
 	// idleTimeout bounds the silence within a body. There is no limit on the whole page: a slow one that
@@ -64,12 +64,14 @@ type Client struct {
 	appToken  string
 	userAgent string
 	http      *http.Client
-	idle      time.Duration
+
+	// headerWait and idleWait are headerTimeout and idleTimeout, but in tests.
+	headerWait, idleWait time.Duration
 
 	// base is the portal's address as far as it is known: the configured one until the portal names
 	// another.
 	base atomic.Pointer[url.URL]
-	// settled is set by the first answer that is no redirect: from then on base is canonical.
+	// settled is set by the first good answer: base is canonical then.
 	settled atomic.Bool
 }
 
@@ -95,7 +97,9 @@ func New(o Options) (*Client, error) {
 		appToken:  o.AppToken,
 		userAgent: o.UserAgent,
 		http:      &http.Client{Transport: newTransport()},
-		idle:      idleTimeout,
+
+		headerWait: headerTimeout,
+		idleWait:   idleTimeout,
 	}
 	if c.userAgent == "" {
 		c.userAgent = "padron"
@@ -113,13 +117,12 @@ func New(o Options) (*Client, error) {
 
 func newTransport() *http.Transport {
 	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		ForceAttemptHTTP2:     true,
-		TLSHandshakeTimeout:   10 * time.Second,
-		ResponseHeaderTimeout: headerTimeout,
-		MaxIdleConnsPerHost:   16,
-		IdleConnTimeout:       90 * time.Second,
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:   true,
+		TLSHandshakeTimeout: 10 * time.Second,
+		MaxIdleConnsPerHost: 16,
+		IdleConnTimeout:     90 * time.Second,
 	}
 }
 
@@ -143,20 +146,21 @@ func (c *Client) CanonicalURL(ctx context.Context) (string, error) {
 func (c *Client) Count(ctx context.Context, where string) (int64, Version, error) {
 	asked := "the number of its rows"
 	if where != "" {
-		asked = "the number of its rows where " + where
+		asked = "the number of its rows where " + oneLine(where)
 	}
 	a, err := c.get(ctx, asked, query{columns: "count(*)", where: where}.soda2(c.id))
 	if err != nil {
 		return 0, Version{}, err
 	}
 	defer a.Close()
-	value, ok, err := a.readSingle()
+	// Some servers name the column count, some count_1.
+	_, value, ok, err := a.readSingle()
 	if err != nil {
 		return 0, Version{}, err
 	}
 	n, err := strconv.ParseInt(value, 10, 64)
 	if !ok || err != nil || n < 0 {
-		return 0, Version{}, a.garbage("no count", nil)
+		return 0, Version{}, a.garbage("no count", err)
 	}
 	return n, a.version, nil
 }
@@ -176,12 +180,15 @@ func (c *Client) KeyAt(ctx context.Context, key string, offset int64) (string, V
 		return "", Version{}, err
 	}
 	defer a.Close()
-	value, ok, err := a.readSingle()
+	name, value, ok, err := a.readSingle()
 	if err != nil {
 		return "", Version{}, err
 	}
 	if !ok {
 		return "", a.version, ErrPastEnd
+	}
+	if name != key {
+		return "", Version{}, a.garbage(fmt.Sprintf("%q where %q was asked for", oneLine(name), key), nil)
 	}
 	return value, a.version, nil
 }
@@ -225,11 +232,11 @@ func (c *Client) get(ctx context.Context, asked string, ref *url.URL) (*answer, 
 			return nil, err
 		}
 		if a.response.StatusCode != http.StatusMovedPermanently && a.response.StatusCode != http.StatusPermanentRedirect {
-			c.settled.Store(true)
 			if a.response.StatusCode != http.StatusOK {
 				defer a.Close()
 				return nil, a.refused()
 			}
+			c.settled.Store(true)
 			if err := a.open(); err != nil {
 				a.Close()
 				return nil, err
@@ -267,11 +274,9 @@ func movedTo(r *http.Response, target *url.URL) (*url.URL, bool) {
 
 // once makes one request and returns its answer, whatever its status.
 func (c *Client) once(ctx context.Context, asked string, target *url.URL) (*answer, error) {
-	a := &answer{client: c, asked: asked, url: target, parent: ctx}
-	var stop context.CancelCauseFunc
-	a.ctx, stop = context.WithCancelCause(ctx)
-	a.stop = stop
-	request, err := http.NewRequestWithContext(a.ctx, http.MethodGet, target.String(), nil)
+	own, stop := context.WithCancelCause(ctx)
+	a := &answer{client: c, asked: asked, url: target, parent: ctx, ctx: own, stop: stop}
+	request, err := http.NewRequestWithContext(own, http.MethodGet, target.String(), nil)
 	if err != nil {
 		stop(nil)
 		return nil, fmt.Errorf("ask %s for %s: %w", target.Host, asked, err)
@@ -284,14 +289,14 @@ func (c *Client) once(ctx context.Context, asked string, target *url.URL) (*answ
 		request.Header.Set("X-App-Token", c.appToken)
 	}
 
+	a.timer = time.AfterFunc(c.headerWait, func() { stop(errStalled) })
 	a.response, err = c.http.Do(request)
+	a.timer.Stop()
 	if err != nil {
 		err = a.broken(err)
 		stop(nil)
 		return nil, err
 	}
 	a.version = versionOf(a.response.Header)
-	a.timer = time.AfterFunc(c.idle, func() { stop(errStalled) })
-	a.timer.Stop()
 	return a, nil
 }

@@ -43,6 +43,10 @@ func (c *Client) Page(ctx context.Context, key string, r Range, limit int, dst i
 	if limit < 1 || limit > MaxPage {
 		return PageInfo{}, fmt.Errorf("a page of %d rows: must be 1 to %d", limit, MaxPage)
 	}
+	quotedKey, err := jsontext.AppendQuote(nil, key)
+	if err != nil {
+		return PageInfo{}, fmt.Errorf("key column %q: %w", key, err)
+	}
 	q := query{where: r.Where(key), order: key, limit: limit}
 	if r.NullKeys {
 		q.order = ":id"
@@ -54,16 +58,16 @@ func (c *Client) Page(ctx context.Context, key string, r Range, limit int, dst i
 	defer a.Close()
 
 	body := &tee{src: a, dst: dst, buf: make([]byte, copyBytes)}
-	info, err := scan(body, key, r.NullKeys)
+	info, err := scan(body, quotedKey, limit, r.NullKeys)
 	switch {
 	case body.writeErr != nil:
 		return PageInfo{}, fmt.Errorf("write rows %s: %w", r, body.writeErr)
 	case body.readErr != nil:
 		return PageInfo{}, a.unread(body.readErr)
-	case err != nil:
+	case err != nil && info.Rows == 0:
 		return PageInfo{}, a.garbage(start(body.head), err)
-	case info.Rows > limit:
-		return PageInfo{}, a.garbage(fmt.Sprintf("%d rows where %d were asked for", info.Rows, limit), nil)
+	case err != nil:
+		return PageInfo{}, a.garbage("", err)
 	}
 	info.Version = a.version
 	info.Bytes = body.n
@@ -71,12 +75,8 @@ func (c *Client) Page(ctx context.Context, key string, r Range, limit int, dst i
 	return info, nil
 }
 
-// scan decodes a page and says what it held.
-func scan(body io.Reader, key string, nullKeys bool) (PageInfo, error) {
-	name, err := jsontext.AppendQuote(nil, key)
-	if err != nil {
-		return PageInfo{}, fmt.Errorf("key column %q: %w", key, err)
-	}
+// scan decodes a page and says what it held, on an error what it held so far.
+func scan(body io.Reader, quotedKey []byte, limit int, nullKeys bool) (PageInfo, error) {
 	info := PageInfo{Ordered: true}
 	var (
 		find       keyFinder
@@ -85,10 +85,13 @@ func scan(body io.Reader, key string, nullKeys bool) (PageInfo, error) {
 	)
 	for row, err := range Rows(body) {
 		if err != nil {
-			return PageInfo{}, err
+			return info, err
+		}
+		if info.Rows == limit {
+			return info, fmt.Errorf("more rows than the %d asked for", limit)
 		}
 		info.Rows++
-		value, ok := find.key(row, name)
+		value, ok := find.key(row, quotedKey)
 		if ok {
 			this, ok = appendText(this[:0], value)
 		}
@@ -144,15 +147,14 @@ func (f *keyFinder) key(row jsontext.Value, quotedName []byte) (jsontext.Value, 
 
 // appendText appends the text of a JSON string, unquoted, or number to dst. It is false for anything else.
 func appendText(dst []byte, value jsontext.Value) ([]byte, bool) {
-	switch value.Kind() {
-	case '"':
-		dst, err := jsontext.AppendUnquote(dst, value)
-		return dst, err == nil
-	case '0':
+	if value.Kind() == '0' {
 		return append(dst, value...), true
-	default:
+	}
+	if value.Kind() != '"' {
 		return dst, false
 	}
+	dst, err := jsontext.AppendUnquote(dst, value)
+	return dst, err == nil
 }
 
 // Rows decodes a JSON array of objects one row at a time. A row is valid until the next one. An error ends
@@ -252,7 +254,7 @@ func (t *tee) Read(p []byte) (int, error) {
 			break
 		}
 		if err != nil {
-			if err != io.EOF {
+			if !errors.Is(err, io.EOF) {
 				t.readErr = err
 			}
 			return 0, err
