@@ -1,0 +1,261 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"padron/internal/socrata"
+)
+
+// Status of a run.
+type Status string
+
+// Outcome of a run that crawled: what its certificate says.
+type Outcome string
+
+// The values of a run's fields.
+const (
+	StatusRunning   Status = "running"
+	StatusDone      Status = "done"
+	StatusFailed    Status = "failed"
+	StatusSkipped   Status = "skipped"
+	StatusCancelled Status = "cancelled"
+
+	OutcomeGreen    Outcome = "green"    // the mirror equals the portal
+	OutcomeRed      Outcome = "red"      // it does not
+	OutcomeUnproven Outcome = "unproven" // the portal moved or lags
+
+	TriggerManual   = "manual"
+	TriggerSchedule = "schedule"
+
+	ModeAuto = "auto" // the probe decides
+	ModeFull = "full"
+)
+
+// Run is the record of one run, in the collection runs: the truth about it,
+// as Temporal keeps its history for a while only.
+type Run struct {
+	ID            string    `bson:"_id" json:"id"`
+	Dataset       string    `bson:"dataset" json:"dataset"`
+	Trigger       string    `bson:"trigger" json:"trigger"` // TriggerManual or TriggerSchedule
+	Mode          string    `bson:"mode" json:"mode"`       // ModeAuto or ModeFull
+	Nominal       time.Time `bson:"nominal,omitempty" json:"nominal,omitzero"`
+	Started       time.Time `bson:"started" json:"started"`
+	Finished      time.Time `bson:"finished,omitempty" json:"finished,omitzero"`
+	Updated       time.Time `bson:"updated" json:"updated"` // when the record was written last
+	Status        Status    `bson:"status" json:"status"`
+	Outcome       Outcome   `bson:"outcome,omitempty" json:"outcome,omitempty"`
+	Reason        string    `bson:"reason,omitempty" json:"reason,omitempty"` // of a status or outcome that is not the good one
+	Spec          string    `bson:"spec" json:"spec"`                         // digest of spec and rules
+	WorkflowID    string    `bson:"workflow_id" json:"workflow_id"`
+	TemporalRunID string    `bson:"temporal_run_id" json:"temporal_run_id"`
+
+	Probe       Probe           `bson:"probe,omitempty" json:"probe,omitzero"`
+	Version     socrata.Version `bson:"version,omitempty" json:"version,omitzero"` // served version of the crawl
+	Ranges      []RunRange      `bson:"ranges,omitempty" json:"ranges,omitempty"`  // the plan, in key order
+	Progress    RunProgress     `bson:"progress,omitempty" json:"progress,omitzero"`
+	Counts      Counts          `bson:"counts,omitempty" json:"counts,omitzero"`
+	Gate        Verdict         `bson:"gate,omitempty" json:"gate,omitzero"`
+	Certificate Verdict         `bson:"certificate,omitempty" json:"certificate,omitzero"`
+	Snapshot    string          `bson:"snapshot,omitempty" json:"snapshot,omitempty"` // id
+	Warnings    []string        `bson:"warnings,omitempty" json:"warnings,omitempty"` // such as a vanished optional column
+	Stats       Stats           `bson:"stats,omitempty" json:"stats,omitzero"`
+}
+
+// Probe is what a run decided before reading rows, and why.
+type Probe struct {
+	Decision string          `bson:"decision" json:"decision"` // "skip" or "full"
+	Why      string          `bson:"why" json:"why"`
+	Version  socrata.Version `bson:"version,omitempty" json:"version,omitzero"`
+	Rows     int64           `bson:"rows" json:"rows"` // the portal's count
+}
+
+// RunRange is one key range of a run's plan and what was fetched for it.
+type RunRange struct {
+	socrata.Range `bson:",inline"`
+	Rows          int64 `bson:"rows,omitempty" json:"rows,omitempty"`
+}
+
+// RunProgress is how far a running run is.
+type RunProgress struct {
+	Task  string `bson:"task" json:"task"`   // name of the step that runs
+	Rows  int64  `bson:"rows" json:"rows"`   // done in it
+	Total int64  `bson:"total" json:"total"` // to do in it, 0 when unknown
+}
+
+// Counts of a run, in rows. Inserted, Replaced and Documents come from what is
+// stored (Tally), not from summed attempts.
+type Counts struct {
+	PortalRows  int64 `bson:"portal_rows" json:"portal_rows"` // the portal's count at the crawl's version
+	Fetched     int64 `bson:"fetched" json:"fetched"`
+	Cleaned     int64 `bson:"cleaned" json:"cleaned"`
+	Inserted    int64 `bson:"inserted" json:"inserted"`
+	Replaced    int64 `bson:"replaced" json:"replaced"`
+	Unchanged   int64 `bson:"unchanged" json:"unchanged"`
+	Missing     int64 `bson:"missing" json:"missing"`         // stored, and not in the crawl
+	Quarantined int64 `bson:"quarantined" json:"quarantined"` // records
+	Kept        int64 `bson:"kept" json:"kept"`               // documents whose row is quarantined
+	Documents   int64 `bson:"documents" json:"documents"`     // in businesses, after the run
+}
+
+// Verdict is a list of checks and what they come to.
+type Verdict struct {
+	Outcome Outcome `bson:"outcome,omitempty" json:"outcome,omitempty"`
+	Checks  []Check `bson:"checks,omitempty" json:"checks,omitempty"`
+}
+
+// Check is one thing that was looked at.
+type Check struct {
+	Name   string `bson:"name" json:"name"`
+	OK     bool   `bson:"ok" json:"ok"`
+	Detail string `bson:"detail" json:"detail"` // the numbers compared
+}
+
+// Stats says what a run took.
+type Stats struct {
+	RowsPerSecond   float64 `bson:"rows_per_second,omitempty" json:"rows_per_second,omitempty"`
+	PeakMemoryBytes int64   `bson:"peak_memory_bytes,omitempty" json:"peak_memory_bytes,omitempty"` // of the worker process
+	PortalBytes     int64   `bson:"portal_bytes,omitempty" json:"portal_bytes,omitempty"`           // on the wire
+	PortalRequests  int64   `bson:"portal_requests,omitempty" json:"portal_requests,omitempty"`
+	HistoryEvents   int64   `bson:"history_events,omitempty" json:"history_events,omitempty"` // of the Temporal workflow
+}
+
+// BeginRun records that a run started. A record that exists stays as it is, so
+// that a retry changes nothing; the stored record is returned. Status defaults
+// to running, Started and Dataset to now and to the mirror's.
+func (m *Mirror) BeginRun(ctx context.Context, run Run) (Run, error) {
+	if run.ID == "" {
+		return Run{}, errors.New("begin run: no id")
+	}
+	if run.Status == "" {
+		run.Status = StatusRunning
+	}
+	if run.Started.IsZero() {
+		run.Started = time.Now()
+	}
+	run.Started, run.Dataset, run.Updated = run.Started.UTC(), m.dataset, time.Now().UTC()
+	call, cancel := m.call(ctx)
+	_, err := m.db.Collection(RunRecords).InsertOne(call, run)
+	cancel()
+	if err != nil && !mongo.IsDuplicateKeyError(err) {
+		return Run{}, fmt.Errorf("begin run %s: %w", run.ID, err)
+	}
+	return m.Run(ctx, run.ID)
+}
+
+// SetRun sets fields of a run's record, named as in its bson tags, nested ones
+// with dots; and its time of writing. ErrNoRun when there is no record.
+func (m *Mirror) SetRun(ctx context.Context, id string, fields bson.D) error {
+	set := append(bson.D{{Key: "updated", Value: time.Now().UTC()}}, fields...)
+	call, cancel := m.call(ctx)
+	defer cancel()
+	res, err := m.db.Collection(RunRecords).UpdateOne(call, byID(id), bson.D{{Key: "$set", Value: set}})
+	if err != nil {
+		return fmt.Errorf("record run %s: %w", id, err)
+	}
+	if res.MatchedCount == 0 {
+		return fmt.Errorf("%w: %s", ErrNoRun, id)
+	}
+	return nil
+}
+
+// Run reads the record of a run; ErrNoRun when there is none.
+func (m *Mirror) Run(ctx context.Context, id string) (Run, error) {
+	return m.oneRun(ctx, byID(id), id)
+}
+
+// Runs lists runs that started before the time given (zero: all), newest
+// first, at most limit.
+func (m *Mirror) Runs(ctx context.Context, limit int, before time.Time) ([]Run, error) {
+	filter := bson.D{}
+	if !before.IsZero() {
+		filter = bson.D{{Key: "started", Value: bson.D{{Key: "$lt", Value: before.UTC()}}}}
+	}
+	call, cancel := m.call(ctx)
+	defer cancel()
+	cursor, err := m.db.Collection(RunRecords).Find(call, filter, options.Find().SetSort(newestRun()).SetLimit(int64(limit)))
+	if err != nil {
+		return nil, fmt.Errorf("list runs: %w", err)
+	}
+	runs := []Run{}
+	if err := cursor.All(call, &runs); err != nil {
+		return nil, fmt.Errorf("list runs: %w", err)
+	}
+	return runs, nil
+}
+
+// LastGreen is the newest run whose certificate is green; ErrNoRun when there
+// is none.
+func (m *Mirror) LastGreen(ctx context.Context) (Run, error) {
+	return m.oneRun(ctx, bson.D{{Key: "status", Value: StatusDone}, {Key: "outcome", Value: OutcomeGreen}}, "a green one")
+}
+
+// LastDone is the newest run that crawled to the end, whatever its
+// certificate says; ErrNoRun when there is none.
+func (m *Mirror) LastDone(ctx context.Context) (Run, error) {
+	return m.oneRun(ctx, bson.D{{Key: "status", Value: StatusDone}}, "a finished one")
+}
+
+func newestRun() bson.D { return bson.D{{Key: "started", Value: -1}, {Key: "_id", Value: -1}} }
+
+func (m *Mirror) oneRun(ctx context.Context, filter bson.D, what string) (Run, error) {
+	call, cancel := m.call(ctx)
+	defer cancel()
+	var run Run
+	err := m.db.Collection(RunRecords).FindOne(call, filter, options.FindOne().SetSort(newestRun())).Decode(&run)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return Run{}, fmt.Errorf("%w: %s", ErrNoRun, what)
+	}
+	if err != nil {
+		return Run{}, fmt.Errorf("read run %s: %w", what, err)
+	}
+	return run, nil
+}
+
+// Tally is what a run left in the mirror, counted over what is stored, so
+// that no crash or repeated attempt can falsify it.
+type Tally struct {
+	Documents int64 `bson:"documents" json:"documents"` // all of them
+	Inserted  int64 `bson:"inserted" json:"inserted"`   // by the run
+	Replaced  int64 `bson:"replaced" json:"replaced"`   // by the run
+}
+
+// Tally counts what a run left in the mirror. It looks at every document, on
+// the server.
+func (m *Mirror) Tally(ctx context.Context, run string) (Tally, error) {
+	byRun := bson.D{{Key: "$eq", Value: bson.A{"$lineage.run", bson.D{{Key: "$literal", Value: run}}}}}
+	first := bson.D{{Key: "$eq", Value: bson.A{"$lineage.version", 1}}}
+	scan, cancel := m.scan(ctx)
+	defer cancel()
+	cursor, err := m.db.Collection(Businesses).Aggregate(scan, bson.A{
+		bson.D{{Key: "$group", Value: bson.D{
+			{Key: "_id", Value: nil},
+			{Key: "documents", Value: bson.D{{Key: "$sum", Value: 1}}},
+			{Key: "inserted", Value: sumIf(bson.D{{Key: "$and", Value: bson.A{byRun, first}}})},
+			{Key: "replaced", Value: sumIf(bson.D{{Key: "$and", Value: bson.A{byRun, bson.D{{Key: "$not", Value: bson.A{first}}}}}})},
+		}}},
+	})
+	if err != nil {
+		return Tally{}, fmt.Errorf("tally run %s: %w", run, err)
+	}
+	var tallies []Tally
+	if err := cursor.All(scan, &tallies); err != nil {
+		return Tally{}, fmt.Errorf("tally run %s: %w", run, err)
+	}
+	if len(tallies) == 0 {
+		return Tally{}, nil // an empty mirror has no group
+	}
+	return tallies[0], nil
+}
+
+// sumIf is the accumulator that counts documents for which the expression
+// holds.
+func sumIf(condition any) bson.D {
+	return bson.D{{Key: "$sum", Value: bson.D{{Key: "$cond", Value: bson.A{condition, 1, 0}}}}}
+}

@@ -1,0 +1,431 @@
+package mirror
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"golang.org/x/sync/errgroup"
+
+	"padron/internal/socrata"
+)
+
+// Basis of a snapshot.
+type Basis string
+
+// The bases of a snapshot.
+const (
+	Observed      Basis = "observed"      // that day's mirror
+	Reconstructed Basis = "reconstructed" // from lifecycle dates of a later mirror
+)
+
+// Names of a snapshot's series.
+const (
+	SeriesNeighborhood = "neighborhood" // []Tallied
+	SeriesSector       = "sector"       // []Tallied
+	SeriesDistrict     = "district"     // []TalliedDistrict
+	SeriesCells        = "cells"        // Cells: neighborhood x sector x district
+	SeriesMonths       = "months"       // []Month
+)
+
+// latest stands for the newest snapshot's id.
+const latest = "latest"
+
+// Snapshot is the header of a snapshot: what it is of, its totals and which
+// series there are. The series lie in parts of their own, so that a page of
+// the dashboard reads only what it shows. The header is written last: a
+// snapshot that can be read is complete.
+type Snapshot struct {
+	ID      string          `bson:"_id" json:"id"`      // <as-of date>-<basis>
+	AsOf    time.Time       `bson:"as_of" json:"as_of"` // midnight UTC standing for the date in the dataset's time zone
+	Basis   Basis           `bson:"basis" json:"basis"`
+	Version socrata.Version `bson:"version" json:"version"` // of the crawl it was made from
+	Run     string          `bson:"run" json:"run"`
+	Spec    string          `bson:"spec" json:"spec"`
+	Outcome Outcome         `bson:"outcome" json:"outcome"` // of the run's certificate
+	Totals  Totals          `bson:"totals" json:"totals"`
+	Series  []SeriesInfo    `bson:"series" json:"series"`
+	TookMS  int64           `bson:"took_ms" json:"took_ms"`
+	Created time.Time       `bson:"created" json:"created"`
+}
+
+// SeriesInfo says that a snapshot has a series, and how long it is.
+type SeriesInfo struct {
+	Name string `bson:"name" json:"name"`
+	Rows int    `bson:"rows" json:"rows"`
+}
+
+// Totals are counts of locations. Rows = Open + Closed everywhere, and
+// AdministrativelyClosed are those among Closed that the city closed for want
+// of contact, so that a chart can set them apart.
+type Totals struct {
+	Rows                   int64 `bson:"rows" json:"rows"`
+	Open                   int64 `bson:"open" json:"open"`
+	Closed                 int64 `bson:"closed" json:"closed"`
+	AdministrativelyClosed int64 `bson:"administratively_closed" json:"administratively_closed"`
+}
+
+func (t Totals) plus(o Totals) Totals {
+	return Totals{
+		Rows: t.Rows + o.Rows, Open: t.Open + o.Open, Closed: t.Closed + o.Closed,
+		AdministrativelyClosed: t.AdministrativelyClosed + o.AdministrativelyClosed,
+	}
+}
+
+// Tallied is one value of a dimension; an empty name stands for unknown.
+type Tallied struct {
+	Name   string `bson:"name" json:"name"`
+	Totals `bson:",inline"`
+}
+
+// TalliedDistrict is one district; 0 stands for unknown.
+type TalliedDistrict struct {
+	District int64 `bson:"district" json:"district"`
+	Totals   `bson:",inline"`
+}
+
+// Cells are the counts of every combination of neighborhood, sector and
+// district that occurs, packed: the first three numbers of a row are an index
+// into Neighborhoods, an index into Sectors and the district itself (0:
+// unknown), the last three open, closed and, among these, administratively
+// closed. Every smaller view is a sum over rows.
+type Cells struct {
+	Neighborhoods []string   `bson:"neighborhoods" json:"neighborhoods"` // empty: unknown
+	Sectors       []string   `bson:"sectors" json:"sectors"`
+	Rows          [][6]int64 `bson:"rows" json:"rows"`
+}
+
+// Month counts what opened and closed in a month ("2006-01"; empty: closed or
+// opened at an unknown time is not counted). AdministrativelyClosed are those
+// among Closed.
+type Month struct {
+	Month                  string `bson:"month" json:"month"`
+	Opened                 int64  `bson:"opened" json:"opened"`
+	Closed                 int64  `bson:"closed" json:"closed"`
+	AdministrativelyClosed int64  `bson:"administratively_closed" json:"administratively_closed"`
+}
+
+// SnapshotInput says what a snapshot is of.
+type SnapshotInput struct {
+	AsOf    time.Time       // the date, in the dataset's time zone; its clock time is dropped
+	Version socrata.Version // of the crawl
+	Run     string
+	Spec    string
+	Outcome Outcome
+}
+
+// part is a series in the collection snapshots, with the _id
+// <snapshot>/<name>.
+type part struct {
+	ID   string `bson:"_id"`
+	Rows any    `bson:"rows"`
+}
+
+// TakeSnapshot counts the mirror as it is and stores the counts as the
+// observed snapshot of the date. One that exists is never replaced: it is
+// returned, and false. All counting is done by the server.
+func (m *Mirror) TakeSnapshot(ctx context.Context, in SnapshotInput) (snap Snapshot, taken bool, err error) {
+	began := time.Now()
+	year, month, day := in.AsOf.Date()
+	asOf := time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
+	snap = Snapshot{
+		ID: asOf.Format(time.DateOnly) + "-" + string(Observed), AsOf: asOf, Basis: Observed,
+		Version: in.Version, Run: in.Run, Spec: in.Spec, Outcome: in.Outcome,
+	}
+	existing, err := m.Snapshot(ctx, snap.ID)
+	if !errors.Is(err, ErrNoSnapshot) {
+		return existing, false, err
+	}
+	var (
+		cells  []cell
+		months []Month
+	)
+	group, gctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) { cells, err = m.countCells(gctx); return err })
+	group.Go(func() (err error) { months, err = m.countMonths(gctx); return err })
+	if err := group.Wait(); err != nil {
+		return Snapshot{}, false, fmt.Errorf("snapshot %s: %w", snap.ID, err)
+	}
+	for _, c := range cells {
+		snap.Totals = snap.Totals.plus(c.Totals)
+	}
+	neighborhoods := rollUp(cells, func(c cell) string { return c.Neighborhood })
+	sectors := rollUp(cells, func(c cell) string { return c.Sector })
+	districts := rollUp(cells, func(c cell) int64 { return c.District })
+	parts := []struct {
+		name string
+		size int
+		rows any
+	}{
+		{SeriesNeighborhood, len(neighborhoods), named(neighborhoods)},
+		{SeriesSector, len(sectors), named(sectors)},
+		{SeriesDistrict, len(districts), byDistrict(districts)},
+		{SeriesCells, len(cells), pack(cells)},
+		{SeriesMonths, len(months), months},
+	}
+	for _, p := range parts {
+		call, cancel := m.call(ctx)
+		id := snap.ID + "/" + p.name
+		_, err := m.db.Collection(Snapshots).ReplaceOne(call, byID(id), part{ID: id, Rows: p.rows}, options.Replace().SetUpsert(true))
+		cancel()
+		if err != nil {
+			return Snapshot{}, false, fmt.Errorf("snapshot %s: %w", id, err)
+		}
+		snap.Series = append(snap.Series, SeriesInfo{Name: p.name, Rows: p.size})
+	}
+	snap.Created = time.Now().UTC().Truncate(time.Millisecond)
+	snap.TookMS = time.Since(began).Milliseconds()
+	call, cancel := m.call(ctx)
+	_, err = m.db.Collection(Snapshots).InsertOne(call, snap)
+	cancel()
+	if mongo.IsDuplicateKeyError(err) {
+		existing, err := m.Snapshot(ctx, snap.ID)
+		return existing, false, err
+	}
+	if err != nil {
+		return Snapshot{}, false, fmt.Errorf("snapshot %s: %w", snap.ID, err)
+	}
+	return snap, true, nil
+}
+
+// Snapshots lists headers by as-of date, newest first, at most limit.
+func (m *Mirror) Snapshots(ctx context.Context, limit int) ([]Snapshot, error) {
+	call, cancel := m.call(ctx)
+	defer cancel()
+	cursor, err := m.db.Collection(Snapshots).Find(call, headers(), options.Find().SetSort(newestSnapshot()).SetLimit(int64(limit)))
+	if err != nil {
+		return nil, fmt.Errorf("list snapshots: %w", err)
+	}
+	snaps := []Snapshot{}
+	if err := cursor.All(call, &snaps); err != nil {
+		return nil, fmt.Errorf("list snapshots: %w", err)
+	}
+	return snaps, nil
+}
+
+// Snapshot reads a header by id; "latest" is the newest as-of date's.
+// ErrNoSnapshot when there is none.
+func (m *Mirror) Snapshot(ctx context.Context, id string) (Snapshot, error) {
+	filter := append(headers(), byID(id)...)
+	if id == latest {
+		filter = headers()
+	}
+	call, cancel := m.call(ctx)
+	defer cancel()
+	var snap Snapshot
+	err := m.db.Collection(Snapshots).FindOne(call, filter, options.FindOne().SetSort(newestSnapshot())).Decode(&snap)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return Snapshot{}, fmt.Errorf("%w: %s", ErrNoSnapshot, id)
+	}
+	if err != nil {
+		return Snapshot{}, fmt.Errorf("read snapshot %s: %w", id, err)
+	}
+	return snap, nil
+}
+
+// Series reads a series of a snapshot ("latest" as in Snapshot) into the type
+// that its name's constant is documented with.
+func (m *Mirror) Series(ctx context.Context, id, name string, into any) error {
+	snap, err := m.Snapshot(ctx, id)
+	if err != nil {
+		return err
+	}
+	call, cancel := m.call(ctx)
+	defer cancel()
+	raw, err := m.db.Collection(Snapshots).FindOne(call, byID(snap.ID+"/"+name)).Raw()
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return fmt.Errorf("%w: %s has no series %q", ErrNoSnapshot, snap.ID, name)
+	}
+	if err == nil {
+		err = raw.Lookup("rows").Unmarshal(into)
+	}
+	if err != nil {
+		return fmt.Errorf("read series %s of snapshot %s: %w", name, snap.ID, err)
+	}
+	return nil
+}
+
+// headers matches headers and no parts, by the index on as_of.
+func headers() bson.D {
+	return bson.D{{Key: "as_of", Value: bson.D{{Key: "$gt", Value: time.Time{}}}}}
+}
+
+func newestSnapshot() bson.D { return bson.D{{Key: "as_of", Value: -1}, {Key: "_id", Value: 1}} }
+
+// cell is one combination of the dimensions.
+type cell struct {
+	Neighborhood string
+	Sector       string
+	District     int64
+	Totals
+}
+
+// countCells groups all documents by neighborhood, sector and district; every
+// smaller view is rolled up from that. Measured: 2.5 s for 368,000 documents
+// and 8,838 cells, against 1.45 s for one dimension alone.
+func (m *Mirror) countCells(ctx context.Context) ([]cell, error) {
+	var cells []cell
+	err := m.group(ctx, bson.A{
+		bson.D{{Key: "$group", Value: bson.D{
+			{Key: "_id", Value: bson.D{
+				{Key: "n", Value: orNull("$facets.neighborhood")},
+				{Key: "s", Value: orNull("$facets.sector")},
+				{Key: "d", Value: orNull("$facets.district")},
+			}},
+			{Key: "rows", Value: bson.D{{Key: "$sum", Value: 1}}},
+			{Key: "open", Value: sumIf("$facets.open")},
+			{Key: "admin", Value: sumIf(bson.D{{Key: "$and", Value: bson.A{
+				"$administratively_closed", bson.D{{Key: "$not", Value: bson.A{"$facets.open"}}},
+			}}})},
+		}}},
+	}, func(raw bson.Raw) {
+		c := cell{Neighborhood: text(raw, "_id", "n"), Sector: text(raw, "_id", "s"), District: number(raw, "_id", "d")}
+		c.Rows, c.Open, c.AdministrativelyClosed = number(raw, "rows"), number(raw, "open"), number(raw, "admin")
+		c.Closed = c.Rows - c.Open
+		cells = append(cells, c)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count cells: %w", err)
+	}
+	// Null and "" are both unknown, and an engine may tell 3 from 3.0.
+	cells = merged(cells)
+	return cells, nil
+}
+
+// merged sorts cells and adds up those of the same names.
+func merged(cells []cell) []cell {
+	slices.SortFunc(cells, func(a, b cell) int {
+		return cmp.Or(cmp.Compare(a.Neighborhood, b.Neighborhood), cmp.Compare(a.Sector, b.Sector), cmp.Compare(a.District, b.District))
+	})
+	var out []cell
+	for _, c := range cells {
+		if n := len(out) - 1; n >= 0 && out[n].Neighborhood == c.Neighborhood && out[n].Sector == c.Sector && out[n].District == c.District {
+			out[n].Totals = out[n].plus(c.Totals)
+			continue
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// countMonths counts openings and closings by the months that cleaning put
+// into the documents: the engine's $dateTrunc is wrong before 2000, and a
+// precomputed string is faster than any date operator.
+func (m *Mirror) countMonths(ctx context.Context) ([]Month, error) {
+	months := map[string]*Month{}
+	of := func(raw bson.Raw) *Month {
+		name := text(raw, "_id")
+		if months[name] == nil {
+			months[name] = &Month{Month: name}
+		}
+		return months[name]
+	}
+	byMonth := func(field string, sums ...bson.E) bson.A {
+		return bson.A{
+			bson.D{{Key: "$match", Value: bson.D{{Key: field, Value: bson.D{{Key: "$gt", Value: ""}}}}}},
+			bson.D{{Key: "$group", Value: append(bson.D{
+				{Key: "_id", Value: "$" + field},
+				{Key: "rows", Value: bson.D{{Key: "$sum", Value: 1}}},
+			}, sums...)}},
+		}
+	}
+	if err := m.group(ctx, byMonth("facets.start_month"), func(raw bson.Raw) {
+		of(raw).Opened += number(raw, "rows")
+	}); err != nil {
+		return nil, fmt.Errorf("count openings: %w", err)
+	}
+	if err := m.group(ctx, byMonth("facets.end_month", bson.E{Key: "admin", Value: sumIf("$administratively_closed")}), func(raw bson.Raw) {
+		month := of(raw)
+		month.Closed += number(raw, "rows")
+		month.AdministrativelyClosed += number(raw, "admin")
+	}); err != nil {
+		return nil, fmt.Errorf("count closings: %w", err)
+	}
+	out := make([]Month, 0, len(months))
+	for _, name := range slices.Sorted(maps.Keys(months)) {
+		out = append(out, *months[name])
+	}
+	return out, nil
+}
+
+// group runs a pipeline over businesses and visits what it yields.
+func (m *Mirror) group(ctx context.Context, pipeline bson.A, visit func(bson.Raw)) error {
+	scan, cancel := m.scan(ctx)
+	defer cancel()
+	cursor, err := m.db.Collection(Businesses).Aggregate(scan, pipeline, options.Aggregate().SetAllowDiskUse(true))
+	if err != nil {
+		return err
+	}
+	defer cursor.Close(scan) // read to its end, or lost anyway
+	for cursor.Next(scan) {
+		visit(cursor.Current)
+	}
+	return cursor.Err()
+}
+
+// orNull makes a missing field null: MongoDB leaves a missing one out of a
+// compound _id, other engines may not.
+func orNull(field string) bson.D {
+	return bson.D{{Key: "$ifNull", Value: bson.A{field, nil}}}
+}
+
+// text is the string at path, "" when it is anything else.
+func text(raw bson.Raw, path ...string) string {
+	s, _ := raw.Lookup(path...).StringValueOK()
+	return s
+}
+
+// number is the number at path, whatever its BSON type; 0 when it is none.
+func number(raw bson.Raw, path ...string) int64 {
+	n, _ := raw.Lookup(path...).AsInt64OK()
+	return n
+}
+
+// rollUp adds up cells by one of their dimensions.
+func rollUp[K comparable](cells []cell, by func(cell) K) map[K]Totals {
+	sums := map[K]Totals{}
+	for _, c := range cells {
+		sums[by(c)] = sums[by(c)].plus(c.Totals)
+	}
+	return sums
+}
+
+func named(sums map[string]Totals) []Tallied {
+	rows := make([]Tallied, 0, len(sums))
+	for _, name := range slices.Sorted(maps.Keys(sums)) {
+		rows = append(rows, Tallied{Name: name, Totals: sums[name]})
+	}
+	return rows
+}
+
+func byDistrict(sums map[int64]Totals) []TalliedDistrict {
+	rows := make([]TalliedDistrict, 0, len(sums))
+	for _, district := range slices.Sorted(maps.Keys(sums)) {
+		rows = append(rows, TalliedDistrict{District: district, Totals: sums[district]})
+	}
+	return rows
+}
+
+func pack(cells []cell) Cells {
+	packed := Cells{Neighborhoods: []string{}, Sectors: []string{}, Rows: make([][6]int64, len(cells))}
+	neighborhoods, sectors := map[string]int64{}, map[string]int64{}
+	for i, c := range cells {
+		if _, ok := neighborhoods[c.Neighborhood]; !ok {
+			neighborhoods[c.Neighborhood] = int64(len(packed.Neighborhoods))
+			packed.Neighborhoods = append(packed.Neighborhoods, c.Neighborhood)
+		}
+		if _, ok := sectors[c.Sector]; !ok {
+			sectors[c.Sector] = int64(len(packed.Sectors))
+			packed.Sectors = append(packed.Sectors, c.Sector)
+		}
+		packed.Rows[i] = [6]int64{neighborhoods[c.Neighborhood], sectors[c.Sector], c.District, c.Open, c.Closed, c.AdministrativelyClosed}
+	}
+	return packed
+}
