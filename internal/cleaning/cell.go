@@ -1,0 +1,65 @@
+package cleaning
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+
+	"padron/internal/dataset"
+)
+
+// The map's cells are hexagons with a corner to the north, CellWidth meters from side to side and from center to
+// center, laid over the spec's box from its south-west corner. A cell's id is its axial coordinates, "Q_R": Q
+// counts to the east, R to the north-east (https://www.redblobgames.com/grids/hexagons/).
+const CellWidth = 250.0
+
+// degree is the length of a degree of latitude in meters, on a sphere of the Earth's mean radius of 6,371,009 m.
+const degree = 111195.0
+
+// hexes computes cells of one box. Its conversions keep the compiler from fusing operations, which would round
+// otherwise on other processors.
+type hexes struct {
+	box dataset.Box
+	lon float64 // length of a degree of longitude in the box's middle, meters
+}
+
+func newHexes(box dataset.Box) hexes {
+	return hexes{box: box, lon: degree * math.Cos((box.South+box.North)/2*math.Pi/180)}
+}
+
+// cell is the hexagon a point of the box lies in.
+func (h hexes) cell(lon, lat float64) (q, r int) {
+	const size = CellWidth / 1.7320508075688772 // center to corner
+	x := (lon - h.box.West) * h.lon / size
+	y := (lat - h.box.South) * degree / size
+	fq := float64(x*(1.7320508075688772/3)) - float64(y/3)
+	fr := float64(y * (2.0 / 3))
+	rq, rr, rs := math.Round(fq), math.Round(fr), math.Round(-fq-fr)
+	dq, dr, ds := math.Abs(rq-fq), math.Abs(rr-fr), math.Abs(rs+fq+fr)
+	switch {
+	case dq > dr && dq > ds:
+		rq = -rr - rs
+	case dr > ds:
+		rr = -rq - rs
+	}
+	return int(rq), int(rr)
+}
+
+// appendCell appends the id of a cell.
+func appendCell(dst []byte, q, r int) []byte {
+	dst = strconv.AppendInt(dst, int64(q), 10)
+	dst = append(dst, '_')
+	return strconv.AppendInt(dst, int64(r), 10)
+}
+
+// CellCenter is the center of a cell of facets.cell, in degrees, for maps.
+func CellCenter(box dataset.Box, id string) (lon, lat float64, err error) {
+	var q, r int
+	if _, err := fmt.Sscanf(id, "%d_%d", &q, &r); err != nil {
+		return 0, 0, fmt.Errorf("map cell %q: expected two numbers joined by _", id)
+	}
+	h := newHexes(box)
+	x := CellWidth * (float64(q) + float64(r)/2)
+	y := CellWidth * 1.7320508075688772 / 2 * float64(r)
+	return box.West + x/h.lon, box.South + y/degree, nil
+}
