@@ -21,7 +21,7 @@ func ParseAddress(s string) (baseURL, id string, err error) {
 		address = "https://" + s
 	}
 	u, err := url.Parse(address)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil {
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || strings.Contains(u.Host, "%") || u.User != nil {
 		return "", "", notAnAddress(s)
 	}
 	if host := u.Hostname(); address != s && (host == "localhost" || host == "127.0.0.1" || host == "::1") {

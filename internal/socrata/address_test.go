@@ -33,6 +33,7 @@ func TestParseAddress(t *testing.T) {
 	for _, address := range []string{
 		"", "sf-business", "g8m3pdis", "https://data.sf.gov", "https://data.sf.gov/d/", "/d/g8m3-pdis", "https:///g8m3-pdis",
 		"ftp://data.sf.gov/d/g8m3-pdis", "https://u:p@data.sf.gov/d/g8m3-pdis", "https://data.sf.gov/?id=g8m3-pdis", "://", "g8m3-pdis g8m3-pdis",
+		"[::1%25lo]:80/g8m3-pdis",
 	} {
 		_, _, err := ParseAddress(address)
 		require.ErrorContains(t, err, "neither a dataset id", address)

@@ -2,7 +2,6 @@ package socrata
 
 import (
 	"bytes"
-	"compress/flate"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 )
 
@@ -101,13 +101,13 @@ func (a *answer) readSingle() (name, value string, ok bool, err error) {
 	}
 	for row, err := range Rows(bytes.NewReader(body)) {
 		if err != nil {
-			return "", "", false, a.garbage(start(body), err)
+			return "", "", false, a.garbage(a.start(body), err)
 		}
 		if ok {
 			return "", "", false, a.garbage("several rows for a question with one answer", nil)
 		}
 		if name, value, ok = single(row); !ok {
-			return "", "", false, a.garbage("a row that is not one text or number: "+start(body), nil)
+			return "", "", false, a.garbage("a row that is not one text or number: "+a.start(body), nil)
 		}
 	}
 	return name, value, ok, nil
@@ -155,8 +155,7 @@ func (a *answer) refused() error {
 	}
 	// An envelope that is cut off or whose end never comes still says what it said before.
 	head, _ := io.ReadAll(io.LimitReader(body, maxErrorBody))
-	e.Code, e.Message = parseEnvelope(head)
-	e.Code, e.Message = a.client.redact(e.Code), a.client.redact(e.Message)
+	e.Code, e.Message = parseEnvelope([]byte(a.client.redact(string(head))))
 	if a.parent.Err() != nil {
 		return a.broken(a.parent.Err())
 	}
@@ -203,7 +202,7 @@ func (a *answer) broken(err error) error {
 // garbage is the error for a 200 whose body is not what was asked for; what says what it is instead.
 func (a *answer) garbage(what string, err error) error {
 	e := a.newError(Garbage)
-	e.Message = a.client.redact(what)
+	e.Message = what
 	e.Err = err
 	return e
 }
@@ -215,6 +214,16 @@ func (a *answer) newError(kind Kind) *Error {
 		e.RequestID = a.version.RequestID
 	}
 	return e
+}
+
+// start quotes the beginning of a body that is not what it should be.
+func (a *answer) start(body []byte) string {
+	if len(body) == 0 {
+		return "an empty body"
+	}
+	const quoted = 60
+	head := a.client.redact(string(body[:min(len(body), headBytes)]))
+	return fmt.Sprintf("a body that begins %q", oneLine(head[:min(len(head), quoted)]))
 }
 
 // redact takes the app token out of what a portal or a proxy echoes.

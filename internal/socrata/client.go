@@ -76,7 +76,7 @@ type Client struct {
 }
 
 // New returns a client for the dataset. The base URL must be an absolute http or https address without path
-// and query, and the id a four-by-four. Nothing is requested yet.
+// and query, the id a four-by-four, and the token, if any, visible ASCII. Nothing is requested yet.
 func New(o Options) (*Client, error) {
 	base, err := url.Parse(o.BaseURL)
 	if err != nil {
@@ -90,6 +90,10 @@ func New(o Options) (*Client, error) {
 	}
 	if !isID(o.ID) {
 		return nil, fmt.Errorf("dataset id %q is not of the form g8m3-pdis (four letters or digits, a hyphen, four more)", o.ID)
+	}
+	// Such as the newline at the end of a file; net/http would refuse every single request.
+	if strings.ContainsFunc(o.AppToken, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, errors.New("the app token contains space or other characters that no token has")
 	}
 
 	c := &Client{

@@ -45,7 +45,10 @@ func TestNewChecksItsOptions(t *testing.T) {
 		_, err := New(Options{BaseURL: "https://data.sf.gov", ID: id})
 		require.ErrorContains(t, err, "dataset id", id)
 	}
-	_, err := New(Options{BaseURL: "https://data.sf.gov/", ID: "g8m3-pdis"})
+	_, err := New(Options{BaseURL: "https://data.sf.gov/", ID: "g8m3-pdis", AppToken: "geheim\n"})
+	require.ErrorContains(t, err, "app token")
+	require.NotContains(t, err.Error(), "geheim")
+	_, err = New(Options{BaseURL: "https://data.sf.gov/", ID: "g8m3-pdis"})
 	require.NoError(t, err)
 }
 
@@ -311,7 +314,7 @@ func TestSilenceIsGivenUp(t *testing.T) {
 type slowDisk struct{ bytes.Buffer }
 
 func (d *slowDisk) Write(p []byte) (int, error) {
-	time.Sleep(60 * time.Millisecond)
+	time.Sleep(300 * time.Millisecond)
 	return d.Buffer.Write(p)
 }
 
@@ -324,7 +327,7 @@ func TestSlowIsNotSilent(t *testing.T) {
 			time.Sleep(15 * time.Millisecond)
 		}
 	})
-	c.idleWait = 50 * time.Millisecond
+	c.idleWait = 250 * time.Millisecond
 	var dst slowDisk
 	info, err := c.Page(t.Context(), "k", Range{}, 10, &dst)
 	require.NoError(t, err)

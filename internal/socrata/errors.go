@@ -254,13 +254,3 @@ func oneLine(s string) string {
 	}
 	return s
 }
-
-// start quotes the beginning of a body that is not what it should be.
-func start(body []byte) string {
-	const most = 60
-	if len(body) == 0 {
-		return "an empty body"
-	}
-	cut := body[:min(len(body), most)]
-	return fmt.Sprintf("a body that begins %q", oneLine(string(cut)))
-}

@@ -15,6 +15,9 @@ import (
 // something is wrong, and the row would be held whole.
 const maxRowBytes = 16 << 20
 
+// headBytes is how much of a body is kept to say what it was instead of rows.
+const headBytes = 256
+
 // copyBytes is how much of a page is handed on at once.
 const copyBytes = 64 << 10
 
@@ -65,7 +68,7 @@ func (c *Client) Page(ctx context.Context, key string, r Range, limit int, dst i
 	case body.readErr != nil:
 		return PageInfo{}, a.unread(body.readErr)
 	case err != nil && info.Rows == 0:
-		return PageInfo{}, a.garbage(start(body.head), err)
+		return PageInfo{}, a.garbage(a.start(body.head), err)
 	case err != nil:
 		return PageInfo{}, a.garbage("", err)
 	}
@@ -243,7 +246,7 @@ func (t *tee) Read(p []byte) (int, error) {
 		n, err := t.src.Read(t.buf)
 		if n > 0 {
 			if t.n == 0 {
-				t.head = bytes.Clone(t.buf[:min(n, 256)])
+				t.head = bytes.Clone(t.buf[:min(n, headBytes)])
 			}
 			t.n += int64(n)
 			if _, err := t.dst.Write(t.buf[:n]); err != nil {

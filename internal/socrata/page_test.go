@@ -175,6 +175,10 @@ func TestPageCompressed(t *testing.T) {
 func TestPageGarbage(t *testing.T) {
 	page := registerPage(500)
 	zipped := zip(t, page)
+	badMiddle := bytes.Clone(zipped)
+	for i := range 64 {
+		badMiddle[len(badMiddle)/2+i] ^= 0x5a
+	}
 	badSum := bytes.Clone(zipped)
 	badSum[len(badSum)-6] ^= 0xff
 	for name, test := range map[string]struct {
@@ -196,6 +200,7 @@ func TestPageGarbage(t *testing.T) {
 		"more than asked for":     {body: registerPage(501), says: "more rows than the 500 asked for"},
 		"truncated gzip":          {encoding: "gzip", body: zipped[:len(zipped)/2], says: "truncated"},
 		"gzip without its end":    {encoding: "gzip", body: zipped[:len(zipped)-1], says: "truncated"},
+		"gzip that breaks":        {encoding: "gzip", body: badMiddle},
 		"gzip with a wrong sum":   {encoding: "gzip", body: badSum, says: "not gzip as announced"},
 		"gzip that is not":        {encoding: "gzip", body: page, says: "not gzip as announced"},
 		"gzip of nothing":         {encoding: "gzip", says: "truncated"},
