@@ -59,7 +59,8 @@ type Run struct {
 	Probe       Probe           `bson:"probe,omitempty" json:"probe,omitzero"`
 	Version     socrata.Version `bson:"version,omitempty" json:"version,omitzero"` // served version of the crawl
 	Ranges      []RunRange      `bson:"ranges,omitempty" json:"ranges,omitempty"`  // the plan, in key order
-	Progress    RunProgress     `bson:"progress,omitempty" json:"progress,omitzero"`
+	Progress    RunProgress     `bson:"progress,omitempty" json:"progress,omitempty"`
+	Profile     Profile         `bson:"profile,omitempty" json:"profile,omitzero"`
 	Counts      Counts          `bson:"counts,omitempty" json:"counts,omitzero"`
 	Gate        Verdict         `bson:"gate,omitempty" json:"gate,omitzero"`
 	Certificate Verdict         `bson:"certificate,omitempty" json:"certificate,omitzero"`
@@ -82,11 +83,26 @@ type RunRange struct {
 	Rows          int64 `bson:"rows,omitempty" json:"rows,omitempty"`
 }
 
-// RunProgress is how far a running run is.
-type RunProgress struct {
-	Task  string `bson:"task" json:"task"`   // name of the step that runs
-	Rows  int64  `bson:"rows" json:"rows"`   // done in it
-	Total int64  `bson:"total" json:"total"` // to do in it, 0 when unknown
+// RunProgress is how far a running run is: rows done by step ("fetch", "clean",
+// "upsert") and by part of the plan ("0", "1", …). A number is set and never
+// added to, so that a repeated attempt counts once.
+type RunProgress map[string]map[string]int64
+
+// Rows is how many rows a step has done, over all parts.
+func (p RunProgress) Rows(step string) int64 {
+	var rows int64
+	for _, n := range p[step] {
+		rows += n
+	}
+	return rows
+}
+
+// Profile is what a crawl's rows looked like, to hold the next crawl against.
+type Profile struct {
+	Rows    int64          `bson:"rows" json:"rows"`
+	Missing map[string]int `bson:"missing,omitempty" json:"missing,omitempty"` // rows without a value, by source column
+	Flags   map[string]int `bson:"flags,omitempty" json:"flags,omitempty"`     // rows by quality flag
+	Unknown map[string]int `bson:"unknown,omitempty" json:"unknown,omitempty"` // rows with a value in a column that the spec does not know
 }
 
 // Counts of a run, in rows. Inserted, Replaced and Documents come from what is
@@ -119,11 +135,10 @@ type Check struct {
 
 // Stats says what a run took.
 type Stats struct {
+	TookMS          int64   `bson:"took_ms,omitempty" json:"took_ms,omitempty"`
 	RowsPerSecond   float64 `bson:"rows_per_second,omitempty" json:"rows_per_second,omitempty"`
 	PeakMemoryBytes int64   `bson:"peak_memory_bytes,omitempty" json:"peak_memory_bytes,omitempty"` // of the worker process
 	PortalBytes     int64   `bson:"portal_bytes,omitempty" json:"portal_bytes,omitempty"`           // on the wire
-	PortalRequests  int64   `bson:"portal_requests,omitempty" json:"portal_requests,omitempty"`
-	HistoryEvents   int64   `bson:"history_events,omitempty" json:"history_events,omitempty"` // of the Temporal workflow
 }
 
 // BeginRun records that a run started. A record that exists stays as it is, so
