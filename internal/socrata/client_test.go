@@ -36,18 +36,18 @@ func answering(t *testing.T, body string) *Client {
 }
 
 func TestNewChecksItsOptions(t *testing.T) {
-	for _, base := range []string{"", "data.sf.gov", "ftp://data.sf.gov", "https://", "https://data.sf.gov/d/g8m3-pdis", "https://u:geheim@data.sf.gov", "https://data.sf.gov?x=1", "::"} {
+	for _, base := range []string{"", "data.sf.gov", "ftp://data.sf.gov", "https://", "https://data.sf.gov/d/g8m3-pdis", "https://u:hushhush@data.sf.gov", "https://data.sf.gov?x=1", "::"} {
 		_, err := New(Options{BaseURL: base, ID: "g8m3-pdis"})
 		require.ErrorContains(t, err, "portal address", base)
-		require.NotContains(t, err.Error(), "geheim")
+		require.NotContains(t, err.Error(), "hushhush")
 	}
 	for _, id := range []string{"", "g8m3pdis", "G8M3-PDIS", "g8m3-pdis ", "g8m3_pdis", "g8m3-pdisx"} {
 		_, err := New(Options{BaseURL: "https://data.sf.gov", ID: id})
 		require.ErrorContains(t, err, "dataset id", id)
 	}
-	_, err := New(Options{BaseURL: "https://data.sf.gov/", ID: "g8m3-pdis", AppToken: "geheim\n"})
+	_, err := New(Options{BaseURL: "https://data.sf.gov/", ID: "g8m3-pdis", AppToken: "hushhush\n"})
 	require.ErrorContains(t, err, "app token")
-	require.NotContains(t, err.Error(), "geheim")
+	require.NotContains(t, err.Error(), "hushhush")
 	_, err = New(Options{BaseURL: "https://data.sf.gov/", ID: "g8m3-pdis"})
 	require.NoError(t, err)
 }
