@@ -107,12 +107,12 @@ func TestDeclarationsThatCannotRun(t *testing.T) {
 	run := func(workflow.Context) error { return nil }
 	each := func(workflow.Context, int) error { return nil }
 	for want, tasks := range map[string][]dag.Task{
-		`task "": a task needs a name`:                    {{Run: run}},
-		`task "a": a task needs a name of its own`:        {{Name: "a", Run: run}, {Name: "a", Run: run}},
-		`task "a": comes after "b"`:                       {{Name: "a", Run: run, After: []string{"b"}}, {Name: "b", Run: run}},
-		`task "a": needs either Run or Each`:              {{Name: "a"}},
-		`task "a": a mapped task needs a limit`:           {{Name: "a", Each: each, Items: func() int { return 1 }}},
-		`task "a": a mapped task needs either Items or`:   {{Name: "a", Each: each, Limit: 1}},
+		`task "": a task needs a name`:                     {{Run: run}},
+		`task "a": a task needs a name of its own`:         {{Name: "a", Run: run}, {Name: "a", Run: run}},
+		`task "a": comes after "b"`:                        {{Name: "a", Run: run, After: []string{"b"}}, {Name: "b", Run: run}},
+		`task "a": needs either Run or Each`:               {{Name: "a"}},
+		`task "a": a mapped task needs a limit`:            {{Name: "a", Each: each, Items: func() int { return 1 }}},
+		`task "a": a mapped task needs either Items or`:    {{Name: "a", Each: each, Limit: 1}},
 		`task "b": follows "a", which is not an earlier m`: {{Name: "a", Run: run}, {Name: "b", Each: each, Limit: 1, Per: "a"}},
 	} {
 		_, err := dag.New(tasks...)

@@ -1,0 +1,105 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+
+	"padron/internal/cleaning"
+	"padron/internal/mirror"
+	"padron/internal/socrata"
+)
+
+// CleanPage turns a landed raw page into a landed page of documents with their
+// hashes, in the same order. What the gate must know of it lies beside it in
+// the landing (PageSummary).
+func (a *Activities) CleanPage(ctx context.Context, in CleanInput) (CleanPage, error) {
+	defer alive(ctx)()
+	page, err := a.clean(ctx, in)
+	return page, classify(err)
+}
+
+// PageSummary is what the gate needs to know of a cleaned page.
+type PageSummary struct {
+	Part     int              `json:"part"`
+	First    string           `json:"first,omitempty"` // keys, in the page's order
+	Last     string           `json:"last,omitempty"`
+	Disorder string           `json:"disorder,omitempty"` // the first key that does not come after the one before it
+	Profile  cleaning.Profile `json:"profile"`
+	Version  Version          `json:"version"`
+}
+
+func (a *Activities) clean(ctx context.Context, in CleanInput) (CleanPage, error) {
+	o, err := a.dataset(ctx, in.Run)
+	if err != nil {
+		return CleanPage{}, err
+	}
+	cleaner, err := cleaning.New(o.spec)
+	if err != nil {
+		return CleanPage{}, refuse(UnknownDataset, err.Error())
+	}
+	from, err := o.landing.Open(ctx, in.Page.ID, in.Page.SHA256)
+	if err != nil {
+		return CleanPage{}, fmt.Errorf("open raw page: %w", err)
+	}
+	defer from.Close() //nolint:errcheck // read to its verified end already
+	name := fmt.Sprintf("%s.%d", label(in.Part), in.Nth)
+	to, err := o.landing.Create(ctx, mirror.Meta{Run: in.Run.ID, Kind: mirror.KindClean, Page: name})
+	if err != nil {
+		return CleanPage{}, err
+	}
+	defer to.Abort()
+
+	shown := a.progress(o, in.Run, "clean", in.Part)
+	summary := PageSummary{Part: in.Part, Version: in.Page.Version}
+	records := mirror.NewPageWriter(to)
+	rows := 0
+	for raw, err := range socrata.Rows(from) {
+		if err != nil {
+			return CleanPage{}, fmt.Errorf("read raw page: %w", err)
+		}
+		row, err := cleaner.Clean(raw)
+		if err != nil {
+			return CleanPage{}, fmt.Errorf("clean row %d: %w", rows, err)
+		}
+		if row.Quarantine != "" {
+			err = records.Quarantine(row.Key, row.Quarantine, raw)
+		} else {
+			err = records.Append(row.Key, row.Hash, row.Document)
+		}
+		if err != nil {
+			return CleanPage{}, fmt.Errorf("write cleaned page: %w", err)
+		}
+		if row.Key != "" {
+			summary.follow(row.Key)
+		}
+		if rows++; rows%1000 == 0 {
+			if err := ctx.Err(); err != nil {
+				return CleanPage{}, err
+			}
+			shown.rows(ctx, rows)
+		}
+	}
+	if err := records.Flush(); err != nil {
+		return CleanPage{}, fmt.Errorf("write cleaned page: %w", err)
+	}
+	entry, err := to.Commit(ctx)
+	if err != nil {
+		return CleanPage{}, err
+	}
+	summary.Profile = cleaner.Profile()
+	if err := o.landing.Attach(ctx, entry.ID, summary); err != nil {
+		return CleanPage{}, err
+	}
+	shown.set(ctx, rows)
+	return CleanPage{Landed: Landed{ID: entry.ID, SHA256: entry.SHA256}, Label: name, Rows: rows}, nil
+}
+
+// follow notes the next key and whether it keeps the order.
+func (s *PageSummary) follow(key string) {
+	if s.First == "" {
+		s.First = key
+	} else if key <= s.Last && s.Disorder == "" {
+		s.Disorder = key
+	}
+	s.Last = key
+}

@@ -1,0 +1,79 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+
+	"padron/internal/guard"
+	"padron/internal/mirror"
+	"padron/internal/socrata"
+)
+
+// Error types of failed activities, as Temporal shows them. CircuitOpen is
+// guard's.
+const (
+	UnknownDataset    = "UnknownDataset"    // the worker has no such spec; not retried
+	WrongBuild        = "WrongBuild"        // the worker's spec is not the run's; retried elsewhere
+	SchemaChanged     = "SchemaChanged"     // the portal's columns do not fit the spec; not retried
+	PortalRefused     = "PortalRefused"     // token wrong, dataset private or missing; not retried
+	PortalUnavailable = "PortalUnavailable" // retried
+	DatabaseFailed    = "DatabaseFailed"    // retried
+	ForeignDatabase   = "ForeignDatabase"   // the database is not Padron's; not retried
+	LandingCorrupt    = "LandingCorrupt"    // a landed page is not what was written; not retried
+	GateClosed        = "GateClosed"        // the crawl must not be written; not retried
+)
+
+func refuse(kind, message string) error {
+	return temporal.NewNonRetryableApplicationError(message, kind, nil)
+}
+
+func retry(kind, message string) error {
+	return temporal.NewApplicationError(message, kind)
+}
+
+// classify is the one place where an error gets its Temporal type and whether
+// and when it is retried. It is called once, where an activity returns.
+func classify(err error) error {
+	var (
+		app  *temporal.ApplicationError
+		open *guard.OpenError
+		soda *socrata.Error
+	)
+	switch {
+	case err == nil, errors.As(err, &app), errors.Is(err, context.Canceled):
+		return err
+	case errors.As(err, &open):
+		return open.Temporal()
+	case errors.Is(err, mirror.ErrForeign):
+		return refuse(ForeignDatabase, err.Error())
+	case errors.Is(err, mirror.ErrCorrupt):
+		return refuse(LandingCorrupt, err.Error())
+	case errors.As(err, &soda):
+		switch soda.Kind {
+		case socrata.BadQuery:
+			return refuse(SchemaChanged, err.Error())
+		case socrata.Refused, socrata.NotFound, socrata.Moved:
+			return refuse(PortalRefused, err.Error())
+		default:
+			return later(PortalUnavailable, err, soda.RetryAfter)
+		}
+	default:
+		return later(DatabaseFailed, err, 0)
+	}
+}
+
+// later is a retryable error; a positive delay overrides the backoff once.
+func later(kind string, err error, delay time.Duration) error {
+	return temporal.NewApplicationErrorWithOptions(err.Error(), kind, temporal.ApplicationErrorOptions{
+		Cause: err, NextRetryDelay: delay,
+	})
+}
+
+// PortalDown says whether an error means that the portal itself is in trouble.
+func PortalDown(err error) bool {
+	var soda *socrata.Error
+	return errors.As(err, &soda) && soda.DestinationDown()
+}

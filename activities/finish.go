@@ -1,0 +1,71 @@
+package activities
+
+import (
+	"context"
+	"syscall"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"padron/internal/mirror"
+)
+
+// Finish closes the record of a run, however it ended, and prunes the landing:
+// cleaned pages go at once, raw pages stay for the newest crawls.
+func (a *Activities) Finish(ctx context.Context, in FinishInput) error {
+	defer alive(ctx)()
+	return classify(a.finish(ctx, in))
+}
+
+func (a *Activities) finish(ctx context.Context, in FinishInput) error {
+	run := in.Run
+	run.Spec = "" // a run that another build began must be closed all the same
+	o, err := a.dataset(ctx, run)
+	if err != nil {
+		return err
+	}
+	now := time.Now().UTC()
+	stats := mirror.Stats{PeakMemoryBytes: peakMemory(), PortalBytes: in.Bytes, TookMS: now.Sub(run.Started).Milliseconds()}
+	if in.Rows > 0 {
+		stats.RowsPerSecond = float64(in.Rows) / now.Sub(run.Started).Seconds()
+	}
+	return a.Database.Do(ctx, func(ctx context.Context) error {
+		if in.Status != mirror.StatusSkipped {
+			if err := a.prune(ctx, o, run.ID); err != nil {
+				return err
+			}
+		}
+		return o.mirror.SetRun(ctx, run.ID, bson.D{
+			{Key: "status", Value: in.Status}, {Key: "outcome", Value: in.Outcome}, {Key: "reason", Value: in.Why},
+			{Key: "finished", Value: now}, {Key: "stats", Value: stats},
+		})
+	})
+}
+
+// prune removes what no later step reads.
+func (a *Activities) prune(ctx context.Context, o *opened, run string) error {
+	pages, err := o.landing.List(ctx, run)
+	if err != nil {
+		return err
+	}
+	var cleaned []string
+	for _, p := range pages {
+		if p.Kind == mirror.KindClean {
+			cleaned = append(cleaned, p.ID)
+		}
+	}
+	if err := o.landing.Delete(ctx, cleaned...); err != nil {
+		return err
+	}
+	_, err = o.landing.Prune(ctx, a.KeepCrawls, run)
+	return err
+}
+
+// peakMemory is the largest resident set of this process so far, in bytes.
+func peakMemory() int64 {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return usage.Maxrss * 1024 // Linux counts in KiB
+}

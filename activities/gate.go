@@ -1,0 +1,207 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"padron/internal/cleaning"
+	"padron/internal/mirror"
+)
+
+const (
+	// maxShrink is the share of its documents that a crawl may lack before the
+	// run stops: a table a quarter gone is an accident at the portal, not a day.
+	maxShrink = 0.25
+	// maxBlank is how many percentage points of its rows a column may lose
+	// against the last green run before the run stops.
+	maxBlank = 20.0
+	// smallTable is the number of rows under which the two shares above say
+	// nothing.
+	smallTable = 1000
+)
+
+// Gate sees the whole crawl before a single row is written: that it is the
+// portal's one version, complete and in order, and that no column went blank
+// and no large part of the table is gone. A closed gate ends the run with the
+// reason (GateClosed) and leaves the mirror as it was.
+//
+// A crawl that is complete but torn (the portal moved while it was read) passes
+// as not whole: its run ends unproven.
+func (a *Activities) Gate(ctx context.Context, in GateInput) (GateResult, error) {
+	defer alive(ctx)()
+	result, err := a.gate(ctx, in)
+	return result, classify(err)
+}
+
+func (a *Activities) gate(ctx context.Context, in GateInput) (GateResult, error) {
+	o, err := a.dataset(ctx, in.Run)
+	if err != nil {
+		return GateResult{}, err
+	}
+	crawl := crawl{key: o.spec.Key, before: in.Rows, probe: in.Probe}
+	for _, id := range in.Pages {
+		var page PageSummary
+		found, err := o.landing.Summary(ctx, id, &page)
+		if err != nil || !found {
+			return GateResult{}, errors.Join(fmt.Errorf("the summary of cleaned page %s is not in the landing", id), err)
+		}
+		crawl.add(page)
+	}
+	err = a.Portal.Do(ctx, func(ctx context.Context) (err error) {
+		crawl.after, crawl.recount, err = o.portal.Count(ctx, "")
+		return err
+	})
+	if err != nil {
+		return GateResult{}, err
+	}
+	var green mirror.Run
+	err = a.Database.Do(ctx, func(ctx context.Context) (err error) {
+		if crawl.documents, err = o.mirror.Count(ctx); err != nil {
+			return err
+		}
+		green, err = lastGreen(ctx, o.mirror)
+		return err
+	})
+	if err != nil {
+		return GateResult{}, err
+	}
+	crawl.last = green.Profile
+
+	checks, whole, why := crawl.check()
+	var closed []string
+	for _, c := range checks {
+		if !c.OK {
+			closed = append(closed, c.Detail)
+		}
+	}
+	err = a.Database.Do(ctx, func(ctx context.Context) error {
+		return o.mirror.SetRun(ctx, in.Run.ID, bson.D{
+			{Key: "gate", Value: mirror.Verdict{Checks: checks}},
+			{Key: "version", Value: crawl.probe},
+			{Key: "profile", Value: mirror.Profile{Rows: int64(crawl.profile.Rows), Missing: crawl.profile.Missing, Flags: crawl.profile.Flags, Unknown: crawl.profile.Unknown}},
+		})
+	})
+	if err != nil {
+		return GateResult{}, err
+	}
+	if len(closed) > 0 {
+		return GateResult{}, refuse(GateClosed, "nothing was written: "+strings.Join(closed, "; "))
+	}
+	return GateResult{Rows: int64(crawl.profile.Rows), Whole: whole, Why: why, Version: crawl.probe}, nil
+}
+
+// crawl is what the gate judges.
+type crawl struct {
+	key            string
+	before, after  int64   // count(*) before and after
+	probe, recount Version // of those counts
+	pages          []PageSummary
+	profile        cleaning.Profile // of all pages together
+	documents      int64            // in the mirror
+	last           mirror.Profile   // of the last green run; zero without one
+}
+
+func (c *crawl) add(page PageSummary) {
+	c.pages = append(c.pages, page)
+	c.profile.Rows += page.Profile.Rows
+	c.profile.Quarantined += page.Profile.Quarantined
+	sum(&c.profile.Missing, page.Profile.Missing)
+	sum(&c.profile.Flags, page.Profile.Flags)
+	sum(&c.profile.Unknown, page.Profile.Unknown)
+}
+
+func sum(into *map[string]int, from map[string]int) {
+	if *into == nil {
+		*into = map[string]int{}
+	}
+	for name, n := range from {
+		(*into)[name] += n
+	}
+}
+
+// check returns every check with what was found, and whether the crawl is
+// whole: one served version throughout, equal to the master's.
+func (c *crawl) check() (checks []mirror.Check, whole bool, why string) {
+	whole, why = c.whole()
+	rows := int64(c.profile.Rows)
+	verdict := func(name string, ok bool, format string, args ...any) {
+		checks = append(checks, mirror.Check{Name: name, OK: ok, Detail: fmt.Sprintf(format, args...)})
+	}
+
+	// Under one version, the numbers must agree to the row. A torn crawl may
+	// differ by what was edited meanwhile; its run proves nothing anyway.
+	verdict("rows", !whole || rows == c.before && rows == c.after,
+		"%d rows were read, the portal counted %d before and %d after", rows, c.before, c.after)
+
+	disorder := c.disorder()
+	verdict("keys", disorder == "", "%s", orElse(disorder, "every key once, in order"))
+
+	verdict("size", c.documents < smallTable || float64(rows) >= float64(c.documents)*(1-maxShrink),
+		"%d rows were read, the mirror has %d", rows, c.documents)
+
+	blank := c.blank()
+	verdict("columns", len(blank) == 0, "%s", orElse(strings.Join(blank, "; "), "no column went blank"))
+	return checks, whole, why
+}
+
+func (c *crawl) whole() (bool, string) {
+	versions := []Version{c.probe, c.recount}
+	for _, p := range c.pages {
+		versions = append(versions, p.Version)
+	}
+	for _, v := range versions {
+		switch {
+		case v.Served.IsZero():
+			return false, "the portal does not say which version it serves"
+		case v.OutOfDate || !v.Truth.IsZero() && !v.Truth.Equal(v.Served):
+			return false, fmt.Sprintf("the portal served its copy of %s while its master was at %s", v.Served.UTC(), v.Truth.UTC())
+		case !v.Served.Equal(c.probe.Served):
+			return false, fmt.Sprintf("the portal moved from %s to %s during the crawl", c.probe.Served.UTC(), v.Served.UTC())
+		}
+	}
+	return true, ""
+}
+
+// disorder names the first key that is not above all before it.
+func (c *crawl) disorder() string {
+	last := ""
+	for _, p := range c.pages {
+		if p.Disorder != "" {
+			return fmt.Sprintf("%s %q is there twice, or does not follow the order of bytes", c.key, p.Disorder)
+		}
+		if p.First != "" && last != "" && p.First <= last {
+			return fmt.Sprintf("%s %q was served in two ranges", c.key, p.First)
+		}
+		if p.Last != "" {
+			last = p.Last
+		}
+	}
+	return ""
+}
+
+// blank lists the columns that lost more than maxBlank points of their values.
+func (c *crawl) blank() []string {
+	if c.last.Rows < smallTable || c.profile.Rows < smallTable {
+		return nil
+	}
+	var lost []string
+	for column, missing := range c.profile.Missing {
+		now := 100 * float64(missing) / float64(c.profile.Rows)
+		then := 100 * float64(c.last.Missing[column]) / float64(c.last.Rows)
+		if now > then+maxBlank {
+			lost = append(lost, fmt.Sprintf("column %s is empty in %.1f %% of the rows, before in %.1f %%", column, now, then))
+		}
+	}
+	return lost
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

@@ -1,0 +1,67 @@
+package activities
+
+import (
+	"context"
+	"errors"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"padron/internal/mirror"
+	"padron/internal/socrata"
+)
+
+// rowsPerRange is how many rows a planned range may hold: a little under a
+// page, so that a range which grew since the count still fits into one request.
+const rowsPerRange = PageSize - PageSize/50
+
+// Plan cuts the key space into ranges (lo, hi] of equal size, at most
+// rowsPerRange rows each, by asking for the keys at the cuts: one tiny ordered
+// query for each cut. The first range is open below and the last above, so
+// that no key can lie outside all of them; the rows without a key are a range
+// of their own, at the end.
+func (a *Activities) Plan(ctx context.Context, in PlanInput) (PlanResult, error) {
+	defer alive(ctx)()
+	result, err := a.plan(ctx, in)
+	return result, classify(err)
+}
+
+func (a *Activities) plan(ctx context.Context, in PlanInput) (PlanResult, error) {
+	o, err := a.dataset(ctx, in.Run)
+	if err != nil {
+		return PlanResult{}, err
+	}
+	ranges := max(1, (in.Rows+rowsPerRange-1)/rowsPerRange)
+	var result PlanResult
+	lo := ""
+	for i := int64(1); i < ranges; i++ {
+		var cut string
+		err := a.Portal.Do(ctx, func(ctx context.Context) (err error) {
+			cut, _, err = o.portal.KeyAt(ctx, o.spec.Key, i*in.Rows/ranges-1)
+			return err
+		})
+		if errors.Is(err, socrata.ErrPastEnd) {
+			break // the table shrank since the count; the last range takes the rest
+		}
+		if err != nil {
+			return PlanResult{}, err
+		}
+		if cut == lo {
+			continue // a key that repeats past a whole range; the next cut will differ
+		}
+		result.Ranges = append(result.Ranges, socrata.Range{After: lo, UpTo: cut})
+		lo = cut
+	}
+	result.Ranges = append(result.Ranges, socrata.Range{After: lo}, socrata.Range{NullKeys: true})
+	err = a.Database.Do(ctx, func(ctx context.Context) error {
+		return o.mirror.SetRun(ctx, in.Run.ID, bson.D{{Key: "ranges", Value: planned(result.Ranges)}})
+	})
+	return result, err
+}
+
+func planned(ranges []socrata.Range) []mirror.RunRange {
+	plan := make([]mirror.RunRange, 0, len(ranges))
+	for _, r := range ranges {
+		plan = append(plan, mirror.RunRange{Range: r})
+	}
+	return plan
+}

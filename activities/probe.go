@@ -1,0 +1,140 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"padron/internal/dataset"
+	"padron/internal/mirror"
+	"padron/internal/socrata"
+)
+
+// fullCrawlAtLeast is how old the last full crawl may be for a run to be
+// skipped: a portal that lost a change of version is found within a week.
+const fullCrawlAtLeast = 7 * 24 * time.Hour
+
+// Probe opens the record of a run and decides whether the portal has anything
+// new. Skipping needs proof: the portal is at the very version of the last
+// green run, with as many rows, under the same spec, and the last full crawl is
+// at most a week old. A skip costs one request.
+//
+// Before a full crawl it holds the portal's columns against the spec: a
+// vanished required column ends the run here (SchemaChanged), other
+// differences are warnings on the run.
+func (a *Activities) Probe(ctx context.Context, in ProbeInput) (ProbeResult, error) {
+	result, err := a.probe(ctx, in)
+	return result, classify(err)
+}
+
+func (a *Activities) probe(ctx context.Context, in ProbeInput) (ProbeResult, error) {
+	o, err := a.dataset(ctx, in.Run)
+	if err != nil {
+		return ProbeResult{}, err
+	}
+	result := ProbeResult{Spec: o.spec.Digest()}
+	var green mirror.Run // zero when there is none yet
+	err = a.Database.Do(ctx, func(ctx context.Context) error {
+		_, err := o.mirror.BeginRun(ctx, mirror.Run{
+			ID: in.Run.ID, Trigger: in.Trigger, Mode: string(in.Mode), Nominal: in.Nominal,
+			Started: in.Run.Started, Status: mirror.StatusRunning, Spec: result.Spec,
+			WorkflowID: in.WorkflowID, TemporalRunID: in.TemporalID,
+		})
+		if err != nil {
+			return err
+		}
+		green, err = lastGreen(ctx, o.mirror)
+		return err
+	})
+	if err != nil {
+		return ProbeResult{}, err
+	}
+
+	err = a.Portal.Do(ctx, func(ctx context.Context) (err error) {
+		result.Rows, result.Version, err = o.portal.Count(ctx, "")
+		return err
+	})
+	if err != nil {
+		return ProbeResult{}, err
+	}
+	result.Skip, result.Why = decide(in, result, green)
+	warnings := []string(nil)
+	if !result.Skip {
+		if warnings, err = a.checkSchema(ctx, o); err != nil {
+			return ProbeResult{}, err
+		}
+	}
+	err = a.Database.Do(ctx, func(ctx context.Context) error {
+		return o.mirror.SetRun(ctx, in.Run.ID, bson.D{
+			{Key: "probe", Value: mirror.Probe{Decision: decision(result.Skip), Why: result.Why, Version: result.Version, Rows: result.Rows}},
+			{Key: "warnings", Value: warnings},
+		})
+	})
+	return result, err
+}
+
+// decide says whether to skip, and why or why not.
+func decide(in ProbeInput, now ProbeResult, green mirror.Run) (skip bool, why string) {
+	switch {
+	case in.Mode == Full:
+		return false, "a full crawl was asked for"
+	case green.ID == "":
+		return false, "there is no green run yet"
+	case green.Spec != now.Spec:
+		return false, "the spec changed since run " + green.ID
+	case in.Run.Started.Sub(green.Finished) > fullCrawlAtLeast:
+		return false, fmt.Sprintf("the last full crawl, %s, is more than 7 days old", green.ID)
+	case now.Version.Truth.IsZero() || now.Version.OutOfDate || !now.Version.Truth.Equal(now.Version.Served):
+		return false, "the portal does not say which version it serves, or lags behind its master"
+	case !now.Version.Truth.Equal(green.Version.Served):
+		return false, fmt.Sprintf("the portal was updated at %s, after run %s", now.Version.Truth.Format(time.RFC3339), green.ID)
+	case now.Rows != green.Counts.PortalRows:
+		return false, fmt.Sprintf("the portal has %d rows, run %s saw %d", now.Rows, green.ID, green.Counts.PortalRows)
+	}
+	return true, fmt.Sprintf("nothing new: the portal is at the version of %s that run %s mirrored", green.Version.Served.Format(time.RFC3339), green.ID)
+}
+
+// lastGreen is the newest green run, or the zero Run.
+func lastGreen(ctx context.Context, m *mirror.Mirror) (mirror.Run, error) {
+	green, err := m.LastGreen(ctx)
+	if errors.Is(err, mirror.ErrNoRun) {
+		return mirror.Run{}, nil
+	}
+	return green, err
+}
+
+func decision(skip bool) string {
+	if skip {
+		return "skip"
+	}
+	return "full"
+}
+
+// checkSchema holds the portal's columns against the spec.
+func (a *Activities) checkSchema(ctx context.Context, o *opened) ([]string, error) {
+	var live *socrata.Metadata
+	err := a.Portal.Do(ctx, func(ctx context.Context) (err error) {
+		live, _, err = o.portal.Metadata(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	check := o.spec.Check(Columns(live))
+	if err := check.Err(); err != nil {
+		return nil, refuse(SchemaChanged, err.Error())
+	}
+	return check.Warnings(), nil
+}
+
+// Columns are the live columns in the form that a spec checks.
+func Columns(live *socrata.Metadata) []dataset.Column {
+	columns := make([]dataset.Column, 0, len(live.Columns))
+	for _, c := range live.Columns {
+		columns = append(columns, dataset.Column{Name: c.FieldName, Type: c.DataTypeName})
+	}
+	return columns
+}

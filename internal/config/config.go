@@ -1,0 +1,148 @@
+// Package config is the configuration that the worker and the starter share:
+// read from the environment, overridden by flags, checked once at start.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/caarlos0/env/v11"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	sdklog "go.temporal.io/sdk/log"
+)
+
+// Config holds every setting of Padron. The settings of Temporal's client
+// (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_*, …)
+// are read by its own envconfig package in Temporal.
+type Config struct {
+	// MongoURI says where MongoDB is. It may hold a password: never print it.
+	MongoURI string `env:"MONGODB_URI" envDefault:"mongodb://127.0.0.1:27017"`
+	// MongoDatabase is the prefix of the databases: <prefix>_<dataset>.
+	MongoDatabase string `env:"MONGODB_DATABASE" envDefault:"padron"`
+	// Dataset is the name of an embedded spec or the path of a YAML file.
+	Dataset string `env:"PADRON_DATASET" envDefault:"sf-business"`
+	// PortalURL replaces the host that the spec names; empty keeps it.
+	PortalURL string `env:"PADRON_PORTAL_URL"`
+	// AppToken is the Socrata application token. A secret.
+	AppToken string `env:"PADRON_APP_TOKEN"`
+	// Landing is "gridfs" or "dir:PATH".
+	Landing string `env:"PADRON_LANDING" envDefault:"gridfs"`
+	// KeepCrawls is how many crawls' raw pages are kept.
+	KeepCrawls int `env:"PADRON_KEEP_CRAWLS" envDefault:"3"`
+	// TaskQueue is the main task queue; the portal's is <TaskQueue>-portal.
+	TaskQueue string `env:"PADRON_TASK_QUEUE" envDefault:"padron"`
+	// RequestsPerSecond bounds page requests to the portal over all workers.
+	RequestsPerSecond float64 `env:"PADRON_REQUESTS_PER_SECOND" envDefault:"4"`
+	// HealthAddr is where the worker serves /healthz, /readyz and /metrics.
+	HealthAddr string `env:"PADRON_HEALTH_ADDR" envDefault:"127.0.0.1:9090"`
+	// LogLevel is debug, info, warn or error.
+	LogLevel slog.Level `env:"PADRON_LOG_LEVEL" envDefault:"info"`
+
+	environment map[string]string
+}
+
+// databaseName is what MongoDB accepts on every platform, short enough that
+// "_<dataset>" still fits its 63 bytes.
+var databaseName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
+
+// Load reads the configuration from the environment with overrides (by
+// variable name, from flags) on top, and checks it. The error names the
+// variable that is wrong and what it should be.
+func Load(overrides map[string]string) (Config, error) {
+	environment := env.ToMap(os.Environ())
+	for name, value := range overrides {
+		environment[name] = value
+	}
+	c := Config{environment: environment}
+	if err := env.ParseWithOptions(&c, env.Options{Environment: environment}); err != nil {
+		return Config{}, explain(err)
+	}
+	return c, c.check()
+}
+
+// explain turns the parser's error, which names Go fields, into one that names
+// variables.
+func explain(err error) error {
+	var wrong env.AggregateError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	var parse env.ParseError
+	if errors.As(wrong.Errors[0], &parse) {
+		name := map[string]string{
+			"KeepCrawls": "PADRON_KEEP_CRAWLS", "RequestsPerSecond": "PADRON_REQUESTS_PER_SECOND", "LogLevel": "PADRON_LOG_LEVEL",
+		}[parse.Name]
+		return fmt.Errorf("%s: %w", name, parse.Err)
+	}
+	return err
+}
+
+func (c Config) check() error {
+	if u, err := url.Parse(c.MongoURI); err != nil || (u.Scheme != "mongodb" && u.Scheme != "mongodb+srv") {
+		return errors.New("MONGODB_URI: must look like mongodb://HOST:PORT/ or mongodb+srv://HOST/")
+	}
+	if !databaseName.MatchString(c.MongoDatabase) {
+		return fmt.Errorf("MONGODB_DATABASE: %q is not a database prefix; use 1 to 32 letters, digits, - or _", c.MongoDatabase)
+	}
+	if c.PortalURL != "" {
+		if u, err := url.Parse(c.PortalURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			return fmt.Errorf("PADRON_PORTAL_URL: %q is not an address; it must look like https://data.sf.gov", c.PortalURL)
+		}
+	}
+	if kind, path, _ := strings.Cut(c.Landing, ":"); c.Landing != "gridfs" && (kind != "dir" || path == "") {
+		return fmt.Errorf("PADRON_LANDING: %q; must be gridfs or dir:PATH", c.Landing)
+	}
+	if c.KeepCrawls < 1 {
+		return fmt.Errorf("PADRON_KEEP_CRAWLS: %d; at least 1 crawl must be kept", c.KeepCrawls)
+	}
+	if c.RequestsPerSecond <= 0 {
+		return fmt.Errorf("PADRON_REQUESTS_PER_SECOND: %g; must be above 0", c.RequestsPerSecond)
+	}
+	if c.TaskQueue == "" {
+		return errors.New("PADRON_TASK_QUEUE: must not be empty")
+	}
+	if _, _, err := net.SplitHostPort(c.HealthAddr); err != nil {
+		return fmt.Errorf("PADRON_HEALTH_ADDR: %q; must look like 127.0.0.1:9090", c.HealthAddr)
+	}
+	return nil
+}
+
+// Temporal returns the options for Temporal's client, from TEMPORAL_* and its
+// configuration file; log receives what the SDK says.
+func (c Config) Temporal(log *slog.Logger) (client.Options, error) {
+	o, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{EnvLookup: lookup(c.environment)})
+	if err != nil {
+		return client.Options{}, fmt.Errorf("TEMPORAL_*: %w", err)
+	}
+	if o.HostPort == "" {
+		o.HostPort = client.DefaultHostPort
+	}
+	if o.Namespace == "" {
+		o.Namespace = client.DefaultNamespace
+	}
+	o.Logger = sdklog.NewStructuredLogger(log)
+	return o, nil
+}
+
+// lookup lets envconfig read the environment with the flags on top.
+type lookup map[string]string
+
+func (l lookup) Environ() []string {
+	all := make([]string, 0, len(l))
+	for name, value := range l {
+		all = append(all, name+"="+value)
+	}
+	return all
+}
+
+func (l lookup) LookupEnv(name string) (string, bool) {
+	value, ok := l[name]
+	return value, ok
+}

@@ -1,0 +1,39 @@
+package config_test
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"padron/internal/config"
+)
+
+func TestAWrongSettingIsNamed(t *testing.T) {
+	for name, c := range map[string]struct{ value, want string }{
+		"MONGODB_URI":                {"localhost:27017", "must look like mongodb://"},
+		"MONGODB_DATABASE":           {"a b", "not a database prefix"},
+		"PADRON_PORTAL_URL":          {"data.sf.gov", "must look like https://data.sf.gov"},
+		"PADRON_LANDING":             {"s3:bucket", "must be gridfs or dir:PATH"},
+		"PADRON_KEEP_CRAWLS":         {"none", "invalid syntax"},
+		"PADRON_REQUESTS_PER_SECOND": {"-1", "must be above 0"},
+		"PADRON_HEALTH_ADDR":         {"9090", "must look like 127.0.0.1:9090"},
+		"PADRON_LOG_LEVEL":           {"loud", "unknown name"},
+	} {
+		_, err := config.Load(map[string]string{name: c.value})
+		require.ErrorContains(t, err, name+": ", name)
+		require.ErrorContains(t, err, c.want, name)
+	}
+}
+
+func TestFlagsWinOverTheEnvironment(t *testing.T) {
+	t.Setenv("PADRON_DATASET", "from-environment")
+	t.Setenv("TEMPORAL_ADDRESS", "environment:7233")
+	c, err := config.Load(map[string]string{"TEMPORAL_ADDRESS": "flag:7233"})
+	require.NoError(t, err)
+	require.Equal(t, "from-environment", c.Dataset)
+	o, err := c.Temporal(slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	require.Equal(t, "flag:7233", o.HostPort)
+	require.Equal(t, "default", o.Namespace)
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/spf13/cobra"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+
+	"padron/internal/config"
+	"padron/internal/dataset"
+	"padron/internal/mirror"
+	"padron/internal/socrata"
+	"padron/workflows"
+)
+
+// settings reads the configuration with the command's flags on top.
+func settings(cmd *cobra.Command) (config.Config, error) {
+	overrides := map[string]string{}
+	for _, f := range flags {
+		if given := cmd.Flags().Lookup(f.flag); given != nil && given.Changed {
+			overrides[f.variable] = given.Value.String()
+		}
+	}
+	c, err := config.Load(overrides)
+	return c, usage(err)
+}
+
+// openSpec opens the configured dataset's spec.
+func openSpec(c config.Config) (*dataset.Spec, error) {
+	spec, err := dataset.Open(c.Dataset)
+	return spec, usage(err)
+}
+
+// dialTemporal connects to Temporal. The SDK's own log goes nowhere: what the
+// user must know is in the errors.
+func dialTemporal(ctx context.Context, c config.Config) (client.Client, string, error) {
+	t, o, err := c.DialTemporal(ctx, slog.New(slog.DiscardHandler))
+	return t, o.Namespace, err
+}
+
+// openMirror connects to MongoDB and opens the dataset's database, creating it
+// when it is not there; disconnect ends the connection.
+func openMirror(ctx context.Context, c config.Config, spec *dataset.Spec) (m *mirror.Mirror, disconnect func(), err error) {
+	db, err := mirror.Connect(ctx, c.MongoURI)
+	if err != nil {
+		return nil, nil, err
+	}
+	disconnect = func() { _ = db.Disconnect(context.WithoutCancel(ctx)) } // on the way out
+	if m, err = mirror.Open(ctx, db, c.MongoDatabase, spec.Name); err != nil {
+		disconnect()
+		return nil, nil, err
+	}
+	return m, disconnect, nil
+}
+
+// openPortal makes a client for the spec's portal.
+func openPortal(c config.Config, spec *dataset.Spec) (*socrata.Client, error) {
+	base := "https://" + spec.Portal.Host
+	if c.PortalURL != "" {
+		base = c.PortalURL
+	}
+	return socrata.New(socrata.Options{BaseURL: base, ID: spec.Portal.ID, AppToken: c.AppToken, UserAgent: "padron"})
+}
+
+// checkSearchAttributes is an error naming `starter setup` when one is missing:
+// a run would hang.
+func checkSearchAttributes(ctx context.Context, t client.Client, namespace string) error {
+	missing, err := config.MissingSearchAttributes(ctx, t, namespace, workflows.SearchAttributes())
+	if err == nil && len(missing) > 0 {
+		err = fmt.Errorf("the Temporal namespace %s lacks the search attributes %s: run `starter setup` once", namespace, strings.Join(missing, ", "))
+	}
+	return err
+}
+
+// errNoWorker says that nobody would execute what is started.
+var errNoWorker = errors.New("no worker polls the task queue")
+
+// checkWorker is errNoWorker, wrapped, when no worker polls one of the queues.
+func checkWorker(ctx context.Context, t client.Client, namespace, queue string) error {
+	for name, kind := range map[string]enumspb.TaskQueueType{
+		queue:                        enumspb.TASK_QUEUE_TYPE_WORKFLOW,
+		workflows.PortalQueue(queue): enumspb.TASK_QUEUE_TYPE_ACTIVITY,
+	} {
+		d, err := t.WorkflowService().DescribeTaskQueue(ctx, &workflowservice.DescribeTaskQueueRequest{
+			Namespace: namespace, TaskQueue: &taskqueuepb.TaskQueue{Name: name}, TaskQueueType: kind,
+		})
+		if err != nil {
+			return fmt.Errorf("describe task queue %s: %w", name, err)
+		}
+		if len(d.Pollers) == 0 {
+			return fmt.Errorf("%w %s: start one with `worker`", errNoWorker, name)
+		}
+	}
+	return nil
+}

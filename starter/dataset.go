@@ -1,0 +1,175 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"padron/activities"
+	"padron/internal/dataset"
+)
+
+func datasetCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "dataset",
+		Short: "Show datasets and check them against their portal",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(datasetListCommand(), datasetShowCommand(), datasetCheckCommand())
+	return cmd
+}
+
+func datasetListCommand() *cobra.Command {
+	var out output
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the datasets that come with Padron",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var specs []*dataset.Spec
+			for _, name := range dataset.Names() {
+				spec, err := dataset.Open(name)
+				if err != nil {
+					return err
+				}
+				specs = append(specs, spec)
+			}
+			return out.show(cmd.OutOrStdout(), specs, func(w io.Writer) {
+				var rows []table.Row
+				for _, s := range specs {
+					rows = append(rows, table.Row{s.Name, s.Portal.Host + "/" + s.Portal.ID, s.Title})
+				}
+				grid(w, table.Row{"dataset", "portal", "title"}, rows)
+			})
+		},
+	}
+	out.add(cmd)
+	return cmd
+}
+
+// specArgument opens the spec named on the command line, or the configured one.
+func specArgument(cmd *cobra.Command, args []string) (*dataset.Spec, error) {
+	c, err := settings(cmd)
+	if err != nil {
+		return nil, err
+	}
+	if len(args) == 1 {
+		c.Dataset = args[0]
+	}
+	return openSpec(c)
+}
+
+func datasetShowCommand() *cobra.Command {
+	var out output
+	cmd := &cobra.Command{
+		Use:   "show [DATASET]",
+		Short: "Show what becomes of every column",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			spec, err := specArgument(cmd, args)
+			if err != nil {
+				return err
+			}
+			return out.show(cmd.OutOrStdout(), spec, func(w io.Writer) { printSpec(w, spec) })
+		},
+	}
+	out.add(cmd)
+	return cmd
+}
+
+func printSpec(w io.Writer, s *dataset.Spec) {
+	facts(w, [][2]string{
+		{"dataset", s.Name + ": " + s.Title},
+		{"portal", s.Portal.Host + "/" + s.Portal.ID + ", key " + s.Key},
+		{"schedule", fmt.Sprintf("%q in %s", s.Schedule.Cron, s.TimeZone)},
+		{"license", s.License + "; " + s.Attribution},
+		{"digest", s.Digest()},
+		{"volatile", strings.Join(s.Volatile, ", ") + " (not stored)"},
+	})
+	for column, why := range s.Ignored {
+		facts(w, [][2]string{{"ignored", column + ": " + why}})
+	}
+	fmt.Fprintln(w)
+	var rows []table.Row
+	for _, f := range s.Fields {
+		var marks []string
+		for mark, set := range map[string]bool{"required": f.Required, "sensitive": f.Sensitive} {
+			if set {
+				marks = append(marks, mark)
+			}
+		}
+		from := strings.Join(f.From, ", else ")
+		if f.Copy != "" {
+			from = "copy of " + f.Copy
+		}
+		rows = append(rows, table.Row{f.Path, f.Type, from, strings.Join(marks, ", ")})
+	}
+	grid(w, table.Row{"field", "type", "column", ""}, rows)
+}
+
+// checkView is what `dataset check` found.
+type checkView struct {
+	Portal   string        `json:"portal"`
+	Rows     int64         `json:"rows"`
+	Columns  int           `json:"columns"`
+	Check    dataset.Check `json:"check"`
+	Warnings []string      `json:"warnings"`
+}
+
+func datasetCheckCommand() *cobra.Command {
+	var out output
+	cmd := &cobra.Command{
+		Use:   "check [DATASET]",
+		Short: "Hold the portal's columns against the spec; writes nothing",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			spec, err := specArgument(cmd, args)
+			if err != nil {
+				return err
+			}
+			c, err := settings(cmd)
+			if err != nil {
+				return err
+			}
+			portal, err := openPortal(c, spec)
+			if err != nil {
+				return err
+			}
+			live, _, err := portal.Metadata(cmd.Context())
+			if err != nil {
+				return err
+			}
+			rows, _, err := portal.Count(cmd.Context(), "")
+			if err != nil {
+				return err
+			}
+			base, err := portal.CanonicalURL(cmd.Context())
+			if err != nil {
+				return err
+			}
+			check := spec.Check(activities.Columns(live))
+			v := checkView{Portal: base + "/d/" + spec.Portal.ID, Rows: rows, Columns: len(live.Columns), Check: check, Warnings: check.Warnings()}
+			err = out.show(cmd.OutOrStdout(), v, func(w io.Writer) {
+				facts(w, [][2]string{
+					{"portal", fmt.Sprintf("%s: %s, %s rows, %d columns", v.Portal, live.Name, count(v.Rows), v.Columns)},
+				})
+				for _, warning := range v.Warnings {
+					facts(w, [][2]string{{"warning", warning}})
+				}
+				if check.Err() == nil {
+					fmt.Fprintln(w, "the spec fits")
+				}
+			})
+			if err != nil {
+				return err
+			}
+			return check.Err()
+		},
+	}
+	out.add(cmd)
+	return cmd
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"padron/activities"
+	"padron/internal/config"
+	"padron/internal/dataset"
+	"padron/internal/mirror"
+	"padron/workflows"
+)
+
+func runCommand() *cobra.Command {
+	var (
+		mode         string
+		wait, noWait bool
+		out          output
+	)
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Start a run: make the mirror equal to the portal",
+		Long: `Starts a run of the dataset. The run asks the portal whether there is anything
+new and, if so, crawls it whole and writes what changed. While another run of
+the same dataset is writing, it waits for its turn.`,
+		Example: `  starter run                        start a run and return
+  starter run --wait                 show progress, then what came of it
+  starter run --wait --mode full     crawl even if the portal has nothing new`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if m := activities.Mode(mode); m != activities.Auto && m != activities.Full {
+				return usage(fmt.Errorf("--mode %q: use auto or full", mode))
+			}
+			s, err := newStart(cmd)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			return s.run(cmd, workflows.MirrorInput{Dataset: s.spec.Name, Mode: activities.Mode(mode), NoWait: noWait}, wait, out)
+		},
+	}
+	cmd.Flags().StringVar(&mode, "mode", string(activities.Auto), "auto (skip when the portal has nothing new) or full")
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the end, with a progress bar")
+	cmd.Flags().BoolVar(&noWait, "no-wait", false, "fail if another run is writing, rather than wait for it")
+	out.add(cmd)
+	return cmd
+}
+
+// start is everything that starting a run needs, connected and checked.
+type start struct {
+	config     config.Config
+	spec       *dataset.Spec
+	temporal   client.Client
+	namespace  string
+	mirror     *mirror.Mirror
+	disconnect func()
+}
+
+// newStart connects to Temporal and MongoDB and makes sure that a run can be
+// executed, so that what is wrong is said here and not by a hanging run.
+func newStart(cmd *cobra.Command) (*start, error) {
+	c, err := settings(cmd)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := openSpec(c)
+	if err != nil {
+		return nil, err
+	}
+	s := &start{config: c, spec: spec}
+	if s.temporal, s.namespace, err = dialTemporal(cmd.Context(), c); err != nil {
+		return nil, err
+	}
+	if err = checkSearchAttributes(cmd.Context(), s.temporal, s.namespace); err == nil {
+		err = checkWorker(cmd.Context(), s.temporal, s.namespace, c.TaskQueue)
+	}
+	if err == nil {
+		s.mirror, s.disconnect, err = openMirror(cmd.Context(), c, spec)
+	}
+	if err != nil {
+		s.temporal.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *start) close() {
+	s.disconnect()
+	s.temporal.Close()
+}
+
+func (s *start) run(cmd *cobra.Command, in workflows.MirrorInput, wait bool, out output) error {
+	now := time.Now().UTC()
+	id := "manual-" + now.Format("2006-01-02T15:04:05.000Z")
+	started, err := s.temporal.ExecuteWorkflow(cmd.Context(), client.StartWorkflowOptions{
+		ID:                       workflows.MirrorID(s.spec.Name, id),
+		TaskQueue:                s.config.TaskQueue,
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		StaticSummary:            fmt.Sprintf("Mirror %s, started by hand (%s)", s.spec.Name, in.Mode),
+		TypedSearchAttributes:    temporal.NewSearchAttributes(workflows.SearchDataset.ValueSet(s.spec.Name)),
+	}, workflows.Mirror, in)
+	if err != nil {
+		return fmt.Errorf("start run %s: %w", id, err)
+	}
+	if !wait {
+		return out.show(cmd.OutOrStdout(), map[string]string{"run": id, "workflow_id": started.GetID()}, func(w io.Writer) {
+			fmt.Fprintf(w, "started run %s; `starter status %s` shows it\n", id, id)
+		})
+	}
+	result, err := s.follow(cmd, started, id)
+	if err != nil {
+		return err
+	}
+	return s.report(cmd, result, out)
+}
+
+// follow waits for the run, showing its progress.
+func (s *start) follow(cmd *cobra.Command, started client.WorkflowRun, id string) (*workflows.MirrorResult, error) {
+	ctx, stop := context.WithCancel(cmd.Context())
+	shown := make(chan struct{})
+	go func() {
+		defer close(shown)
+		s.showProgress(ctx, cmd.ErrOrStderr(), id)
+	}()
+	var result workflows.MirrorResult
+	err := started.Get(ctx, &result)
+	stop()
+	<-shown
+	switch {
+	case err == nil:
+		return &result, nil
+	case cmd.Context().Err() != nil:
+		return nil, fmt.Errorf("no longer waiting; the run goes on, `starter status %s` shows it", id)
+	}
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) {
+		err = errors.New(app.Message())
+	}
+	return nil, fmt.Errorf("run %s failed: %w", id, err)
+}
+
+// summary is what `run --wait` says at the end.
+type summary struct {
+	*workflows.MirrorResult
+	Record        mirror.Run `json:"record"`
+	HistoryEvents int64      `json:"history_events"` // Temporal's, of the run and its writing
+}
+
+func (s *start) report(cmd *cobra.Command, result *workflows.MirrorResult, out output) error {
+	ctx := cmd.Context()
+	record, err := s.mirror.Run(ctx, result.Run)
+	if err != nil {
+		return err
+	}
+	sum := summary{MirrorResult: result, Record: record}
+	if sum.HistoryEvents, err = s.historyEvents(ctx, result); err != nil {
+		return err
+	}
+	if err := out.show(cmd.OutOrStdout(), sum, func(w io.Writer) { sum.print(w) }); err != nil {
+		return err
+	}
+	switch result.Outcome {
+	case string(mirror.OutcomeGreen), workflows.OutcomeSkipped:
+		return nil
+	}
+	return &codedError{fmt.Errorf("run %s is %s: %s", result.Run, result.Outcome, result.Why), exitNotGreen}
+}
+
+func (s *start) historyEvents(ctx context.Context, result *workflows.MirrorResult) (int64, error) {
+	executions := [][2]string{{workflows.MirrorID(s.spec.Name, result.Run), ""}}
+	if result.Write != nil {
+		executions = append(executions, [2]string{workflows.WriteID(s.spec.Name), result.Write.TemporalID})
+	}
+	var events int64
+	for _, e := range executions {
+		d, err := s.temporal.DescribeWorkflowExecution(ctx, e[0], e[1])
+		if err != nil {
+			return 0, fmt.Errorf("describe workflow %s: %w", e[0], err)
+		}
+		events += d.WorkflowExecutionInfo.HistoryLength
+	}
+	return events, nil
+}
+
+func (s summary) print(w io.Writer) {
+	r := s.Record
+	rows := [][2]string{{"run", r.ID}, {"outcome", s.Outcome + ": " + s.Why}}
+	if s.Write != nil {
+		rows = append(rows, [][2]string{
+			{"rows", fmt.Sprintf("%s on the portal, %s documents", count(r.Counts.PortalRows), count(r.Counts.Documents))},
+			{"written", fmt.Sprintf("%s new, %s changed, %s unchanged", count(r.Counts.Inserted), count(r.Counts.Replaced), count(r.Counts.Unchanged))},
+			{"quarantine", count(r.Counts.Quarantined)},
+			{"snapshot", r.Snapshot},
+			{"took", fmt.Sprintf("%s, %s rows/s", took(time.Duration(r.Stats.TookMS)*time.Millisecond), count(int64(r.Stats.RowsPerSecond)))},
+			{"fetched", size(r.Stats.PortalBytes) + " from the portal"},
+		}...)
+	}
+	rows = append(rows, [][2]string{
+		{"memory", size(r.Stats.PeakMemoryBytes) + " at most in the worker"},
+		{"history", fmt.Sprintf("%d Temporal events", s.HistoryEvents)},
+	}...)
+	for _, warning := range r.Warnings {
+		rows = append(rows, [2]string{"warning", warning})
+	}
+	facts(w, rows)
+}

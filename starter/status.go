@@ -1,0 +1,122 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"padron/internal/mirror"
+)
+
+func statusCommand() *cobra.Command {
+	var (
+		out   output
+		limit int
+	)
+	cmd := &cobra.Command{
+		Use:   "status [RUN]",
+		Short: "Show the newest runs, or one run",
+		Example: `  starter status
+  starter status manual-2026-11-23T16:11:58.123Z -o json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withMirror(cmd, func(m *mirror.Mirror) error {
+				if len(args) == 1 {
+					return showRun(cmd, m, args[0], out)
+				}
+				runs, err := m.Runs(cmd.Context(), limit, time.Time{})
+				if err != nil {
+					return err
+				}
+				return out.show(cmd.OutOrStdout(), runs, func(w io.Writer) { printRuns(w, runs) })
+			})
+		},
+	}
+	cmd.Flags().IntVarP(&limit, "limit", "n", 20, "how many runs")
+	out.add(cmd)
+	return cmd
+}
+
+func showRun(cmd *cobra.Command, m *mirror.Mirror, id string, out output) error {
+	run, err := m.Run(cmd.Context(), id)
+	if errors.Is(err, mirror.ErrNoRun) {
+		return fmt.Errorf("there is no run %q; `starter status` lists them", id)
+	}
+	if err != nil {
+		return err
+	}
+	return out.show(cmd.OutOrStdout(), run, func(w io.Writer) { printRun(w, run) })
+}
+
+func printRuns(w io.Writer, runs []mirror.Run) {
+	if len(runs) == 0 {
+		fmt.Fprintln(w, "no runs yet; `starter run --wait` makes the first")
+		return
+	}
+	var rows []table.Row
+	for _, r := range runs {
+		rows = append(rows, table.Row{
+			r.ID, moment(r.Started), runTook(r), r.Status, r.Outcome, count(r.Counts.Documents),
+			count(r.Counts.Inserted), count(r.Counts.Replaced), shorten(r.Reason),
+		})
+	}
+	grid(w, table.Row{"run", "started", "took", "status", "outcome", "documents", "new", "changed", "why"}, rows, 3, 6, 7, 8)
+}
+
+// widestReason keeps a listing's line to what a terminal shows.
+const widestReason = 60
+
+func shorten(s string) string {
+	if r := []rune(s); len(r) > widestReason {
+		return string(r[:widestReason-1]) + "…"
+	}
+	return s
+}
+
+func runTook(r mirror.Run) string {
+	if r.Finished.IsZero() {
+		return took(time.Since(r.Started)) + "…"
+	}
+	return took(r.Finished.Sub(r.Started))
+}
+
+func printRun(w io.Writer, r mirror.Run) {
+	rows := [][2]string{
+		{"run", r.ID},
+		{"status", strings.TrimSpace(string(r.Status) + " " + string(r.Outcome))},
+		{"why", r.Reason},
+		{"started", moment(r.Started) + " by " + r.Trigger + ", " + r.Mode},
+		{"took", runTook(r)},
+		{"probe", r.Probe.Decision + ": " + r.Probe.Why},
+		{"portal version", moment(r.Version.Served)},
+	}
+	if r.Counts != (mirror.Counts{}) {
+		rows = append(rows, [][2]string{
+			{"rows", fmt.Sprintf("%s on the portal, %s documents", count(r.Counts.PortalRows), count(r.Counts.Documents))},
+			{"written", fmt.Sprintf("%s new, %s changed, %s unchanged", count(r.Counts.Inserted), count(r.Counts.Replaced), count(r.Counts.Unchanged))},
+			{"missing", fmt.Sprintf("%s documents are no longer on the portal", count(r.Counts.Missing))},
+			{"quarantine", count(r.Counts.Quarantined)},
+		}...)
+	} else if r.Status == mirror.StatusRunning {
+		what, n := doing(r)
+		rows = append(rows, [2]string{"progress", fmt.Sprintf("%s, %s of %s rows", what, count(n), count(r.Probe.Rows))})
+	}
+	for _, c := range append(r.Gate.Checks, r.Certificate.Checks...) {
+		mark := "ok"
+		if !c.OK {
+			mark = "NOT OK"
+		}
+		rows = append(rows, [2]string{"check " + c.Name, mark + ": " + c.Detail})
+	}
+	rows = append(rows, [2]string{"snapshot", r.Snapshot})
+	for _, warning := range r.Warnings {
+		rows = append(rows, [2]string{"warning", warning})
+	}
+	rows = append(rows, [2]string{"workflow", r.WorkflowID})
+	facts(w, rows)
+}

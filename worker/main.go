@@ -1,0 +1,194 @@
+// Command worker executes Padron's workflows and activities. It is configured
+// by the environment (see the README), serves its health and metrics, and stops
+// gracefully on SIGTERM: activities get time to let go, others take over.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+
+	"padron/activities"
+	"padron/internal/config"
+	"padron/internal/dataset"
+	"padron/internal/guard"
+	"padron/internal/mirror"
+	"padron/workflows"
+)
+
+// stopTimeout is how long a stopping worker lets activities finish what they
+// are at. The longest uninterruptible piece is one MongoDB call of 8 s.
+const stopTimeout = 20 * time.Second
+
+// atOnce bounds the activities of each queue in one process: enough to keep two
+// cores and the portal busy, few enough to stay within 256 MiB.
+const atOnce = 4
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "worker:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	c, err := config.Load(nil)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
+	specs, err := specs(c.Dataset)
+	if err != nil {
+		return err
+	}
+	landing, err := mirror.ParseLanding(c.Landing)
+	if err != nil {
+		return err
+	}
+	metrics, err := newMetrics()
+	if err != nil {
+		return err
+	}
+	temporal, o, err := c.DialTemporal(ctx, log, func(o *client.Options) { o.MetricsHandler = metrics.handler })
+	if err != nil {
+		return err
+	}
+	defer temporal.Close()
+	missing, err := config.MissingSearchAttributes(ctx, temporal, o.Namespace, workflows.SearchAttributes())
+	if err != nil {
+		return err
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("the Temporal namespace %s lacks the search attributes %s: run `starter setup` once", o.Namespace, strings.Join(missing, ", "))
+	}
+	database, err := mirror.Connect(ctx, c.MongoURI)
+	if err != nil {
+		return err
+	}
+	defer database.Disconnect(context.WithoutCancel(ctx)) //nolint:errcheck // on the way out
+
+	a := &activities.Activities{
+		Mongo: database, MongoDatabase: c.MongoDatabase, Landing: landing, KeepCrawls: c.KeepCrawls,
+		PortalURL: c.PortalURL, AppToken: c.AppToken, Temporal: temporal, Log: log,
+		Portal:   guard.New(guard.Options{Name: "portal", Down: activities.PortalDown, Log: log}),
+		Database: guard.New(guard.Options{Name: "mongodb", Down: mirror.IsDown, Log: log}),
+	}
+	a.Serve(specs...)
+
+	server, err := serve(c.HealthAddr, metrics, health{temporal: temporal, database: database, guards: []*guard.Guard{a.Portal, a.Database}})
+	if err != nil {
+		return err
+	}
+	defer server.Close() //nolint:errcheck // on the way out
+
+	workers := newWorkers(temporal, c, a)
+	for _, w := range workers {
+		if err := w.Start(); err != nil {
+			return fmt.Errorf("start worker: %w", err)
+		}
+		defer w.Stop()
+	}
+	log.Info("worker is ready", "datasets", names(specs), "temporal", o.HostPort, "mongodb", mirror.Address(c.MongoURI),
+		"queue", c.TaskQueue, "health", "http://"+server.Addr)
+	<-ctx.Done()
+	log.Info("worker is stopping: activities have up to " + stopTimeout.String())
+	return nil
+}
+
+// specs are the embedded datasets and the configured one.
+func specs(configured string) ([]*dataset.Spec, error) {
+	var all []*dataset.Spec
+	for _, name := range append(dataset.Names(), configured) {
+		spec, err := dataset.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		// A configured file wins over an embedded spec of the same name.
+		all = slices.DeleteFunc(all, func(s *dataset.Spec) bool { return s.Name == spec.Name })
+		all = append(all, spec)
+	}
+	return all, nil
+}
+
+func names(specs []*dataset.Spec) []string {
+	var all []string
+	for _, s := range specs {
+		all = append(all, s.Name)
+	}
+	return all
+}
+
+// newWorkers makes one worker for the run's steps and one for page requests,
+// whose queue's rate of starts is the request limit of all workers together.
+func newWorkers(t client.Client, c config.Config, a *activities.Activities) []worker.Worker {
+	steps := worker.New(t, c.TaskQueue, worker.Options{
+		MaxConcurrentActivityExecutionSize: atOnce,
+		WorkerStopTimeout:                  stopTimeout,
+	})
+	workflows.Register(steps)
+	activities.Register(steps, a)
+	pages := worker.New(t, workflows.PortalQueue(c.TaskQueue), worker.Options{
+		MaxConcurrentActivityExecutionSize: atOnce,
+		TaskQueueActivitiesPerSecond:       c.RequestsPerSecond,
+		WorkerStopTimeout:                  stopTimeout,
+		DisableWorkflowWorker:              true,
+	})
+	activities.Register(pages, a)
+	return []worker.Worker{steps, pages}
+}
+
+// health answers whether this process can do its work.
+type health struct {
+	temporal client.Client
+	database *mongo.Client
+	guards   []*guard.Guard
+}
+
+// readyTimeout bounds the checks of one /readyz.
+const readyTimeout = 3 * time.Second
+
+func (h health) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	_, errTemporal := h.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
+	return errors.Join(errTemporal, h.database.Ping(ctx, nil))
+}
+
+// serve starts the health endpoint: /healthz says that the process lives,
+// /readyz that Temporal and MongoDB answer it, /metrics is for Prometheus.
+func serve(addr string, m *metrics, h health) (*http.Server, error) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := h.ready(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		for _, g := range h.guards {
+			fmt.Fprintf(w, "%s: breaker %s\n", g.Name(), g.State())
+		}
+	})
+	mux.Handle("GET /metrics", m.endpoint)
+	listener, err := net.Listen("tcp", addr) //nolint:noctx // binding a port is immediate
+	if err != nil {
+		return nil, fmt.Errorf("PADRON_HEALTH_ADDR: %s cannot be listened on: choose a free address (%w)", addr, err)
+	}
+	server := &http.Server{Addr: listener.Addr().String(), Handler: mux, ReadHeaderTimeout: readyTimeout}
+	go server.Serve(listener) //nolint:errcheck // returns when the worker closes it
+	return server, nil
+}

@@ -1,0 +1,210 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"padron/activities"
+	"padron/internal/mirror"
+	"padron/workflows/dag"
+)
+
+// MirrorInput starts a run.
+type MirrorInput struct {
+	Dataset string          `json:"dataset"` // a spec's name
+	Mode    activities.Mode `json:"mode"`
+	// NoWait makes a run by hand fail, instead of wait, while another one writes.
+	NoWait bool `json:"no_wait,omitempty"`
+}
+
+// MirrorResult is what a run came to.
+type MirrorResult struct {
+	Run     string       `json:"run"`
+	Outcome string       `json:"outcome"` // green, red, unproven, or skipped
+	Why     string       `json:"why"`
+	Write   *WriteResult `json:"write,omitempty"`
+}
+
+// OutcomeSkipped is the outcome of a run that found nothing to do.
+const OutcomeSkipped = "skipped"
+
+// ErrBusy is the error type of a run that was told not to wait.
+const ErrBusy = "WriterBusy"
+
+// Mirror makes the mirror equal to the portal, or finds that it is:
+//
+//	probe ─▶ write (the one writer, see Write) ─▶ finish
+//
+// It is what a schedule starts and what `starter run` starts. When another run
+// is writing, a scheduled run is skipped and says so; one by hand waits, and
+// then probes again.
+func Mirror(ctx workflow.Context, in MirrorInput) (*MirrorResult, error) {
+	r := newMirrorRun(ctx, in)
+	g, err := r.graph()
+	if err != nil {
+		return nil, err
+	}
+	if err := show(ctx, g, r.details); err != nil {
+		return nil, err
+	}
+	err = g.Run(ctx)
+	// The outcome is recorded even when the run was cancelled.
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	if errSearch := r.publish(ctx); errSearch != nil {
+		return nil, errSearch
+	}
+	if err != nil {
+		return nil, failure(err)
+	}
+	return &r.result, nil
+}
+
+// mirrorRun is the state of one Mirror workflow.
+type mirrorRun struct {
+	in     MirrorInput
+	run    activities.Run
+	probed activities.ProbeResult
+	result MirrorResult
+	status mirror.Status // for the run's record
+
+	trigger string
+	nominal time.Time
+}
+
+func newMirrorRun(ctx workflow.Context, in MirrorInput) *mirrorRun {
+	info := workflow.GetInfo(ctx)
+	r := &mirrorRun{
+		in:      in,
+		run:     activities.Run{ID: RunID(info.WorkflowExecution.ID), Dataset: in.Dataset, Started: workflow.Now(ctx).UTC()},
+		trigger: mirror.TriggerManual,
+		nominal: workflow.Now(ctx).UTC(),
+	}
+	// Temporal sets this attribute on the runs of a schedule only.
+	scheduled := temporal.NewSearchAttributeKeyTime("TemporalScheduledStartTime")
+	if at, ok := workflow.GetTypedSearchAttributes(ctx).GetTime(scheduled); ok {
+		r.trigger, r.nominal = mirror.TriggerSchedule, at.UTC()
+	}
+	r.result.Run = r.run.ID
+	return r
+}
+
+func (r *mirrorRun) graph() (*dag.Graph, error) {
+	return dag.New(
+		dag.Task{Name: "probe", Run: r.probe},
+		dag.Task{Name: "write", After: []string{"probe"}, Run: r.write},
+		dag.Task{Name: "finish", After: []string{"write"}, Rule: dag.AllDone, Run: r.finish},
+	)
+}
+
+// probe asks whether there is anything to do. A failed probe is the run's
+// failure; finish records it.
+func (r *mirrorRun) probe(ctx workflow.Context) error {
+	info := workflow.GetInfo(ctx)
+	err := call(ctx, a.Probe, "Is there anything new on the portal?", activities.ProbeInput{
+		Run: r.run, Mode: r.in.Mode, Trigger: r.trigger, Nominal: r.nominal,
+		WorkflowID: info.WorkflowExecution.ID, TemporalID: info.WorkflowExecution.RunID,
+	}, &r.probed)
+	r.run.Spec = r.probed.Spec
+	return r.remember(err)
+}
+
+// write runs Write as a child under the dataset's one fixed id. Temporal
+// refuses the start while another child holds the id.
+func (r *mirrorRun) write(ctx workflow.Context) error {
+	for {
+		if r.probed.Skip {
+			r.skip(r.probed.Why)
+			return dag.ErrSkip
+		}
+		child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+			WorkflowID:            WriteID(r.run.Dataset),
+			WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+			ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
+			WaitForCancellation:   true,
+			StaticSummary:         "Writes " + r.run.Dataset + " for run " + r.run.ID,
+			TypedSearchAttributes: temporal.NewSearchAttributes(SearchDataset.ValueSet(r.run.Dataset)),
+		})
+		var written WriteResult
+		err := workflow.ExecuteChildWorkflow(child, Write, WriteInput{Run: r.run, Probe: r.probed}).Get(ctx, &written)
+		var busy *temporal.ChildWorkflowExecutionAlreadyStartedError
+		switch {
+		case err == nil:
+			r.status = mirror.StatusDone
+			r.result.Outcome, r.result.Why, r.result.Write = string(written.Outcome), written.Why, &written
+			return nil
+		case !errors.As(err, &busy):
+			return r.remember(err)
+		case r.trigger == mirror.TriggerSchedule:
+			r.skip("another run was writing " + r.run.Dataset)
+			return dag.ErrSkip
+		case r.in.NoWait:
+			return r.remember(temporal.NewNonRetryableApplicationError(
+				"another run is writing "+r.run.Dataset+"; leave out --no-wait to wait for it", ErrBusy, nil))
+		}
+		if err := call(ctx, a.AwaitWriter, "Waits until the run that is writing has ended", WriteID(r.run.Dataset), nil); err != nil {
+			return r.remember(err)
+		}
+		// What the other run wrote may be all that there was to do.
+		if err := r.probe(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *mirrorRun) skip(why string) {
+	r.status, r.result.Outcome, r.result.Why = mirror.StatusSkipped, OutcomeSkipped, why
+}
+
+// remember keeps a failure for the run's record and returns it.
+func (r *mirrorRun) remember(err error) error {
+	switch {
+	case err == nil:
+	case temporal.IsCanceledError(err):
+		r.status, r.result.Why = mirror.StatusCancelled, "cancelled"
+	default:
+		r.status, r.result.Why = mirror.StatusFailed, reason(err)
+	}
+	return err
+}
+
+// finish closes the run's record, however the run ended.
+func (r *mirrorRun) finish(ctx workflow.Context) error {
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	in := activities.FinishInput{Run: r.run, Status: r.status, Why: r.result.Why}
+	if w := r.result.Write; w != nil {
+		in.Outcome, in.Rows, in.Bytes = w.Outcome, w.Rows, w.Bytes
+	}
+	return call(ctx, a.Finish, "Closes the run's record: "+string(r.status), in, nil)
+}
+
+// publish sets the outcome as search attributes, in one upsert.
+func (r *mirrorRun) publish(ctx workflow.Context) error {
+	outcome := r.result.Outcome
+	if outcome == "" {
+		outcome = string(r.status)
+	}
+	changed := int64(0)
+	if w := r.result.Write; w != nil {
+		changed = w.Reconciled.Inserted + w.Reconciled.Replaced
+	}
+	return workflow.UpsertTypedSearchAttributes(ctx,
+		SearchDataset.ValueSet(r.run.Dataset), SearchOutcome.ValueSet(outcome),
+		SearchRowsChanged.ValueSet(changed), SearchLogicalDate.ValueSet(r.nominal))
+}
+
+// details heads the live status in the Web UI.
+func (r *mirrorRun) details() string {
+	head := fmt.Sprintf("**Run %s of %s**", r.run.ID, r.run.Dataset)
+	if r.probed.Why != "" {
+		head += "\n\nProbe: " + r.probed.Why
+	}
+	if r.result.Why != "" {
+		head += "\n\nOutcome: **" + r.result.Outcome + "**, " + r.result.Why
+	}
+	return head + "\n\nThe writing itself is the child workflow `" + WriteID(r.run.Dataset) + "`."
+}

@@ -1,0 +1,9 @@
+package workflows
+
+import "go.temporal.io/sdk/worker"
+
+// Register makes a worker run the workflows.
+func Register(r worker.WorkflowRegistry) {
+	r.RegisterWorkflow(Mirror)
+	r.RegisterWorkflow(Write)
+}
