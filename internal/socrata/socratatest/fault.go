@@ -1,0 +1,221 @@
+package socratatest
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Fault is something that goes wrong with matching requests. A zero Status answers normally, save for what the other
+// fields say.
+type Fault struct {
+	Path  string                   // what the URL's path begins with; empty matches all
+	Match func(*http.Request) bool // a further condition; nil matches all
+	Skip  int                      // lets so many matching requests pass first
+	Times int                      // how many requests it befalls: 0 means one, negative all
+	// Fraction befalls this share of the matching requests instead of each, spread evenly: 0.1 is every tenth.
+	Fraction float64
+
+	Status     int    // answers this instead, with the portal's usual body for it
+	RetryAfter string // the header's value
+	Body       string // replaces the usual body; with Status 0 the status is 200
+	HTML       bool   // answers an HTML page, as a proxy would; with Status 0 the status is 200
+
+	Delay         time.Duration // waits before answering
+	StallAfter    int           // waits Delay after so many bytes of the body instead
+	TruncateAfter int           // ends the body properly after so many bytes, before compression
+	Reset         bool          // closes the connection, without an answer or after ResetAfter bytes
+	ResetAfter    int           // bytes on the wire
+
+	seen, done int
+}
+
+// Fail appends faults to the script. A request meets at most one: the first that matches it and is not used up.
+func (p *Portal) Fail(faults ...Fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, f := range faults {
+		f.seen, f.done = 0, 0
+		p.faults = append(p.faults, &f)
+	}
+}
+
+// Heal forgets all faults.
+func (p *Portal) Heal() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.faults = nil
+}
+
+// PendingFaults is the number of faults that are not used up.
+func (p *Portal) PendingFaults() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, f := range p.faults {
+		if !f.spent() {
+			n++
+		}
+	}
+	return n
+}
+
+func (f *Fault) spent() bool { return f.Times >= 0 && f.done >= max(f.Times, 1) }
+
+// fault finds what befalls a request.
+func (p *Portal) fault(r *http.Request) *Fault {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, f := range p.faults {
+		if f.spent() || !strings.HasPrefix(r.URL.Path, f.Path) || f.Match != nil && !f.Match(r) {
+			continue
+		}
+		f.seen++
+		n := f.seen - f.Skip
+		if n <= 0 {
+			continue
+		}
+		if f.Fraction > 0 && int(float64(n)*f.Fraction) == int(float64(n-1)*f.Fraction) {
+			continue
+		}
+		f.done++
+		return f
+	}
+	return nil
+}
+
+// instead acts out what comes before or in place of the answer; true when there is nothing more to answer.
+func (f *Fault) instead(a *answer) bool {
+	if f.StallAfter == 0 && !f.wait(a.request) {
+		return true
+	}
+	if f.Reset && f.ResetAfter == 0 {
+		reset(a.writer)
+	}
+	if f.RetryAfter != "" {
+		a.writer.Header().Set("Retry-After", f.RetryAfter)
+	}
+	status := f.Status
+	switch {
+	case f.HTML:
+		text := f.Body
+		if text == "" {
+			text = "<!DOCTYPE html>\n<html><head><title>Sorry</title></head><body><h1>We will be back soon.</h1></body></html>\n"
+		}
+		if status == 0 {
+			status = http.StatusOK
+		}
+		a.html(status, text)
+	case f.Body != "":
+		if status == 0 {
+			status = http.StatusOK
+		}
+		a.send(status, "application/json;charset=utf-8", []byte(f.Body))
+	case status != 0:
+		a.usual(status)
+	default:
+		return false
+	}
+	return true
+}
+
+// usual answers as the portal does with this status.
+func (a *answer) usual(status int) {
+	switch status {
+	case http.StatusAccepted:
+		a.problem(status, "", "Your request is being processed; please try again later.", nil)
+	case http.StatusBadRequest:
+		a.problem(status, codeMalformed, "Query coordinator error: "+codeMalformed+"; Could not parse SoQL", nil)
+	case http.StatusUnauthorized:
+		a.problem(status, "authentication_required", "Authentication required", nil)
+	case http.StatusForbidden:
+		a.problem(status, "", "You do not have permission to view this dataset", nil) // the real one lacks the code as well
+	case http.StatusNotFound:
+		a.problem(status, "dataset.missing", "Not found", map[string]any{"id": a.portal.id})
+	case http.StatusRequestTimeout:
+		a.problem(status, "query.execution.queryTimeout", "Query timed out", nil)
+	case http.StatusTooManyRequests:
+		a.problem(status, "too_many_requests", "You made too many requests recently, please try again soon.", nil)
+	case http.StatusNotModified, http.StatusNoContent:
+		a.writer.WriteHeader(status)
+	default:
+		a.problem(status, "internal_error", http.StatusText(status), nil)
+	}
+}
+
+// wait pauses for Delay; false when the client left meanwhile.
+func (f *Fault) wait(r *http.Request) bool {
+	if f.Delay <= 0 {
+		return true
+	}
+	timer := time.NewTimer(f.Delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-r.Context().Done():
+		return false
+	}
+}
+
+// reset drops the connection. The abort panic is net/http's own way to say so; it is not logged.
+func reset(w http.ResponseWriter) {
+	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+		if tcp, ok := conn.(interface{ SetLinger(int) error }); ok {
+			_ = tcp.SetLinger(0) // a reset instead of a proper end; without it the end is merely earlier
+		}
+		_ = conn.Close()
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// wireWriter counts what goes over the wire and breaks off where the fault says.
+type wireWriter struct {
+	answer *answer
+	sent   int
+}
+
+func (w *wireWriter) Write(b []byte) (int, error) {
+	f := w.answer.fault
+	if f != nil && f.Reset && w.sent+len(b) > f.ResetAfter {
+		b = b[:max(0, f.ResetAfter-w.sent)]
+		w.count(w.answer.writer.Write(b))
+		_ = http.NewResponseController(w.answer.writer).Flush() // what was sent must reach the client before the end does
+		panic(http.ErrAbortHandler)
+	}
+	return w.count(w.answer.writer.Write(b))
+}
+
+func (w *wireWriter) count(n int, err error) (int, error) {
+	w.sent += n
+	w.answer.portal.bytes.Add(int64(n))
+	return n, err
+}
+
+// cut applies the faults that concern the body before compression.
+func (a *answer) cut(body io.Writer) io.Writer {
+	if a.fault == nil || a.fault.TruncateAfter == 0 && a.fault.StallAfter == 0 {
+		return body
+	}
+	return &cutWriter{body: body, answer: a}
+}
+
+type cutWriter struct {
+	body    io.Writer
+	answer  *answer
+	written int
+}
+
+func (w *cutWriter) Write(b []byte) (int, error) {
+	f, all := w.answer.fault, len(b)
+	if f.StallAfter > 0 && w.written <= f.StallAfter && w.written+len(b) > f.StallAfter && !f.wait(w.answer.request) {
+		return 0, w.answer.request.Context().Err()
+	}
+	if f.TruncateAfter > 0 {
+		b = b[:min(len(b), max(0, f.TruncateAfter-w.written))]
+	}
+	w.written += all
+	_, err := w.body.Write(b)
+	return all, err
+}
