@@ -28,7 +28,7 @@ type cities struct {
 type alias struct {
 	text      string
 	city      int
-	direction byte // n, s, e, w, or 0
+	direction byte // as of function direction
 }
 
 // spelling is what became of a value. A value that is no spelling of a known city has city -1.
@@ -95,7 +95,7 @@ func (c *cities) lookup(s string) spelling {
 	toward := direction(words)
 	whole := strings.Join(words, "")
 	for _, a := range c.aliases {
-		if a.text == whole {
+		if a.text == whole && a.direction == toward {
 			found.city = a.city
 			return found
 		}
@@ -155,7 +155,8 @@ func cityWords(s string) []string {
 	return words
 }
 
-// direction is the compass direction among the words, 0 for none and x for several or for words like "near".
+// direction is the compass direction among the words, 0 for none, x for several or for words like "near", and ?
+// for what may be a misspelled south: no alias has that, so nothing is made of it.
 func direction(words []string) byte {
 	var found byte
 	for _, w := range words {
@@ -172,7 +173,10 @@ func direction(words []string) byte {
 		case "of", "near", "outside":
 			d = 'x'
 		default:
-			continue
+			if len(w) < 3 || distance(w, "south", 2) > 2 {
+				continue
+			}
+			d = '?'
 		}
 		if found != 0 && found != d {
 			return 'x'
