@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// localMongod is the `mongod` that is installed on this machine.
+type localMongod struct {
+	path string
+}
+
+// Name implements Engine.
+func (*localMongod) Name() string { return "mongod" }
+
+// Prepare implements Engine.
+func (m *localMongod) Prepare(context.Context) error {
+	path, err := exec.LookPath("mongod")
+	if err != nil {
+		return fmt.Errorf("no program of that name on PATH: %w", errNotHere)
+	}
+	m.path = path
+	return nil
+}
+
+// Start implements Engine.
+func (m *localMongod) Start(_ context.Context, stack *Stack) (uri, description string, err error) {
+	data := stack.Dirs.File("mongod")
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return "", "", fmt.Errorf("make the data folder: %w", err)
+	}
+	log, err := stack.openLog("mongod")
+	if err != nil {
+		return "", "", err
+	}
+	port := stack.ports.Take(portMongoDB)
+	// The process outlives no context: it is stopped in its turn, after those that use it.
+	cmd := exec.Command(m.path, "--dbpath", data, "--bind_ip", loopback, "--port", strconv.Itoa(port))
+	cmd.Stdout, cmd.Stderr = log, log
+	process, err := startProcess("mongod", cmd, syscall.SIGTERM)
+	if err != nil {
+		return "", "", err
+	}
+	stack.watch(process, syscall.SIGTERM, 20*time.Second)
+	uri = "mongodb://" + address(port) + "/"
+	return uri, uri + " (" + m.path + ")", nil
+}
