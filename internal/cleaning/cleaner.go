@@ -68,9 +68,15 @@ type Cleaner struct {
 
 	// Counts of all rows so far.
 	rows, quarantined int
-	missing           []int // by column
-	flagged           []int // by flag
-	unknown           map[string]int
+	missing           []int             // by column
+	flagged           []int             // by flag
+	others            map[string]*other // by column that is not mapped
+}
+
+// other is a column that is not mapped.
+type other struct {
+	rows  int
+	known bool // volatile or ignored
 }
 
 // field is a field of the spec, ready for use.
@@ -137,7 +143,7 @@ func New(spec *dataset.Spec) (*Cleaner, error) {
 		cities:  newCities(spec.Cities),
 		hexes:   newHexes(spec.Box),
 		flags:   Flags(spec),
-		unknown: make(map[string]int),
+		others:  make(map[string]*other),
 	}
 	for _, f := range spec.Fields {
 		c.names = append(c.names, f.From...)
@@ -294,12 +300,13 @@ func (c *Cleaner) read(raw []byte) error {
 			column, ok = c.columns[string(quoted)]
 		}
 		if !ok {
-			_, ignored := c.spec.Ignored[string(quoted)]
-			if n, seen := c.unknown[string(quoted)]; seen {
-				c.unknown[string(quoted)] = n + 1
-			} else if name := string(quoted); !ignored && !c.spec.IsVolatile(name) {
-				c.unknown[name] = 1
+			others := c.others[string(quoted)]
+			if others == nil {
+				_, ignored := c.spec.Ignored[string(quoted)]
+				others = &other{known: ignored || c.spec.IsVolatile(string(quoted))}
+				c.others[string(quoted)] = others
 			}
+			others.rows++
 			if err := d.SkipValue(); err != nil {
 				return err
 			}
@@ -572,7 +579,7 @@ func (c *Cleaner) Profile() Profile {
 		Quarantined: c.quarantined,
 		Missing:     make(map[string]int, len(c.names)),
 		Flags:       make(map[string]int),
-		Unknown:     make(map[string]int, len(c.unknown)),
+		Unknown:     make(map[string]int),
 	}
 	for i, n := range c.missing {
 		p.Missing[c.names[i]] = n
@@ -582,8 +589,10 @@ func (c *Cleaner) Profile() Profile {
 			p.Flags[c.flags[i]] = n
 		}
 	}
-	for name, n := range c.unknown {
-		p.Unknown[name] = n
+	for name, column := range c.others {
+		if !column.known {
+			p.Unknown[name] = column.rows
+		}
 	}
 	return p
 }

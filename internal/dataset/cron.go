@@ -26,6 +26,9 @@ func checkCron(expr string) error {
 	}
 	for i, part := range parts {
 		for item := range strings.SplitSeq(fields[i], ",") {
+			if strings.Count(item, "-") > 1 {
+				return fmt.Errorf("cron %q: bad %s %q", expr, part.name, item)
+			}
 			span, step, stepped := strings.Cut(item, "/")
 			if n, err := strconv.Atoi(step); stepped && (err != nil || n < 1) {
 				return fmt.Errorf("cron %q: bad step %q in %s", expr, step, part.name)
@@ -34,11 +37,7 @@ func checkCron(expr string) error {
 				continue
 			}
 			last := part.min
-			lo, hi, _ := strings.Cut(span, "-")
-			for _, text := range []string{lo, hi} {
-				if text == "" && lo == span {
-					continue // no range
-				}
+			for text := range strings.SplitSeq(span, "-") {
 				n, err := strconv.Atoi(text)
 				if at := strings.Index(part.names, strings.ToLower(text)); err != nil && len(text) == 3 && at >= 0 && at%3 == 0 {
 					n, err = part.min+at/3, nil

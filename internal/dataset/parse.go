@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -90,10 +91,18 @@ func child(node ast.Node, step string) ast.Node {
 	return nil
 }
 
-// checkKeys refuses keys that t, the type the node is read into, does not have.
+// checkKeys refuses keys that t, the type the node is read into, does not have, and durations that are none: the
+// YAML package names no place for those.
 func (s source) checkKeys(node ast.Node, t reflect.Type, path string) error {
 	if anchor, ok := node.(*ast.AnchorNode); ok {
 		node = anchor.Value
+	}
+	if t == reflect.TypeFor[time.Duration]() {
+		text := node.GetToken().Value
+		if _, err := time.ParseDuration(text); err != nil {
+			return s.errorAt(node, "%s: %q is no duration (10m, 12h)", path, text)
+		}
+		return nil
 	}
 	switch t.Kind() {
 	case reflect.Struct:

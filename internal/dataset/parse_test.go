@@ -1,0 +1,255 @@
+package dataset
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func sanFrancisco(t testing.TB) string {
+	t.Helper()
+	data, err := specs.ReadFile("specs/sf-business.yaml")
+	require.NoError(t, err)
+	return string(data)
+}
+
+// A small spec that is right; the tests below spoil it one place at a time.
+const small = `name: fruit-stands
+title: Fruit stands
+portal: {host: data.example.org, id: abcd-1234}
+key: id
+time_zone: America/Chicago
+schedule: {cron: "30 5 * * mon-fri", jitter: 5m, catch_up: 2h}
+volatile: [loaded_at, ":@computed_region_*"]
+silent: [place.ward]
+ignored: {notes: free text of the clerk}
+fields:
+  - {path: stand_id, from: [id], type: text, required: true}
+  - {path: name, from: [trade_name, name], type: text, rules: [name], search: true}
+  - {path: place.ward, from: [ward], type: number, range: [1, 50]}
+  - {path: place.shown, copy: location, type: point_text}
+  - {path: location, from: [location], type: point}
+  - {path: opened, from: [opened], type: date, required: true, defaults: ["1900-01-01"]}
+  - {path: closed, from: [closed], type: date}
+  - {path: revoked, from: [status], type: marker, marker: REVOKED}
+lifecycle:
+  start: opened
+  end: [{path: closed, kind: stand}]
+  closed: revoked
+  intervals: [{name: stand, start: opened, end: closed}]
+dimensions: [{name: ward, path: place.ward}]
+box: {west: -88, south: 41, east: -87, north: 43}
+brake: {percent: 1, rows: 50}
+license: CC0
+attribution: City of Fruit
+`
+
+func TestParse(t *testing.T) {
+	s, err := Parse([]byte(small), "small.yaml")
+	require.NoError(t, err)
+	assert.Equal(t, "America/Chicago", s.Location().String())
+	assert.Equal(t, 5*time.Minute, s.Schedule.Jitter)
+	assert.Equal(t, 2*time.Hour, s.Schedule.CatchUp)
+	assert.Equal(t, []string{"id", "opened"}, s.RequiredColumns())
+	assert.Equal(t, "trade_name", s.ColumnOf("name"))
+	assert.Equal(t, "location", s.ColumnOf("place.shown"))
+	assert.Equal(t, "ward", s.ColumnOf("facets.ward"))
+	assert.Equal(t, "id", s.ColumnOf("_id"))
+	assert.Empty(t, s.ColumnOf("facets.color"))
+	assert.Equal(t, "ward", s.FieldName("place.ward"))
+	assert.True(t, s.IsVolatile("loaded_at"))
+	assert.True(t, s.IsVolatile(":@computed_region_abcd"))
+	assert.False(t, s.IsVolatile("ward"))
+}
+
+func TestParseErrors(t *testing.T) {
+	for _, test := range []struct{ name, old, new, want string }{
+		{"unknown key", "title:", "titel:", `small.yaml:2:1: unknown key "titel" in spec; known keys: attribution, box,`},
+		{"unknown key in a field", "rules: [name], search: true", "rulez: [name]", `small.yaml:12:56: unknown key "rulez" in fields[1]; known keys: copy, defaults, from,`},
+		{"unknown key deep", "kind: stand}", "kin: stand}", `small.yaml:21:24: unknown key "kin" in lifecycle.end[0]; known keys: kind, path`},
+		{"not a list", "volatile: [loaded_at, \":@computed_region_*\"]", "volatile: loaded_at", `small.yaml:7:11: volatile: expected a list`},
+		{"not a mapping", "portal: {host: data.example.org, id: abcd-1234}", "portal: data.example.org", `small.yaml:3:9: portal: expected a mapping`},
+		{"no number", "percent: 1,", "percent: much,", `small.yaml:26:18: cannot unmarshal`},
+		{"no duration", "jitter: 5m", "jitter: soon", `small.yaml:6:46: schedule.jitter: "soon" is no duration (10m, 12h)`},
+		{"twice", "key: id", "key: id\nkey: id", `small.yaml:5:1:`},
+		{"syntax", "box: {", "box: {{", `small.yaml:`},
+		{"name", "fruit-stands", "Fruit_Stands", `small.yaml:1:7: name: "Fruit_Stands" is no dataset name`},
+		{"long name", "fruit-stands", strings.Repeat("a", 31), "at most 30 characters"},
+		{"no title", "title: Fruit stands", "title:", "title: is missing"},
+		{"host", "data.example.org", "https://data.example.org", "is no host name"},
+		{"id", "abcd-1234", "ABCD-1234", `small.yaml:3:38: portal.id: "ABCD-1234" is no dataset id`},
+		{"zone", "America/Chicago", "America/Fruit", `small.yaml:5:12: time_zone: "America/Fruit" is no IANA time zone`},
+		{"local zone", "America/Chicago", "Local", "time_zone: is missing"},
+		{"cron", "30 5 * * mon-fri", "30 25 * * *", `bad hour "25", expected 0 to 23`},
+		{"jitter", "jitter: 5m", "jitter: -5m", "must not be negative"},
+		{"brake", "percent: 1,", "percent: 101,", `small.yaml:26:9: brake: percent is 0 to 100`},
+		{"box", "west: -88", "west: -86", "west < east"},
+		{"no fields", small[strings.Index(small, "fields:"):strings.Index(small, "lifecycle:")], "fields: []\n", "every stored column needs a field"},
+		{"key not mapped", "key: id", "key: number", "column number is not mapped by any field"},
+		{"key not plain", "{path: stand_id, from: [id], type: text, required: true}", "{path: stand_id, from: [id], type: text}", "the key's field must be required text"},
+		{"path", "path: name", "path: Name", `"Name" is no document path`},
+		{"deep path", "path: name", "path: a.b.c", "is no document path"},
+		{"kept path", "path: name", "path: lineage.name", `"lineage" is a name Padron keeps`},
+		{"path twice", "path: closed, from", "path: opened, from", "opened is there twice"},
+		{"group torn", "path: closed, from", "path: place.closed, from", "the fields of place must stand together"},
+		{"group is a field", "path: revoked, from", "path: place, from", "the fields of place must stand together"},
+		{"type", "type: number", "type: integer", `small.yaml:13:44: fields[2].type: unknown type "integer"; known types: text, number,`},
+		{"rule", "rules: [name]", "rules: [names]", `small.yaml:12:64: fields[1].rules[0]: unknown rule "names"; known rules: name,`},
+		{"rule of a number", "range: [1, 50]", "rules: [zip]", "at most one rule, of a text field"},
+		{"no from", "from: [ward], ", "", "needs from"},
+		{"column mapped twice", "from: [closed]", "from: [opened]", "column opened is mapped already, in fields[5]"},
+		{"mapped and volatile", "from: [ward]", "from: [loaded_at]", `small.yaml:13:31: fields[2].from[0]: column loaded_at is mapped and volatile`},
+		{"mapped and ignored", "from: [ward]", "from: [notes]", "column notes is mapped and ignored"},
+		{"volatile and ignored", "ignored: {notes", "ignored: {loaded_at", "loaded_at is volatile and ignored"},
+		{"volatile twice", "[loaded_at,", "[loaded_at, loaded_at,", "loaded_at is there twice"},
+		{"column name", "from: [ward]", "from: [Ward No]", `"Ward No" is no column name`},
+		{"no reason", "free text of the clerk", `" "`, "needs a reason"},
+		{"silent", "silent: [place.ward]", "silent: [place.board]", `no field has the path "place.board"`},
+		{"copy of nothing", "copy: location", "copy: place", `no field of type point has the path "place"`},
+		{"copy without type", "copy: location, type: point_text", "copy: location, type: point", "copy and type point_text go together"},
+		{"default", "1900-01-01", "1900-13-01", `"1900-13-01" is no date`},
+		{"range", "range: [1, 50]", "range: [50, 1]", "expected two numbers"},
+		{"marker", "marker: REVOKED", "required: false", "marker (its text) and type marker go together"},
+		{"start", "start: opened\n", "start: name\n", `lifecycle.start: no field of type date has the path "name"`},
+		{"no end", "end: [{path: closed, kind: stand}]", "end: []", "the dates that close a row"},
+		{"kind", "kind: stand", "kind: administrative", "is no kind of closing"},
+		{"closed", "closed: revoked", "closed: name", "no field of type marker, bool"},
+		{"interval", "end: closed}", "end: name}", `lifecycle.intervals[0].end: no field of type date`},
+		{"dimension", "path: place.ward}]", "path: location}]", "no field of type text, number, bool"},
+		{"dimension rule", "path: place.ward}]", "path: place.ward, rule: x}]", `unknown rule "x"`},
+		{"dimension name", "[{name: ward", "[{name: open", "open is a facet of every dataset"},
+		{"license", "license: CC0", "license: ''", "license: is missing"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			require.Contains(t, small, test.old)
+			_, err := Parse([]byte(strings.Replace(small, test.old, test.new, 1)), "small.yaml")
+			require.ErrorContains(t, err, test.want)
+			assert.NotContains(t, err.Error(), "\n")
+			assert.Regexp(t, `^small\.yaml:\d+:\d+: `, err.Error())
+		})
+	}
+	for _, empty := range []string{"", "# nothing", "--- a\n--- b", "- a", "7"} {
+		_, err := Parse([]byte(empty), "x.yaml")
+		require.Error(t, err, "%q", empty)
+	}
+}
+
+func TestDigest(t *testing.T) {
+	digest := func(text string) string {
+		s, err := Parse([]byte(text), "x.yaml")
+		require.NoError(t, err)
+		return s.Digest()
+	}
+	assert.Equal(t, digest(small), digest("# a comment\n"+strings.Replace(small, "brake: {percent: 1, rows: 50}", "brake:\n  rows: 50\n  percent: 1.0", 1)))
+	assert.NotEqual(t, digest(small), digest(strings.Replace(small, "rows: 50", "rows: 51", 1)))
+	assert.Regexp(t, `^[0-9a-f]{64}$`, digest(small))
+}
+
+func TestOpen(t *testing.T) {
+	_, err := Open("sf-bizness")
+	require.EqualError(t, err, `no dataset "sf-bizness"; known datasets: sf-business; or give the path of a spec (./sf-bizness.yaml)`)
+	_, err = Open("./missing.yaml")
+	require.ErrorIs(t, err, os.ErrNotExist)
+	file := filepath.Join(t.TempDir(), "mine.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(small), 0o600))
+	s, err := Open(file)
+	require.NoError(t, err)
+	assert.Equal(t, "fruit-stands", s.Name)
+}
+
+func TestCron(t *testing.T) {
+	for _, ok := range []string{"0 6 * * *", "*/15 0-6,12 1 jan-mar SUN", "59 23 31 12 7", "0-30/5 * * * mon-fri"} {
+		require.NoError(t, checkCron(ok), ok)
+	}
+	for _, bad := range []string{"", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "*/0 * * * *", "5-1 * * * *", "a * * * *", "1- * * * *", "-1 * * * *", ", * * * *", "* * * feb-jan *", "@daily"} {
+		require.Error(t, checkCron(bad), bad)
+	}
+}
+
+// columns of the register in October 2026, as the portal's metadata name and type them.
+func liveColumns() []Column {
+	columns := []Column{
+		{"location", "point"}, {"parking_tax", "checkbox"}, {"transient_occupancy_tax", "checkbox"},
+	}
+	for _, name := range strings.Fields("uniqueid certificate_number ttxid ownership_name dba_name full_business_address city state business_zip administratively_closed mailing_address_1 mail_city mail_state mail_zipcode self_reported_naics_code lic lic_code_description lic_code_descriptions_list business_corridor neighborhoods_analysis_boundaries supervisor_district community_benefit_district") {
+		columns = append(columns, Column{name, "text"})
+	}
+	for _, name := range strings.Fields("dba_start_date dba_end_date location_start_date location_end_date data_as_of data_loaded_at") {
+		columns = append(columns, Column{name, "calendar_date"})
+	}
+	for _, name := range strings.Fields("6qbp_sg9q qgnn_b9vv 26cr_cadq ajp5_b2md jwn9_ihcz") {
+		columns = append(columns, Column{":@computed_region_" + name, "number"})
+	}
+	return columns
+}
+
+func TestCheck(t *testing.T) {
+	s, err := Parse([]byte(sanFrancisco(t)), "sf-business.yaml")
+	require.NoError(t, err)
+
+	today := s.Check(liveColumns())
+	require.NoError(t, today.Err())
+	assert.Equal(t, []string{"naics.description"}, today.MissingOptional)
+	assert.Empty(t, today.New)
+	assert.Empty(t, today.Retyped)
+
+	var changed []Column
+	for _, c := range liveColumns() {
+		switch c.Name {
+		case "location_end_date", "lic", "business_corridor":
+			continue
+		case "ttxid", "supervisor_district":
+			c.Type = "number"
+		case "parking_tax":
+			c.Type = "text"
+		}
+		changed = append(changed, c)
+	}
+	changed = append(changed, Column{"naic_code", "text"}, Column{"brand_new", "text"})
+	check := s.Check(changed)
+	require.EqualError(t, check.Err(), "data.sf.gov/g8m3-pdis does not fit the spec sf-business: required column location_end_date is gone; required column ttxid is now of type number, expected text or html or url or email or phone")
+	assert.Equal(t, []string{"dates.location_end_date"}, check.MissingRequired)
+	assert.Equal(t, []string{"naics.description", "license.code", "corridor"}, check.MissingOptional)
+	assert.Equal(t, []Column{{"brand_new", "text"}}, check.New)
+	assert.Equal(t, []string{
+		"column naics_code_descriptions_list or naic_code_description is not there: naics.description stays empty",
+		"column lic is not there: license.code stays empty",
+		"column business_corridor is not there: corridor stays empty",
+		"column brand_new (text) is new: it is counted, not stored",
+		"column parking_tax is of type text, expected checkbox",
+	}, check.Warnings())
+}
+
+// What other packages rely on by name.
+func TestSanFrancisco(t *testing.T) {
+	s, err := Open("sf-business")
+	require.NoError(t, err)
+	assert.Equal(t, Portal{Host: "data.sf.gov", ID: "g8m3-pdis"}, s.Portal)
+	assert.Equal(t, "ttxid", s.Key)
+	var facets []string
+	for _, d := range s.Dimensions {
+		facets = append(facets, d.FacetPath()+" "+s.ColumnOf(d.FacetPath()))
+	}
+	assert.Equal(t, []string{"facets.neighborhood neighborhoods_analysis_boundaries", "facets.sector self_reported_naics_code", "facets.district supervisor_district"}, facets)
+	assert.Equal(t, "naics_code", s.FieldName("naics.code"))
+	assert.Equal(t, "license_code", s.FieldName("license.code"))
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(small))
+	f.Add([]byte(sanFrancisco(f)))
+	f.Add([]byte("name: &a x\ntitle: *a\nfields: [*a]"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := Parse(data, "fuzz.yaml")
+		if err != nil {
+			require.NotContains(t, err.Error(), "\n")
+			return
+		}
+		require.NotNil(t, s.Location())
+	})
+}
