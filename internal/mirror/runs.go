@@ -67,6 +67,15 @@ type Run struct {
 	Snapshot    string          `bson:"snapshot,omitempty" json:"snapshot,omitempty"` // id
 	Warnings    []string        `bson:"warnings,omitempty" json:"warnings,omitempty"` // such as a vanished optional column
 	Stats       Stats           `bson:"stats,omitempty" json:"stats,omitzero"`
+	Steps       []Step          `bson:"steps,omitempty" json:"steps,omitempty"` // of the writing, in order
+}
+
+// Step is what became of one step of a run.
+type Step struct {
+	Name   string `bson:"name" json:"name"`
+	State  string `bson:"state" json:"state"`                     // done, failed or skipped
+	Items  int    `bson:"items,omitempty" json:"items,omitempty"` // of a step that is done in parts
+	TookMS int64  `bson:"took_ms" json:"took_ms"`
 }
 
 // Probe is what a run decided before reading rows, and why.

@@ -366,8 +366,8 @@ func TestUpsertConflict(t *testing.T) {
 	_, err := m.Upsert(t.Context(), l, load)
 	require.NoError(t, err)
 
-	for verb, record := range map[string]Record{"update": testRecord(t, "b", 2), "insert": testRecord(t, "c", 2)} {
-		in := UpsertInput{Run: "r2", At: day(2), Ordered: true, Range: socrata.Range{After: "a"}, Pages: landRecords(t, t.Context(), l, "r2", []Record{record})}
+	for _, record := range []Record{testRecord(t, "b", 2), testRecord(t, "c", 2)} { // a replacement, an insertion
+		in := UpsertInput{Run: "r2", At: day(2), Ordered: true, Range: socrata.Range{After: "a", UpTo: record.Key}, Pages: landRecords(t, t.Context(), l, "r2", []Record{record})}
 		var once sync.Once
 		mon.mu.Lock()
 		mon.hook = func(string, int) {
@@ -383,11 +383,11 @@ func TestUpsertConflict(t *testing.T) {
 		mon.mu.Lock()
 		mon.hook = nil
 		mon.mu.Unlock()
-		require.ErrorIs(t, err, ErrConflict, verb)
+		require.ErrorIs(t, err, ErrConflict, record.Key)
 		var raw bson.Raw
 		raw, err = other.FindOne(t.Context(), byID(record.Key)).Raw()
 		require.NoError(t, err)
-		assert.EqualValues(t, 9, raw.Lookup("lineage", "version").Int32(), "%s: the other's row stays", verb)
+		assert.EqualValues(t, 9, raw.Lookup("lineage", "version").Int32(), "%s: the other's row stays", record.Key)
 	}
 }
 
