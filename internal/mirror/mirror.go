@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -294,10 +295,35 @@ func (m *Mirror) scan(ctx context.Context) (context.Context, context.CancelFunc)
 	return context.WithTimeout(ctx, m.scanTimeout)
 }
 
-// IsDown reports whether err says that the database could not be reached or
-// did not answer in time, as opposed to an answer that is an error. Such
-// errors count against a circuit breaker and are worth a retry.
+// IsDown reports whether err says that the database could not be reached, did
+// not answer in time or is changing or shutting down its primary, as opposed
+// to an answer that is an error. Such errors count against a circuit breaker
+// and are worth a retry.
 func IsDown(err error) bool {
-	var netErr net.Error
-	return errors.Is(err, ErrUnreachable) || mongo.IsNetworkError(err) || mongo.IsTimeout(err) || errors.As(err, &netErr)
+	if errors.Is(err, ErrUnreachable) || mongo.IsNetworkError(err) || mongo.IsTimeout(err) {
+		return true
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	server, ok := errors.AsType[mongo.ServerError](err)
+	return ok && slices.ContainsFunc(downCodes(), server.HasErrorCode)
+}
+
+// downCodes are MongoDB's error codes of a server that cannot answer now:
+// https://www.mongodb.com/docs/manual/reference/error-codes/
+func downCodes() []int {
+	return []int{
+		6,     // HostUnreachable
+		7,     // HostNotFound
+		89,    // NetworkTimeout
+		91,    // ShutdownInProgress
+		189,   // PrimarySteppedDown
+		9001,  // SocketException
+		10107, // NotWritablePrimary
+		11600, // InterruptedAtShutdown
+		11602, // InterruptedDueToReplStateChange
+		13435, // NotPrimaryNoSecondaryOk
+		13436, // NotPrimaryOrSecondary
+	}
 }

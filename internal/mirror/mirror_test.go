@@ -91,6 +91,22 @@ func TestConnectErrors(t *testing.T) {
 	}
 }
 
+func TestIsDown(t *testing.T) {
+	client, err := mongo.Connect(options.Client().ApplyURI("mongodb://127.0.0.1:1").SetServerSelectionTimeout(20 * time.Millisecond))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, client.Disconnect(t.Context())) }()
+	_, err = Open(t.Context(), client, "p", "d")
+	require.Error(t, err)
+	assert.True(t, IsDown(err), "%v", err)
+
+	for code, want := range map[int32]bool{91: true, 189: true, 10107: true, 11600: true, duplicateKey: false, 2: false} {
+		assert.Equal(t, want, IsDown(fmt.Errorf("write: %w", mongo.CommandError{Code: code})), "code %d", code)
+	}
+	for _, err := range []error{ErrConflict, ErrCorrupt, ErrForeign, context.Canceled} {
+		assert.False(t, IsDown(err), "%v", err)
+	}
+}
+
 func TestOpen(t *testing.T) {
 	client := connectTest(t)
 	prefix := "test" + bson.NewObjectID().Hex()
