@@ -20,14 +20,22 @@ type Retyped struct {
 	Required bool     `json:"required" bson:"required"`
 }
 
+// Missing is a field none of whose columns is there.
+type Missing struct {
+	Path    string   `json:"path" bson:"path"`
+	Columns []string `json:"columns" bson:"columns"`
+}
+
+func (m Missing) String() string { return strings.Join(m.Columns, " or ") }
+
 // Check is the live dataset held against the spec. Every live column is mapped, volatile, ignored, or in New.
 type Check struct {
-	MissingRequired []string  `json:"missing_required,omitempty" bson:"missing_required,omitempty"` // fields (paths) none of whose columns is there
-	MissingOptional []string  `json:"missing_optional,omitempty" bson:"missing_optional,omitempty"`
+	Dataset         string    `json:"dataset" bson:"dataset"` // name of the spec
+	Portal          Portal    `json:"portal" bson:"portal"`
+	MissingRequired []Missing `json:"missing_required,omitempty" bson:"missing_required,omitempty"`
+	MissingOptional []Missing `json:"missing_optional,omitempty" bson:"missing_optional,omitempty"`
 	New             []Column  `json:"new,omitempty" bson:"new,omitempty"` // columns the spec does not know
 	Retyped         []Retyped `json:"retyped,omitempty" bson:"retyped,omitempty"`
-
-	spec *Spec
 }
 
 // portalTypes are the Socrata types a field type expects of its columns unless the field says otherwise.
@@ -55,7 +63,7 @@ func (s *Spec) Check(live []Column) Check {
 	for _, c := range live {
 		types[c.Name] = c.Type
 	}
-	check := Check{spec: s}
+	check := Check{Dataset: s.Name, Portal: s.Portal}
 	for _, f := range s.Fields {
 		if f.Copy != "" {
 			continue
@@ -78,9 +86,9 @@ func (s *Spec) Check(live []Column) Check {
 		switch {
 		case there:
 		case f.Required:
-			check.MissingRequired = append(check.MissingRequired, f.Path)
+			check.MissingRequired = append(check.MissingRequired, Missing{f.Path, f.From})
 		default:
-			check.MissingOptional = append(check.MissingOptional, f.Path)
+			check.MissingOptional = append(check.MissingOptional, Missing{f.Path, f.From})
 		}
 	}
 	for _, c := range live {
@@ -95,9 +103,8 @@ func (s *Spec) Check(live []Column) Check {
 // It is nil when the run may go on, perhaps with Warnings.
 func (c Check) Err() error {
 	var why []string
-	for _, path := range c.MissingRequired {
-		f, _ := c.spec.Field(path)
-		why = append(why, fmt.Sprintf("required column %s is gone", strings.Join(f.From, " or ")))
+	for _, m := range c.MissingRequired {
+		why = append(why, fmt.Sprintf("required column %s is gone", m))
 	}
 	for _, r := range c.Retyped {
 		if r.Required {
@@ -107,16 +114,15 @@ func (c Check) Err() error {
 	if len(why) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s/%s does not fit the spec %s: %s", c.spec.Portal.Host, c.spec.Portal.ID, c.spec.Name, strings.Join(why, "; "))
+	return fmt.Errorf("%s/%s does not fit the spec %s: %s", c.Portal.Host, c.Portal.ID, c.Dataset, strings.Join(why, "; "))
 }
 
 // Warnings are the differences a run lives with, one line each: lost optional columns, unknown columns, other
 // types.
 func (c Check) Warnings() []string {
 	var warnings []string
-	for _, path := range c.MissingOptional {
-		f, _ := c.spec.Field(path)
-		warnings = append(warnings, fmt.Sprintf("column %s is not there: %s stays empty", strings.Join(f.From, " or "), path))
+	for _, m := range c.MissingOptional {
+		warnings = append(warnings, fmt.Sprintf("column %s is not there: %s stays empty", m, m.Path))
 	}
 	for _, col := range c.New {
 		warnings = append(warnings, fmt.Sprintf("column %s (%s) is new: it is counted, not stored", col.Name, col.Type))

@@ -138,6 +138,7 @@ func (s source) checkKeys(node ast.Node, t reflect.Type, path string) error {
 				return err
 			}
 		}
+	default: // the YAML package checks scalars, and the keys of a map are free
 	}
 	return nil
 }

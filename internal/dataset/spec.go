@@ -74,8 +74,8 @@ type Spec struct {
 
 // Portal is where a dataset is published.
 type Portal struct {
-	Host string `yaml:"host" json:"host"` // without scheme: data.sf.gov
-	ID   string `yaml:"id" json:"id"`     // four-by-four: g8m3-pdis
+	Host string `yaml:"host" json:"host" bson:"host"` // without scheme: data.sf.gov
+	ID   string `yaml:"id" json:"id" bson:"id"`       // four-by-four: g8m3-pdis
 }
 
 // Schedule says when the mirror runs, in the dataset's time zone.
