@@ -25,8 +25,10 @@ type Fault struct {
 	Delay         time.Duration // waits before answering
 	StallAfter    int           // waits Delay after so many bytes of the body instead
 	TruncateAfter int           // ends the body properly after so many bytes, before compression
-	Reset         bool          // closes the connection, without an answer or after ResetAfter bytes
-	ResetAfter    int           // bytes on the wire
+	// Reset closes the connection, without an answer or after ResetAfter bytes. Go's client repeats a GET by itself when
+	// a kept connection is reset before the answer: Times must allow for that.
+	Reset      bool
+	ResetAfter int // bytes on the wire
 
 	seen, done int
 }

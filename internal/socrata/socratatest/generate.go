@@ -40,8 +40,8 @@ const (
 	shareOpenRecent   = 0.85 // of rows registered in the last two years
 	shareLocationEnd  = 0.115
 	shareBusinessEnd  = 0.01
-	shareAdministered = 0.236 // of rows with both ends
-	shareNoCode       = 0.67
+	shareAdministered = 0.219 // of rows with both ends
+	shareNoCode       = 0.71
 	shareNoCodeClosed = 0.50 // closed since 2019: closings by sector are usable
 	shareNoCodeRecent = 0.96 // openings by sector are not
 )
@@ -230,10 +230,7 @@ type account struct {
 func (g *generator) newAccount(certificate string, start int) account {
 	a := account{certificate: certificate, start: start, next: 1, sector: g.choose(g.sector)}
 	trade := oneOf(g, sectors[a.sector].trades)
-	shop := oneOf(g, adjectives[:]) + " " + oneOf(g, nouns[:]) + " " + trade
-	if g.chance(0.12) {
-		shop += " " + strconv.Itoa(1+g.IntN(99))
-	}
+	shop := g.shop(trade)
 	first, last := oneOf(g, firstNames[:]), oneOf(g, lastBegins[:])+oneOf(g, lastEnds[:])
 	switch u := g.Float64(); {
 	case u < 0.48: // a sole owner
@@ -278,6 +275,15 @@ func (g *generator) newAccount(certificate string, start int) account {
 	}
 	a.chain = g.chance(0.02)
 	return a
+}
+
+// shop invents the name of a business.
+func (g *generator) shop(trade string) string {
+	name := oneOf(g, adjectives[:]) + " " + oneOf(g, nouns[:]) + " " + trade
+	if g.chance(0.2) {
+		name += " " + strconv.Itoa(1+g.IntN(99))
+	}
+	return name
 }
 
 // remember keeps an account for further locations; a chain takes several places, so that it grows.
@@ -385,7 +391,10 @@ func (g *generator) newRows(n int) {
 			g.remember(a)
 			continue
 		}
-		a := g.recent[int(float64(len(g.recent))*g.Float64())]
+		a := oneOf(g, g.recent)
+		if !a.chain && g.chance(0.5) {
+			a.dba = g.shop(oneOf(g, sectors[a.sector].trades))
+		}
 		g.row(&a, ttxid, a.start, registered-g.IntN(90), registered)
 	}
 }
@@ -520,12 +529,12 @@ func (g *generator) place() {
 		city, zip = southCitySpellings[g.choose(g.southCity)].word, "94080"
 	case u < shareNoCity+shareOdd+shareSouth+shareFarAway:
 		f := farCities[int(float64(len(farCities))*g.Float64()*g.Float64())]
-		city, state, zip = f.name, f.state, f.zip+fmt.Sprintf("%02d", g.IntN(100))
+		city, state, zip = f.name, f.state, f.zip+fmt.Sprintf("%02d", g.IntN(45))
 	default:
 		city, zip = nearCities[g.choose(g.nearCity)].word, "94"+fmt.Sprintf("%03d", 5+g.IntN(490))
-		if g.chance(0.07) { // a small town
+		if g.chance(0.1) { // a small town
 			city = oneOf(g, lastBegins[:]) + oneOf(g, lastEnds[:])
-			zip = "9" + fmt.Sprintf("%04d", 100+g.IntN(6000))
+			zip = "9" + fmt.Sprintf("%04d", 5300+g.IntN(800))
 		}
 	}
 	g.address3(colCity, colState, colZip, city, state, zip)
@@ -654,7 +663,7 @@ func (n *neighborhoodWords) region(index, i int) string {
 // address is a house, sometimes with a unit.
 func (g *generator) address() string {
 	b := make([]byte, 0, 32)
-	b = strconv.AppendInt(b, int64(1+g.IntN(4200)), 10)
+	b = strconv.AppendInt(b, int64(1+g.IntN(1800)), 10)
 	b = append(b, ' ')
 	b = append(b, oneOf(g, streets[:])...)
 	switch u := g.Float64(); {
@@ -711,7 +720,7 @@ func (g *generator) industry(s int, recent bool, ended int) {
 		list = sectors[s].name + "; " + other.name
 	case u < 0.29:
 		code = oneOf(g, junkCodes[:])
-	case u < 0.89:
+	case u < 0.95:
 		code = oneOf(g, sectors[s].codes)
 		if u > 0.73 { // shortened by who filled the form
 			code = code[:2+g.IntN(4)]

@@ -471,8 +471,11 @@ func parseNumber(s string) (value, bool) {
 	return numberValue(s), true
 }
 
-// parsePoint accepts "POINT (-122.4 37.7)", longitude first.
+// parsePoint accepts "POINT (-122.4 37.7)", longitude first, and "(37.7, -122.4)", latitude first, of older exports.
 func parsePoint(s string) (value, bool) {
+	if latitude, longitude, ok := strings.Cut(strings.Trim(s, "()"), ","); ok {
+		return pointValue(strings.TrimSpace(longitude), strings.TrimSpace(latitude))
+	}
 	inner, ok := strings.CutPrefix(strings.ToUpper(s), "POINT")
 	if !ok {
 		return value{}, false

@@ -1,0 +1,87 @@
+package socratatest
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"testing"
+)
+
+// discard is a ResponseWriter that keeps nothing.
+type discard struct{ header http.Header }
+
+func (d discard) Header() http.Header         { return d.header }
+func (d discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d discard) WriteHeader(int)             {}
+
+func benchmarkPage(b *testing.B, encoding string, params ...string) {
+	p := portalWith(b, 100_000, Options{})
+	r := httptest.NewRequest(http.MethodGet, query1(params...), nil)
+	r.Header.Set("Accept-Encoding", encoding)
+	b.ReportAllocs()
+	for b.Loop() {
+		p.ServeHTTP(discard{http.Header{}}, r)
+	}
+	b.ReportMetric(float64(50_000*b.N)/b.Elapsed().Seconds(), "rows/s")
+	b.ReportMetric(float64(p.BytesServed())/float64(50_000*b.N), "wire-B/row")
+}
+
+func BenchmarkPage(b *testing.B) {
+	benchmarkPage(b, "identity", "$where", "ttxid > '0000030'", "$order", "ttxid", "$limit", "50000")
+}
+
+func BenchmarkPageGzip(b *testing.B) {
+	benchmarkPage(b, "gzip", "$where", "ttxid > '0000030'", "$order", "ttxid", "$limit", "50000")
+}
+
+func BenchmarkPageWithSystemColumnsGzip(b *testing.B) {
+	benchmarkPage(b, "gzip", "$select", ":*,*", "$order", "ttxid", "$limit", "50000")
+}
+
+func BenchmarkKeyAt(b *testing.B) {
+	p := portalWith(b, 100_000, Options{})
+	r := httptest.NewRequest(http.MethodGet, query1("$select", "ttxid", "$where", "ttxid is not null", "$order", "ttxid", "$limit", "1", "$offset", "50000"), nil)
+	for b.Loop() {
+		p.ServeHTTP(discard{http.Header{}}, r)
+	}
+}
+
+func BenchmarkGroup(b *testing.B) {
+	p := portalWith(b, 100_000, Options{})
+	r := httptest.NewRequest(http.MethodGet, query1("$select", "neighborhoods_analysis_boundaries,count(*)", "$group", "neighborhoods_analysis_boundaries"), nil)
+	for b.Loop() {
+		p.ServeHTTP(discard{http.Header{}}, r)
+	}
+}
+
+func BenchmarkEdit(b *testing.B) {
+	p := portalWith(b, 368_000, Options{})
+	key := anyKey(p)
+	for b.Loop() {
+		if err := p.Edit(Rename(key, "X")); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkContents(b *testing.B) {
+	p := portalWith(b, 368_000, Options{})
+	for b.Loop() {
+		p.truth.contents()
+	}
+}
+
+func BenchmarkGenerate(b *testing.B) {
+	var before, after runtime.MemStats
+	var table *Table
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for b.Loop() {
+		table = Generate(368_000, 1)
+	}
+	b.ReportMetric(float64(table.Len()*b.N)/b.Elapsed().Seconds(), "rows/s")
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(1<<20), "MiB-held")
+	runtime.KeepAlive(table)
+}
