@@ -20,7 +20,7 @@ func portalFlags(cmd *cobra.Command) *Portal {
 }
 
 // open takes the checkout's data folder for a stack that mirrors this portal.
-func open(data string, p Portal) (*Stack, error) {
+func open(data string, p Portal, steps *Steps) (*Stack, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func open(data string, p Portal) (*Stack, error) {
 	if dirs.World, err = p.World(); err != nil {
 		return nil, err
 	}
-	return newStack(dirs, newSteps(os.Stdout), false)
+	return newStack(dirs, steps, false)
 }
 
 // shutDown stops the stack and keeps the error that ended the command, if any, before those of stopping.
@@ -60,7 +60,7 @@ func demoCommand(data *string) *cobra.Command {
 
 // demo keeps the servers up after a load that failed: the Web UI is where to look for the reason.
 func demo(ctx context.Context, data string, p Portal, exit bool) (err error) {
-	stack, err := open(data, p)
+	stack, err := open(data, p, newSteps(os.Stdout))
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func upCommand(data *string) *cobra.Command {
 }
 
 func up(ctx context.Context, data string, p Portal, worker bool) (err error) {
-	stack, err := open(data, p)
+	stack, err := open(data, p, newSteps(os.Stdout))
 	if err != nil {
 		return err
 	}
@@ -153,12 +153,11 @@ func execute(ctx context.Context, data string, p Portal, args []string) (err err
 	if ok {
 		return runInForeground(ctx, dirs.Root, running.Env, nil, args[0], args[1:]...)
 	}
-	stack, err := open(data, p)
+	// The command's own output is what is wanted on stdout.
+	stack, err := open(data, p, newSteps(os.Stderr))
 	if err != nil {
 		return err
 	}
-	// The command's output is what is wanted on stdout.
-	stack.Steps = newSteps(os.Stderr)
 	defer shutDown(stack, &err)
 	if _, err := startAll(ctx, stack, p); err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -84,7 +85,7 @@ func (p *Product) setup(ctx context.Context) error {
 		if err != nil {
 			return "", fmt.Errorf("starter setup: %w\n%s", err, strings.TrimSpace(string(out)))
 		}
-		return "what `starter setup` does", nil
+		return "Temporal is ready for Padron's workflows (starter setup)", nil
 	})
 }
 
@@ -164,19 +165,20 @@ func lastLine(file string, from int64) string {
 	return lines[len(lines)-1]
 }
 
+// exitNotGreen is the starter's exit code for a run that finished, but could not prove that the mirror is right.
+const exitNotGreen = 3
+
 // load runs the mirror once, with its progress on this terminal, and shows the snapshot. A run that finished without
 // being green is an error, but has a snapshot to show.
 func (p *Product) load(ctx context.Context) error {
 	start := time.Now()
 	run := p.starterCommand(ctx, "run", "--wait")
-	if ctx.Err() != nil || p.stack.Failure() != nil {
+	var status *exec.ExitError
+	if run != nil && (!errors.As(run, &status) || status.ExitCode() != exitNotGreen) {
 		return run
 	}
 	p.stack.Steps.Say("Load", "took %s", took(start))
-	if show := p.starterCommand(ctx, "snapshots", "show", "latest"); run == nil {
-		return show
-	}
-	return run
+	return errors.Join(run, p.starterCommand(ctx, "snapshots", "show", "latest"))
 }
 
 // starterCommand runs the starter on this terminal.

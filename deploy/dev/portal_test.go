@@ -1,0 +1,75 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestPortalFlagsThatExcludeEachOther(t *testing.T) {
+	for _, p := range []Portal{
+		{Rows: 0}, {Rows: -5},
+		{Rows: defaultRows, Live: true, File: "x.csv"},
+		{Rows: 5, Live: true},
+		{Rows: 5, File: "x.csv"},
+	} {
+		require.ErrorIs(t, p.check(), errUsage, "%+v", p)
+	}
+	for _, p := range []Portal{{Rows: defaultRows}, {Rows: 1}, {Rows: defaultRows, Live: true}, {Rows: defaultRows, File: "x.csv"}} {
+		require.NoError(t, p.check(), "%+v", p)
+	}
+}
+
+func TestEachPortalHasAWorldOfItsOwn(t *testing.T) {
+	seen := map[string]Portal{}
+	for _, p := range []Portal{
+		{Rows: defaultRows}, {Rows: 5}, {Rows: defaultRows, Live: true}, {Rows: defaultRows, File: "a.csv"},
+		{Rows: defaultRows, File: "b.csv"}, {Rows: defaultRows, URL: "http://127.0.0.1:1"},
+	} {
+		world, err := p.World()
+		require.NoError(t, err)
+		assert.NotContains(t, seen, world, "%+v", p)
+		assert.Regexp(t, `^[a-z0-9_]*$`, world, "it is part of a database's name")
+		seen[world] = p
+	}
+}
+
+// A second start serves the same rows at the same version, so that a run has nothing to do.
+func TestASecondStartServesTheSame(t *testing.T) {
+	dirs := testDirs(t)
+	serve := func() (version, rows string) {
+		stack, err := newStack(dirs, &Steps{w: t.Output()}, true)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, stack.Stop()) }()
+		url, err := startPortal(t.Context(), stack, Portal{Rows: 50})
+		require.NoError(t, err)
+		assert.Equal(t, []string{"PADRON_PORTAL_URL=" + url}, stack.env)
+		resp, err := http.Get(url + "/resource/g8m3-pdis.json?$order=ttxid") //nolint:noctx // a test's own server
+		require.NoError(t, err)
+		defer func() { require.NoError(t, resp.Body.Close()) }()
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, resp.StatusCode, string(body))
+		return resp.Header.Get("X-SODA2-Truth-Last-Modified"), string(body)
+	}
+	version1, rows1 := serve()
+	version2, rows2 := serve()
+	assert.NotEmpty(t, version1)
+	assert.Equal(t, version1, version2)
+	assert.Equal(t, rows1, rows2)
+}
+
+func TestAPortalFileThatIsNotThere(t *testing.T) {
+	stack, err := newStack(testDirs(t), &Steps{w: t.Output()}, true)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, stack.Stop()) }()
+	file := filepath.Join(t.TempDir(), "none.csv")
+	_, err = startPortal(t.Context(), stack, Portal{Rows: defaultRows, File: file})
+	require.ErrorIs(t, err, os.ErrNotExist)
+	assert.ErrorContains(t, err, file)
+}
