@@ -36,9 +36,13 @@ func TestRuns(t *testing.T) {
 	version := socrata.Version{Served: day(1), Truth: day(1), RequestID: "x"}
 	ranges := []RunRange{{Range: socrata.Range{UpTo: "b"}, Rows: 3}, {Range: socrata.Range{After: "b"}}, {Range: socrata.Range{NullKeys: true}}}
 	require.NoError(t, m.SetRun(ctx, "manual-1", bson.D{
-		{Key: "status", Value: StatusDone}, {Key: "outcome", Value: OutcomeGreen}, {Key: "finished", Value: day(2)},
-		{Key: "version", Value: version}, {Key: "ranges", Value: ranges},
-		{Key: "progress.upsert.0", Value: int64(2)}, {Key: "progress.upsert.1", Value: int64(3)},
+		{Key: "status", Value: StatusDone},
+		{Key: "outcome", Value: OutcomeGreen},
+		{Key: "finished", Value: day(2)},
+		{Key: "version", Value: version},
+		{Key: "ranges", Value: ranges},
+		{Key: "progress.upsert.0", Value: int64(2)},
+		{Key: "progress.upsert.1", Value: int64(3)},
 		{Key: "certificate", Value: Verdict{Outcome: OutcomeGreen, Checks: []Check{{Name: "counts", OK: true, Detail: "5 = 5"}}}},
 		{Key: "counts", Value: Counts{PortalRows: 5, Documents: 5}},
 	}))

@@ -145,8 +145,11 @@ func TestSnapshotCountsEqualBruteForce(t *testing.T) {
 			require.Equal(t, months[name], gotMonths[i])
 		}
 		require.Equal(t, []SeriesInfo{
-			{SeriesNeighborhood, len(neighborhoods)}, {SeriesSector, len(sectors)}, {SeriesDistrict, len(districts)},
-			{SeriesCells, len(places)}, {SeriesMonths, len(months)},
+			{SeriesNeighborhood, len(neighborhoods)},
+			{SeriesSector, len(sectors)},
+			{SeriesDistrict, len(districts)},
+			{SeriesCells, len(places)},
+			{SeriesMonths, len(months)},
 		}, snap.Series)
 	})
 }

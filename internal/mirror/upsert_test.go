@@ -544,8 +544,10 @@ func benchmarkPages(b *testing.B, l Landing, n int) []UpsertInput {
 		for i := from; i < min(from+50_000, n); i++ {
 			records = append(records, benchmarkDocument(b, i))
 		}
-		in := UpsertInput{Run: "r1", Spec: "spec", At: day(1), Ordered: true, Range: socrata.Range{After: last, UpTo: records[len(records)-1].Key},
-			Pages: landRecords(b, b.Context(), l, "r1", records)}
+		in := UpsertInput{
+			Run: "r1", Spec: "spec", At: day(1), Ordered: true, Range: socrata.Range{After: last, UpTo: records[len(records)-1].Key},
+			Pages: landRecords(b, b.Context(), l, "r1", records),
+		}
 		last = in.Range.UpTo
 		inputs = append(inputs, in)
 	}
