@@ -28,6 +28,7 @@ type Activities struct {
 	MongoDatabase string // prefix of the databases
 	Landing       mirror.LandingConfig
 	KeepCrawls    int // how many crawls' raw pages are kept
+	PageSize      int // rows asked for in one page request, at most socrata.MaxPage
 	PortalURL     string
 	AppToken      string
 	Temporal      client.Client

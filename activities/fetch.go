@@ -29,7 +29,7 @@ func (a *Activities) fetch(ctx context.Context, in FetchInput) (RawPage, error) 
 	if err != nil {
 		return RawPage{}, err
 	}
-	limit := PageSize
+	limit := a.PageSize
 	if activity.HasHeartbeatDetails(ctx) {
 		if err := activity.GetHeartbeatDetails(ctx, &limit); err != nil {
 			return RawPage{}, fmt.Errorf("read the page size of the last attempt: %w", err)

@@ -12,7 +12,7 @@ import (
 
 // rowsPerRange is how many rows a planned range may hold: a little under a
 // page, so that a range which grew since the count still fits into one request.
-const rowsPerRange = PageSize - PageSize/50
+func rowsPerRange(pageSize int) int64 { return int64(max(1, pageSize-pageSize/50)) }
 
 // Plan cuts the key space into ranges (lo, hi] of equal size, at most
 // rowsPerRange rows each, by asking for the keys at the cuts: one tiny ordered
@@ -30,7 +30,8 @@ func (a *Activities) plan(ctx context.Context, in PlanInput) (PlanResult, error)
 	if err != nil {
 		return PlanResult{}, err
 	}
-	ranges := max(1, (in.Rows+rowsPerRange-1)/rowsPerRange)
+	perRange := rowsPerRange(a.PageSize)
+	ranges := max(1, (in.Rows+perRange-1)/perRange)
 	var result PlanResult
 	lo := ""
 	for i := int64(1); i < ranges; i++ {

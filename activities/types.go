@@ -30,10 +30,6 @@ type Run struct {
 	Started time.Time `json:"started"`
 }
 
-// PageSize is how many rows one page request asks for: the portal's cap
-// (FACTS: "at most 50,000 per page in practice").
-const PageSize = 50_000
-
 // ProbeInput says which run asks and how it was started.
 type ProbeInput struct {
 	Run        Run       `json:"run"`
@@ -181,4 +177,5 @@ type FinishInput struct {
 	Why     string         `json:"why,omitempty"`
 	Bytes   int64          `json:"bytes,omitempty"` // fetched from the portal
 	Rows    int64          `json:"rows,omitempty"`
+	Steps   []mirror.Step  `json:"steps,omitempty"`
 }

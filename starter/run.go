@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -190,6 +191,16 @@ func (s *start) historyEvents(ctx context.Context, result *workflows.MirrorResul
 	return events, nil
 }
 
+// stepTimes is how long each step took. Steps that follow each other item by
+// item overlap.
+func stepTimes(steps []mirror.Step) string {
+	var all []string
+	for _, s := range steps {
+		all = append(all, s.Name+" "+took(time.Duration(s.TookMS)*time.Millisecond))
+	}
+	return strings.Join(all, ", ")
+}
+
 func (s summary) print(w io.Writer) {
 	r := s.Record
 	rows := [][2]string{{"run", r.ID}, {"outcome", s.Outcome + ": " + s.Why}}
@@ -200,6 +211,7 @@ func (s summary) print(w io.Writer) {
 			{"quarantine", count(r.Counts.Quarantined)},
 			{"snapshot", r.Snapshot},
 			{"took", fmt.Sprintf("%s, %s rows/s", took(time.Duration(r.Stats.TookMS)*time.Millisecond), count(int64(r.Stats.RowsPerSecond)))},
+			{"steps", stepTimes(r.Steps)},
 			{"fetched", size(r.Stats.PortalBytes) + " from the portal"},
 		}...)
 	}

@@ -113,7 +113,7 @@ func printRun(w io.Writer, r mirror.Run) {
 		}
 		rows = append(rows, [2]string{"check " + c.Name, mark + ": " + c.Detail})
 	}
-	rows = append(rows, [2]string{"snapshot", r.Snapshot})
+	rows = append(rows, [2]string{"snapshot", r.Snapshot}, [2]string{"steps", stepTimes(r.Steps)})
 	for _, warning := range r.Warnings {
 		rows = append(rows, [2]string{"warning", warning})
 	}

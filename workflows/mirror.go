@@ -177,7 +177,7 @@ func (r *mirrorRun) finish(ctx workflow.Context) error {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	in := activities.FinishInput{Run: r.run, Status: r.status, Why: r.result.Why}
 	if w := r.result.Write; w != nil {
-		in.Outcome, in.Rows, in.Bytes = w.Outcome, w.Rows, w.Bytes
+		in.Outcome, in.Rows, in.Bytes, in.Steps = w.Outcome, w.Rows, w.Bytes, w.Steps
 	}
 	return call(ctx, a.Finish, "Closes the run's record: "+string(r.status), in, nil)
 }

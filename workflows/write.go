@@ -36,6 +36,7 @@ type WriteResult struct {
 	Pages      int                        `json:"pages"`
 	Reconciled activities.ReconcileResult `json:"reconciled"`
 	Snapshot   string                     `json:"snapshot"`
+	Steps      []mirror.Step              `json:"steps"`
 	TemporalID string                     `json:"temporal_id"` // Temporal's run id of the writing workflow
 }
 
@@ -54,7 +55,17 @@ func Write(ctx workflow.Context, in WriteInput) (*WriteResult, error) {
 	if err := g.Run(ctx); err != nil {
 		return nil, failure(err)
 	}
+	w.result.Steps = steps(g.Status())
 	return &w.result, nil
+}
+
+// steps are a finished graph's tasks, for the run's record.
+func steps(tasks []dag.Status) []mirror.Step {
+	all := make([]mirror.Step, 0, len(tasks))
+	for _, t := range tasks {
+		all = append(all, mirror.Step{Name: t.Name, State: string(t.State), Items: t.Total, TookMS: t.Took.Milliseconds()})
+	}
+	return all
 }
 
 // write is the state of one Write workflow. Pages are kept by the part of the

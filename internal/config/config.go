@@ -16,6 +16,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 	sdklog "go.temporal.io/sdk/log"
+
+	"padron/internal/socrata"
 )
 
 // Config holds every setting of Padron. The settings of Temporal's client
@@ -36,6 +38,9 @@ type Config struct {
 	Landing string `env:"PADRON_LANDING" envDefault:"gridfs"`
 	// KeepCrawls is how many crawls' raw pages are kept.
 	KeepCrawls int `env:"PADRON_KEEP_CRAWLS" envDefault:"3"`
+	// PageSize is how many rows one page request asks for; 50,000 is what
+	// portals grant at most.
+	PageSize int `env:"PADRON_PAGE_SIZE" envDefault:"50000"`
 	// TaskQueue is the main task queue; the portal's is <TaskQueue>-portal.
 	TaskQueue string `env:"PADRON_TASK_QUEUE" envDefault:"padron"`
 	// RequestsPerSecond bounds page requests to the portal over all workers.
@@ -77,7 +82,7 @@ func explain(err error) error {
 	var parse env.ParseError
 	if errors.As(wrong.Errors[0], &parse) {
 		name := map[string]string{
-			"KeepCrawls": "PADRON_KEEP_CRAWLS", "RequestsPerSecond": "PADRON_REQUESTS_PER_SECOND", "LogLevel": "PADRON_LOG_LEVEL",
+			"KeepCrawls": "PADRON_KEEP_CRAWLS", "PageSize": "PADRON_PAGE_SIZE", "RequestsPerSecond": "PADRON_REQUESTS_PER_SECOND", "LogLevel": "PADRON_LOG_LEVEL",
 		}[parse.Name]
 		return fmt.Errorf("%s: %w", name, parse.Err)
 	}
@@ -101,6 +106,9 @@ func (c Config) check() error {
 	}
 	if c.KeepCrawls < 1 {
 		return fmt.Errorf("PADRON_KEEP_CRAWLS: %d; at least 1 crawl must be kept", c.KeepCrawls)
+	}
+	if c.PageSize < 1 || c.PageSize > socrata.MaxPage {
+		return fmt.Errorf("PADRON_PAGE_SIZE: %d; must be 1 to %d", c.PageSize, socrata.MaxPage)
 	}
 	if c.RequestsPerSecond <= 0 {
 		return fmt.Errorf("PADRON_REQUESTS_PER_SECOND: %g; must be above 0", c.RequestsPerSecond)

@@ -16,6 +16,7 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		"PADRON_PORTAL_URL":          {"data.sf.gov", "must look like https://data.sf.gov"},
 		"PADRON_LANDING":             {"s3:bucket", "must be gridfs or dir:PATH"},
 		"PADRON_KEEP_CRAWLS":         {"none", "invalid syntax"},
+		"PADRON_PAGE_SIZE":           {"60000", "must be 1 to 50000"},
 		"PADRON_REQUESTS_PER_SECOND": {"-1", "must be above 0"},
 		"PADRON_HEALTH_ADDR":         {"9090", "must look like 127.0.0.1:9090"},
 		"PADRON_LOG_LEVEL":           {"loud", "unknown name"},

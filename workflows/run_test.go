@@ -1,0 +1,327 @@
+package workflows_test
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"padron/activities"
+	"padron/internal/guard"
+	"padron/internal/mirror"
+	"padron/internal/socrata/socratatest"
+	"padron/workflows"
+)
+
+// requireMirrors compares the mirror with the portal's source rows: the same
+// keys, each once, and for each the values that cleaning passes on as they are.
+// It knows nothing of cleaning.
+func requireMirrors(t *testing.T, s *stack) {
+	t.Helper()
+	rows := map[string]map[string]any{}
+	for row := range s.portal.SourceRows() {
+		rows[row["ttxid"].(string)] = row
+	}
+	documents := s.dump(mirror.Businesses)
+	require.Len(t, documents, len(rows))
+	for _, d := range documents {
+		key := d.Lookup("_id").StringValue()
+		row := rows[key]
+		require.NotNil(t, row, "document %s has no row", key)
+		account, _ := d.Lookup("business_account_number").StringValueOK()
+		require.Equal(t, row["certificate_number"], account, key)
+		for column, path := range map[string]string{"dba_name": "dba_name", "full_business_address": "address.street"} {
+			want, has := row[column].(string)
+			if !has {
+				continue
+			}
+			got, _ := d.Lookup(strings.Split(path, ".")...).StringValueOK()
+			if raw, err := d.LookupErr("source", column); err == nil {
+				got = raw.StringValue() // cleaning altered it and kept the original
+			}
+			require.Equal(t, want, got, "%s of %s", column, key)
+		}
+	}
+}
+
+func TestASecondRunSkipsAndAForcedOneWritesNothing(t *testing.T) {
+	s := newStack(t, socratatest.Generate(5000, 1))
+
+	first := s.run(activities.Auto)
+	require.Equal(t, "green", first.Outcome, first.Why)
+	require.EqualValues(t, 5000, first.Write.Reconciled.Inserted)
+	require.Greater(t, first.Write.Pages, 5, "several ranges")
+	requireMirrors(t, s)
+	before := s.dump(mirror.Businesses)
+
+	requests := s.portal.Requests()
+	second := s.run(activities.Auto)
+	require.Equal(t, workflows.OutcomeSkipped, second.Outcome, second.Why)
+	require.LessOrEqual(t, s.portal.Requests()-requests, int64(3))
+
+	s.writes.since()
+	forced := s.run(activities.Full)
+	require.Equal(t, "green", forced.Outcome, forced.Why)
+	written := s.writes.since()
+	require.Zero(t, written[mirror.Businesses], "no command writes to businesses")
+	require.Zero(t, written["changes"])
+	require.NotZero(t, written[mirror.RunRecords], "the monitor sees writes at all")
+	require.Equal(t, before, s.dump(mirror.Businesses))
+
+	snapshots, err := s.mirror.Snapshots(t.Context(), 10)
+	require.NoError(t, err)
+	require.Len(t, snapshots, 1, "one version of the portal is one snapshot")
+	require.EqualValues(t, 5000, snapshots[0].Totals.Rows)
+}
+
+func TestEditsAreMirrored(t *testing.T) {
+	s := newStack(t, socratatest.Generate(3000, 2))
+	require.Equal(t, "green", s.run(activities.Auto).Outcome)
+	old := s.dump(mirror.Businesses)
+	renamed, closed := old[10].Lookup("_id").StringValue(), old[2000].Lookup("_id").StringValue()
+
+	require.NoError(t, s.portal.Edit(
+		socratatest.Rename(renamed, "Renamed Books"),
+		socratatest.CloseLocation(closed, time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)),
+		socratatest.Open(map[string]any{"ttxid": "9999999-01-001", "certificate_number": "9999999", "dba_name": "New Cafe", "full_business_address": "1 Main St"}),
+	))
+	result := s.run(activities.Auto)
+	require.Equal(t, "green", result.Outcome, result.Why)
+	require.EqualValues(t, 1, result.Write.Reconciled.Inserted)
+	require.EqualValues(t, 2, result.Write.Reconciled.Replaced)
+	requireMirrors(t, s)
+
+	for _, d := range s.dump(mirror.Businesses) {
+		want := int32(1)
+		if key := d.Lookup("_id").StringValue(); key == renamed || key == closed {
+			want = 2
+		}
+		require.Equal(t, want, d.Lookup("lineage", "version").Int32(), "version of %s", d.Lookup("_id"))
+	}
+
+	require.NoError(t, s.portal.Edit(socratatest.Delete(renamed)))
+	result = s.run(activities.Auto)
+	require.Equal(t, "red", result.Outcome, "a removed row is seen and, so far, not removed here")
+	require.Contains(t, result.Why, "1 documents are no longer on the portal")
+}
+
+func TestAClosedGateLeavesTheMirrorAsItWas(t *testing.T) {
+	for name, c := range map[string]struct {
+		edit func(s *stack) error
+		kind string
+		want string
+	}{
+		"a column went blank": {func(s *stack) error { return s.portal.Edit(socratatest.BlankColumn("dba_name")) },
+			activities.GateClosed, "column dba_name is empty in 100.0 %"},
+		"half the table is gone": {func(s *stack) error {
+			var ops []socratatest.Op
+			for row := range s.portal.SourceRows() {
+				if len(ops) < 1000 {
+					ops = append(ops, socratatest.Delete(row["ttxid"].(string)))
+				}
+			}
+			return s.portal.Edit(ops...)
+		}, activities.GateClosed, "1000 rows were read, the mirror has 2000"},
+		"the key column is gone": {func(s *stack) error { return s.portal.Edit(socratatest.DropColumn("ttxid")) },
+			activities.SchemaChanged, "required column ttxid is gone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStack(t, socratatest.Generate(2000, 3))
+			require.Equal(t, "green", s.run(activities.Auto).Outcome)
+			before := s.dump(mirror.Businesses)
+			require.NoError(t, c.edit(s))
+
+			run := s.start(workflows.MirrorInput{})
+			err := s.fails(run)
+			require.Equal(t, c.kind, err.Type())
+			require.Contains(t, err.Message(), c.want)
+			require.Equal(t, before, s.dump(mirror.Businesses))
+
+			record, errRun := s.mirror.Run(t.Context(), workflows.RunID(run.GetID()))
+			require.NoError(t, errRun)
+			require.Equal(t, mirror.StatusFailed, record.Status)
+			require.Contains(t, record.Reason, c.want)
+		})
+	}
+}
+
+func TestFaultsOfThePortalAreOutlasted(t *testing.T) {
+	for name, fault := range map[string]socratatest.Fault{
+		"still computing":      {Status: http.StatusAccepted},
+		"request timeout":      {Status: http.StatusRequestTimeout},
+		"throttled":            {Status: http.StatusTooManyRequests, RetryAfter: "1"},
+		"server error":         {Status: http.StatusInternalServerError, Times: 2},
+		"bad gateway":          {Status: http.StatusBadGateway, HTML: true},
+		"a page of HTML":       {HTML: true, Times: 2},
+		"a truncated page":     {TruncateAfter: 40_000, Times: 2},
+		"a reset connection":   {Reset: true, ResetAfter: 10_000, Times: 2},
+		"an empty answer":      {Body: " "},
+		"an outage, then back": {Status: http.StatusServiceUnavailable, Times: 12},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStack(t, socratatest.Generate(3000, 4))
+			fault.Path, fault.Skip = "/resource/", 4
+			s.portal.Fail(fault)
+			result := s.run(activities.Auto)
+			require.Equal(t, "green", result.Outcome, result.Why)
+			require.Zero(t, s.portal.PendingFaults(), "the fault happened")
+			requireMirrors(t, s)
+		})
+	}
+}
+
+func TestARefusalEndsTheRunAtOnce(t *testing.T) {
+	s := newStack(t, socratatest.Generate(500, 5))
+	s.portal.Fail(socratatest.Fault{Path: "/resource/", Status: http.StatusForbidden, Times: -1})
+	err := s.fails(s.start(workflows.MirrorInput{}))
+	require.Equal(t, activities.PortalRefused, err.Type())
+	require.Empty(t, s.dump(mirror.Businesses))
+}
+
+// TestATornCrawlProvesNothing edits the portal between two page requests.
+func TestATornCrawlProvesNothing(t *testing.T) {
+	s := newStack(t, socratatest.Generate(3000, 6))
+	pages := 0
+	s.portal.OnRequest(func(r *http.Request) {
+		if strings.Contains(r.URL.RawQuery, "1000") && r.URL.Path != "" {
+			if pages++; pages == 2 {
+				_ = s.portal.Edit(socratatest.Republish()) // a portal that cannot edit shows in the outcome
+			}
+		}
+	})
+	result := s.run(activities.Auto)
+	require.Equal(t, "unproven", result.Outcome)
+	require.Contains(t, result.Why, "moved")
+
+	s.portal.OnRequest(nil)
+	require.Equal(t, "green", s.run(activities.Auto).Outcome)
+	requireMirrors(t, s)
+}
+
+func TestALaggingReplicaProvesNothing(t *testing.T) {
+	s := newStack(t, socratatest.Generate(1500, 7))
+	s.portal.Lag(true)
+	require.NoError(t, s.portal.Edit(socratatest.Open(map[string]any{"ttxid": "9999999-01-001", "certificate_number": "9999999"})))
+	result := s.run(activities.Auto)
+	require.Equal(t, "unproven", result.Outcome)
+	require.Contains(t, result.Why, "master")
+	s.portal.CatchUp()
+	require.Equal(t, "green", s.run(activities.Auto).Outcome)
+	requireMirrors(t, s)
+}
+
+// TestOneWriter holds the portal's pages back, so that the first run is writing
+// when the others come.
+func TestOneWriter(t *testing.T) {
+	s := newStack(t, socratatest.Generate(2500, 8))
+	s.portal.Fail(socratatest.Fault{Path: "/resource/", Skip: 2, Delay: 4 * time.Second})
+	first := s.start(workflows.MirrorInput{Mode: activities.Full})
+	require.Eventually(t, func() bool {
+		d, err := s.temporal.DescribeWorkflowExecution(t.Context(), workflows.WriteID(s.spec.Name), "")
+		return err == nil && d.WorkflowExecutionInfo.CloseTime == nil
+	}, 20*time.Second, 50*time.Millisecond, "the first run never wrote")
+
+	waiting := s.start(workflows.MirrorInput{})
+	impatient := s.start(workflows.MirrorInput{NoWait: true})
+	scheduled := s.trigger(t)
+
+	require.Equal(t, workflows.ErrBusy, s.fails(impatient).Type())
+	skipped := s.finished(scheduled)
+	require.Equal(t, workflows.OutcomeSkipped, skipped.Outcome)
+	require.Contains(t, skipped.Why, "another run was writing")
+
+	require.Equal(t, "green", s.finished(first).Outcome)
+	after := s.finished(waiting)
+	require.Equal(t, workflows.OutcomeSkipped, after.Outcome, "what the first run wrote was all there was")
+	require.Contains(t, after.Why, "nothing new")
+	requireMirrors(t, s)
+}
+
+// trigger runs the dataset's schedule now and returns its run.
+func (s *stack) trigger(t *testing.T) client.WorkflowRun {
+	t.Helper()
+	h, err := s.temporal.ScheduleClient().Create(t.Context(), client.ScheduleOptions{
+		ID:   "mirror/" + s.spec.Name,
+		Spec: client.ScheduleSpec{},
+		Action: &client.ScheduleWorkflowAction{
+			ID: workflows.MirrorID(s.spec.Name, "scheduled"), Workflow: workflows.Mirror, TaskQueue: s.queue,
+			Args:                  []any{workflows.MirrorInput{Dataset: s.spec.Name, Mode: activities.Full}},
+			TypedSearchAttributes: temporal.NewSearchAttributes(workflows.SearchDataset.ValueSet(s.spec.Name)),
+		},
+		TriggerImmediately: true,
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, h.Delete(context.WithoutCancel(t.Context()))) })
+	var id string
+	require.Eventually(t, func() bool {
+		d, err := h.Describe(t.Context())
+		if err != nil || len(d.Info.RecentActions) == 0 || d.Info.RecentActions[0].StartWorkflowResult == nil {
+			return false
+		}
+		id = d.Info.RecentActions[0].StartWorkflowResult.WorkflowID
+		return true
+	}, 20*time.Second, 50*time.Millisecond)
+	return s.temporal.GetWorkflow(t.Context(), id, "")
+}
+
+// TestAnOpenBreakerIsSeenAsWaiting has an outage open the breaker within a run:
+// its refusals are waited out, and show as their own type.
+func TestAnOpenBreakerIsSeenAsWaiting(t *testing.T) {
+	s := newStack(t, socratatest.Generate(2000, 9))
+	s.portal.Fail(socratatest.Fault{Path: "/resource/", Skip: 3, Times: 15, Status: http.StatusBadGateway})
+	run := s.start(workflows.MirrorInput{})
+	seen := map[string]bool{}
+	require.Eventually(t, func() bool {
+		d, err := s.temporal.DescribeWorkflowExecution(t.Context(), workflows.WriteID(s.spec.Name), "")
+		if err != nil {
+			return false
+		}
+		for _, p := range d.PendingActivities {
+			if info := p.GetLastFailure().GetApplicationFailureInfo(); info != nil {
+				seen[info.GetType()] = true
+			}
+		}
+		return seen[guard.CircuitOpen]
+	}, 30*time.Second, 20*time.Millisecond, "seen: %v", seen)
+	require.Equal(t, "green", s.finished(run).Outcome)
+	requireMirrors(t, s)
+}
+
+func TestSearchAttributesTellTheOutcome(t *testing.T) {
+	s := newStack(t, socratatest.Generate(300, 10))
+	run := s.start(workflows.MirrorInput{})
+	s.finished(run)
+	d, err := s.temporal.DescribeWorkflow(t.Context(), run.GetID(), "")
+	require.NoError(t, err)
+	outcome, _ := d.TypedSearchAttributes.GetKeyword(workflows.SearchOutcome)
+	require.Equal(t, "green", outcome)
+	changed, _ := d.TypedSearchAttributes.GetInt64(workflows.SearchRowsChanged)
+	require.EqualValues(t, 300, changed)
+	name, _ := d.TypedSearchAttributes.GetKeyword(workflows.SearchDataset)
+	require.Equal(t, s.spec.Name, name)
+}
+
+func TestCleanedPagesAreDroppedAndRawOnesKept(t *testing.T) {
+	s := newStack(t, socratatest.Generate(1500, 11))
+	var runs []string
+	for range 3 {
+		runs = append(runs, s.run(activities.Full).Run)
+	}
+	landing, err := s.mirror.Landing(mirror.LandingConfig{})
+	require.NoError(t, err)
+	pages, err := landing.List(t.Context(), "")
+	require.NoError(t, err)
+	var kept []string
+	for _, p := range pages {
+		require.Equal(t, mirror.KindRaw, p.Kind)
+		kept = append(kept, p.Run)
+	}
+	slices.Sort(kept)
+	require.Equal(t, []string{runs[1], runs[2]}, slices.Compact(kept), "the two newest crawls")
+}

@@ -1,0 +1,208 @@
+package workflows_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/event"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+
+	"padron/activities"
+	"padron/internal/config"
+	"padron/internal/dataset"
+	"padron/internal/guard"
+	"padron/internal/mirror"
+	"padron/internal/socrata/socratatest"
+	"padron/workflows"
+)
+
+// stack is a whole Padron on real servers with a simulated portal: a worker in
+// this process, a database and a task queue of the test's own.
+type stack struct {
+	t        *testing.T
+	portal   *socratatest.Portal
+	spec     *dataset.Spec
+	temporal client.Client
+	database *mongo.Client
+	prefix   string
+	queue    string
+	mirror   *mirror.Mirror
+	writes   *monitor
+}
+
+// pageSize makes a few thousand rows a crawl of several ranges.
+const pageSize = 1000
+
+// newStack skips the test when the servers' addresses are not set. Tests with a
+// stack run in parallel: each has its own database, queue and portal, and spends
+// its time waiting for the servers.
+func newStack(t *testing.T, table *socratatest.Table) *stack {
+	t.Helper()
+	t.Parallel()
+	uri, address := os.Getenv("MONGODB_URI"), os.Getenv("TEMPORAL_ADDRESS")
+	if uri == "" || address == "" {
+		t.Skip("needs servers: MONGODB_URI and TEMPORAL_ADDRESS are not set")
+	}
+	ctx := t.Context()
+	// The dataset has a name of the test's own, for the one writer's id is made
+	// of it.
+	name := strings.ToLower("t" + bson.NewObjectID().Hex()[14:])
+	s := &stack{t: t, spec: specNamed(t, name), prefix: "padrontest", queue: name, writes: &monitor{}}
+
+	portal, err := socratatest.New(socratatest.Options{Table: table})
+	require.NoError(t, err)
+	server := httptest.NewServer(portal)
+	t.Cleanup(server.Close)
+	s.portal = portal
+
+	s.temporal, err = client.DialContext(ctx, client.Options{HostPort: address, Logger: quiet()})
+	require.NoError(t, err)
+	t.Cleanup(s.temporal.Close)
+	registerSearchAttributes(t, s.temporal)
+
+	s.database, err = mirror.Connect(ctx, uri, func(o *options.ClientOptions) { o.SetMonitor(s.writes.commands()) })
+	require.NoError(t, err)
+	s.mirror, err = mirror.Open(ctx, s.database, s.prefix, s.spec.Name)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(ctx)
+		require.NoError(t, s.mirror.Database().Drop(ctx))
+		require.NoError(t, s.database.Disconnect(ctx))
+	})
+
+	log := slog.New(slog.DiscardHandler)
+	a := &activities.Activities{
+		Mongo: s.database, MongoDatabase: s.prefix, KeepCrawls: 2, PageSize: pageSize, PortalURL: server.URL,
+		Temporal: s.temporal, Log: log,
+		Portal:   guard.New(guard.Options{Name: "portal", Down: activities.PortalDown, OpenFor: time.Second}),
+		Database: guard.New(guard.Options{Name: "mongodb", Down: mirror.IsDown}),
+	}
+	a.Serve(s.spec)
+	for _, queue := range []string{s.queue, workflows.PortalQueue(s.queue)} {
+		w := worker.New(s.temporal, queue, worker.Options{WorkerStopTimeout: 5 * time.Second})
+		workflows.Register(w)
+		activities.Register(w, a)
+		require.NoError(t, w.Start())
+		t.Cleanup(w.Stop)
+	}
+	return s
+}
+
+func quiet() sdklog.Logger { return sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)) }
+
+// specNamed is the embedded spec of San Francisco under another name.
+func specNamed(t *testing.T, name string) *dataset.Spec {
+	t.Helper()
+	text, err := os.ReadFile("../internal/dataset/specs/sf-business.yaml")
+	require.NoError(t, err)
+	renamed := strings.Replace(string(text), "name: sf-business", "name: "+name, 1)
+	spec, err := dataset.Parse([]byte(renamed), name+".yaml")
+	require.NoError(t, err)
+	require.Equal(t, name, spec.Name)
+	return spec
+}
+
+// registerSearchAttributes does what `starter setup` does. Several test
+// binaries may do so at once.
+func registerSearchAttributes(t *testing.T, c client.Client) {
+	t.Helper()
+	want := workflows.SearchAttributes()
+	require.Eventually(t, func() bool {
+		missing, err := config.MissingSearchAttributes(t.Context(), c, client.DefaultNamespace, want)
+		if err == nil && len(missing) > 0 {
+			_ = config.AddSearchAttributes(t.Context(), c, client.DefaultNamespace, want) // seen by the next look
+			return false
+		}
+		return err == nil
+	}, time.Minute, 200*time.Millisecond)
+}
+
+// start starts a run by hand.
+func (s *stack) start(in workflows.MirrorInput) client.WorkflowRun {
+	s.t.Helper()
+	in.Dataset = s.spec.Name
+	if in.Mode == "" {
+		in.Mode = activities.Auto
+	}
+	run, err := s.temporal.ExecuteWorkflow(s.t.Context(), client.StartWorkflowOptions{
+		ID:        workflows.MirrorID(s.spec.Name, "manual-"+bson.NewObjectID().Hex()),
+		TaskQueue: s.queue,
+	}, workflows.Mirror, in)
+	require.NoError(s.t, err)
+	return run
+}
+
+// finished waits for a run that must not fail.
+func (s *stack) finished(run client.WorkflowRun) workflows.MirrorResult {
+	s.t.Helper()
+	var result workflows.MirrorResult
+	require.NoError(s.t, run.Get(s.t.Context(), &result))
+	return result
+}
+
+func (s *stack) run(mode activities.Mode) workflows.MirrorResult {
+	s.t.Helper()
+	return s.finished(s.start(workflows.MirrorInput{Mode: mode}))
+}
+
+// fails waits for a run that must fail and returns its error.
+func (s *stack) fails(run client.WorkflowRun) *temporal.ApplicationError {
+	s.t.Helper()
+	var app *temporal.ApplicationError
+	require.ErrorAs(s.t, run.Get(s.t.Context(), nil), &app)
+	return app
+}
+
+// dump reads a whole collection, by _id.
+func (s *stack) dump(collection string) []bson.Raw {
+	s.t.Helper()
+	cursor, err := s.mirror.Database().Collection(collection).Find(s.t.Context(), bson.D{}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))
+	require.NoError(s.t, err)
+	var all []bson.Raw
+	require.NoError(s.t, cursor.All(s.t.Context(), &all))
+	return all
+}
+
+// monitor notes the driver's writing commands by collection.
+type monitor struct {
+	mu     sync.Mutex
+	writes map[string]int
+}
+
+func (m *monitor) commands() *event.CommandMonitor {
+	return &event.CommandMonitor{Started: func(_ context.Context, e *event.CommandStartedEvent) {
+		if !slices.Contains([]string{"insert", "update", "delete", "findAndModify"}, e.CommandName) {
+			return
+		}
+		collection, _ := e.Command.Lookup(e.CommandName).StringValueOK()
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.writes == nil {
+			m.writes = map[string]int{}
+		}
+		m.writes[collection]++
+	}}
+}
+
+// since returns the writing commands by collection since the last call.
+func (m *monitor) since() map[string]int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	writes := m.writes
+	m.writes = nil
+	return writes
+}
