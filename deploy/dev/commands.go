@@ -104,16 +104,15 @@ func up(ctx context.Context, data string, p Portal, worker bool) (err error) {
 		return err
 	}
 	defer shutDown(stack, &err)
-	var addresses Addresses
 	if worker {
-		_, addresses, err = startProduct(ctx, stack, p, "up")
-	} else if addresses, err = startAll(ctx, stack, p); err == nil {
+		_, _, err = startProduct(ctx, stack, p, "up")
+	} else if _, err = startAll(ctx, stack, p); err == nil {
 		err = stack.announce("up")
 	}
 	if err != nil {
 		return err
 	}
-	printAddresses(stack, addresses)
+	stack.Steps.Say("Logs", "%s", stack.Dirs.Logs())
 	stack.Steps.Say("Ready", "Ctrl-C stops everything")
 	return stack.Wait(ctx)
 }
@@ -169,7 +168,7 @@ func execute(ctx context.Context, data string, p Portal, args []string) (err err
 	return errors.Join(stack.Failure(), err)
 }
 
-// printAddresses sums up where everything is.
+// printAddresses sums up where everything is, for readers who have a long load between this and the steps.
 func printAddresses(stack *Stack, a Addresses) {
 	for _, line := range []struct{ name, text string }{
 		{"Web UI", a.TemporalUI},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -10,9 +9,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
-
-// errNotHere says that a way to a MongoDB is not open on this machine; the next way is tried.
-var errNotHere = errors.New("not on this machine")
 
 // Engine is one way to a MongoDB-compatible server.
 type Engine interface {

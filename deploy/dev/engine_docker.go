@@ -25,10 +25,10 @@ func (*dockerMongo) Name() string { return "Docker" }
 func (d *dockerMongo) Prepare(ctx context.Context) error {
 	path, err := exec.LookPath("docker")
 	if err != nil {
-		return fmt.Errorf("no program `docker` on PATH: %w", errNotHere)
+		return errors.New("no program `docker` on PATH: install Docker")
 	}
 	if out, err := d.run(ctx, path, 10*time.Second, "info", "--format", "{{.ServerVersion}}"); err != nil {
-		return fmt.Errorf("%s is there, but its engine does not answer: %s", path, out)
+		return fmt.Errorf("%s is there, but its engine does not answer: start it (%s)", path, out)
 	}
 	if _, err := d.run(ctx, path, 10*time.Second, "image", "inspect", mongoImage); err != nil {
 		if out, err := d.run(ctx, path, 10*time.Minute, "pull", "--quiet", mongoImage); err != nil {

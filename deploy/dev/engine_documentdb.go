@@ -36,10 +36,10 @@ func (*documentDB) Name() string { return "DocumentDB engine" }
 // Prepare implements Engine. It builds the engine when the machine has none yet.
 func (e *documentDB) Prepare(ctx context.Context) error {
 	if e.goos != "linux" {
-		return fmt.Errorf("it runs on Linux only, and this is %s: %w", e.goos, errNotHere)
+		return fmt.Errorf("it runs on Linux only, and this is %s", e.goos)
 	}
 	if e.euid != 0 {
-		return fmt.Errorf("it needs root, for its folder of its own (chroot): run the command as root or with sudo, or use one of the other ways: %w", errNotHere)
+		return errors.New("it needs root, for its folder of its own (chroot): run the command as root")
 	}
 	root := &rootfs{dir: engineDir(e.dirs), log: e.dirs.Log("engine-build"), steps: e.steps, hostRoot: e.hostRoot}
 	if root.Built() {

@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"net/url"
 )
 
@@ -18,7 +18,7 @@ func (*givenMongoDB) Name() string { return "MONGODB_URI" }
 // server does not want another.
 func (g *givenMongoDB) Prepare(context.Context) error {
 	if g.getenv("MONGODB_URI") == "" {
-		return fmt.Errorf("not set: %w", errNotHere)
+		return errors.New("not set: set it to the address of a MongoDB you have")
 	}
 	return nil
 }

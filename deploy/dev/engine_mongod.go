@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -22,7 +23,7 @@ func (*localMongod) Name() string { return "mongod" }
 func (m *localMongod) Prepare(context.Context) error {
 	path, err := exec.LookPath("mongod")
 	if err != nil {
-		return fmt.Errorf("no program of that name on PATH: %w", errNotHere)
+		return errors.New("no program of that name on PATH: install MongoDB Community Server")
 	}
 	m.path = path
 	return nil

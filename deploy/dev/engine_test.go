@@ -31,7 +31,7 @@ func (f *fakeEngine) Start(context.Context, *Stack) (uri, description string, er
 
 func TestChooseEngineTakesTheFirstThatIsThere(t *testing.T) {
 	ladder := []Engine{
-		&fakeEngine{name: "one", closed: errNotHere},
+		&fakeEngine{name: "one", closed: errors.New("closed")},
 		&fakeEngine{name: "two"},
 		&fakeEngine{name: "three"},
 	}
@@ -56,7 +56,7 @@ func TestChooseEngineStopsWhenInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errInterrupted)
 	last := &fakeEngine{name: "last"}
-	_, err := chooseEngine(ctx, []Engine{&fakeEngine{name: "first", closed: errNotHere}, last})
+	_, err := chooseEngine(ctx, []Engine{&fakeEngine{name: "first", closed: errors.New("closed")}, last})
 	require.ErrorIs(t, err, errInterrupted)
 	assert.Zero(t, last.asked)
 }
@@ -64,7 +64,7 @@ func TestChooseEngineStopsWhenInterrupted(t *testing.T) {
 func TestGivenMongoDB(t *testing.T) {
 	env := map[string]string{}
 	given := &givenMongoDB{getenv: func(k string) string { return env[k] }}
-	require.ErrorIs(t, given.Prepare(t.Context()), errNotHere)
+	require.ErrorContains(t, given.Prepare(t.Context()), "not set")
 
 	env["MONGODB_URI"] = "mongodb://ann:secret@db.example/"
 	require.NoError(t, given.Prepare(t.Context()))
@@ -96,7 +96,7 @@ func TestDockerWithAnEngineGetsTheImage(t *testing.T) {
 
 func TestMongodOnPath(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	require.ErrorIs(t, (&localMongod{}).Prepare(t.Context()), errNotHere)
+	require.ErrorContains(t, (&localMongod{}).Prepare(t.Context()), "on PATH")
 	onPath(t, "mongod", "#!/bin/sh\n")
 	require.NoError(t, (&localMongod{}).Prepare(t.Context()))
 }

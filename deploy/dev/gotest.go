@@ -86,6 +86,10 @@ func sweepTests(dirs Dirs) {
 		return
 	}
 	for _, data := range old {
+		// One that is just starting has a folder before it has the lock.
+		if info, err := os.Stat(data); err != nil || time.Since(info.ModTime()) < time.Minute {
+			continue
+		}
 		left := Dirs{Root: dirs.Root, Cache: dirs.Cache, Data: data}
 		lock, err := lockData(left)
 		if err != nil {

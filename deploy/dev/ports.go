@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 )
 
@@ -52,7 +54,8 @@ func holdPorts(wanted map[string]int) (*HeldPorts, error) {
 		}
 		held.keep(name, l)
 	}
-	for name, port := range wanted {
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		port := wanted[name]
 		if _, ok := held.listeners[name]; ok {
 			continue
 		}

@@ -194,12 +194,12 @@ func (r *rootfs) run(ctx context.Context, name string, args ...string) error {
 	return fmt.Errorf("%s: %w: %s (all of it in %s)", name, process.err, firstComplaint(string(out[:n])), r.log)
 }
 
-// firstComplaint finds the line that says what went wrong: the first that the tools mark as an error, else the last.
+// firstComplaint finds the line that says what went wrong: the first that apt marks as an error, else the last.
 func firstComplaint(output string) string {
 	last := ""
 	for line := range strings.Lines(output) {
 		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "E:") || strings.HasPrefix(line, "Err:") {
+		if strings.HasPrefix(line, "E: ") {
 			return line
 		}
 		if line != "" {

@@ -13,7 +13,7 @@ import (
 // nameWidth aligns what a step did after its name; textWidth aligns the times after that.
 const (
 	nameWidth = 10
-	textWidth = 72
+	textWidth = 80
 )
 
 // Steps prints what this command does, one line a step, with the time it took.
