@@ -165,7 +165,10 @@ func execute(ctx context.Context, data string, p Portal, args []string) (err err
 		return err
 	}
 	err = runInForeground(ctx, dirs.Root, stack.env, stack.failed, args[0], args[1:]...)
-	return errors.Join(stack.Failure(), err)
+	if failure := stack.Failure(); failure != nil {
+		return failure
+	}
+	return err
 }
 
 // printAddresses sums up where everything is, for readers who have a long load between this and the steps.

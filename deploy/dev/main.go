@@ -31,26 +31,40 @@ func run() int {
 	defer cancel(nil)
 	stopOnSignal(cancel)
 
-	usage := false
 	root := rootCommand()
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { usage = true; return err })
+	understood := false // the words and flags of the command line
+	root.PersistentPreRun = func(*cobra.Command, []string) { understood = true }
 	err := root.ExecuteContext(ctx)
+	for _, complaint := range complaints(err) {
+		fmt.Fprintln(os.Stderr, "error:", complaint)
+	}
 	var status *exec.ExitError
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &status):
-		// The program has said itself what went wrong.
 		return status.ExitCode()
-	case errors.Is(err, errInterrupted):
-		fmt.Fprintln(os.Stderr, "stopped")
-		return exitFailed
-	}
-	fmt.Fprintln(os.Stderr, "error:", err)
-	if usage || errors.Is(err, errUsage) {
+	case !understood || errors.Is(err, errUsage):
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// complaints are the errors in err that nobody has told yet: a program that was run has said itself what went wrong,
+// and who interrupts the command knows.
+func complaints(err error) []string {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the tree itself is looked at
+		var all []string
+		for _, e := range joined.Unwrap() {
+			all = append(all, complaints(e)...)
+		}
+		return all
+	}
+	var status *exec.ExitError
+	if err == nil || err == errInterrupted || errors.As(err, &status) { //nolint:errorlint // alone: wrapped, it has more to say
+		return nil
+	}
+	return []string{err.Error()}
 }
 
 var (

@@ -134,7 +134,7 @@ func (s *Stack) Stop() error {
 	var errs []error
 	for _, stop := range slices.Backward(s.stops) {
 		if err := stop.do(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("stopping %s: %w", stop.name, err))
+			errs = append(errs, fmt.Errorf("stop %s: %w", stop.name, err))
 		}
 	}
 	s.stops = nil

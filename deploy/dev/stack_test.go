@@ -24,7 +24,7 @@ func TestStackStopsTheLastFirstAndGoesOnAfterAnError(t *testing.T) {
 	}
 	err = stack.Stop()
 	assert.Equal(t, []string{"third", "second", "first"}, order)
-	assert.ErrorContains(t, err, "stopping second: trouble with second")
+	assert.ErrorContains(t, err, "stop second: trouble with second")
 	assert.NoError(t, stack.Stop(), "a second stop has nothing to do")
 }
 

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestComplaintsLeaveOutWhatWasSaid(t *testing.T) {
+	said := exec.Command("false").Run()
+	require.Error(t, said)
+	other := errors.New("PostgreSQL ended by itself")
+	for name, c := range map[string]struct {
+		err  error
+		want []string
+	}{
+		"none":                  {nil, nil},
+		"a program's failure":   {said, nil},
+		"interrupted":           {errInterrupted, nil},
+		"stopped badly as well": {errors.Join(errors.Join(said), other), []string{other.Error()}},
+		"interrupted, and more": {errors.Join(errInterrupted, other), []string{other.Error()}},
+		"usage":                 {fmt.Errorf("%w: no", errUsage), []string{"wrong usage: no"}},
+	} {
+		t.Run(name, func(t *testing.T) { assert.Equal(t, c.want, complaints(c.err)) })
+	}
+}
+
+func TestUnknownWordsAreRefused(t *testing.T) {
+	for _, args := range [][]string{{"nonsense"}, {"demo", "more"}, {"up", "more"}, {"demo", "--rows", "many"}, {"exec"}} {
+		root := rootCommand()
+		root.SetArgs(args)
+		assert.Error(t, root.ExecuteContext(t.Context()), "%v", args)
+	}
+}
