@@ -1,13 +1,25 @@
 package activities
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
-// AwaitWriter waits until no workflow with this id is running, whatever became
-// of it.
+// AwaitWriter waits until the run whose writing holds this workflow id has
+// ended, whatever became of it. The run is the parent of the writing: it ends a
+// little later, once its record says what it came to.
 func (a *Activities) AwaitWriter(ctx context.Context, workflowID string) error {
 	defer alive(ctx)()
+	writing, err := a.Temporal.DescribeWorkflowExecution(ctx, workflowID, "")
+	if err != nil {
+		return fmt.Errorf("describe workflow %s: %w", workflowID, err)
+	}
+	run := writing.WorkflowExecutionInfo.GetExecution()
+	if parent := writing.WorkflowExecutionInfo.GetParentExecution(); parent != nil {
+		run = parent
+	}
 	// How the other run ended is its own affair: only a wait that was cut
 	// short is an error here.
-	_ = a.Temporal.GetWorkflow(ctx, workflowID, "").Get(ctx, nil)
+	_ = a.Temporal.GetWorkflow(ctx, run.GetWorkflowId(), run.GetRunId()).Get(ctx, nil)
 	return ctx.Err()
 }

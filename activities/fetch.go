@@ -43,7 +43,7 @@ func (a *Activities) fetch(ctx context.Context, in FetchInput) (RawPage, error) 
 			return err
 		}
 		defer to.Abort()
-		if info, err = o.portal.Page(ctx, o.spec.Key, in.Range, limit, to); err != nil {
+		if info, err = o.portal.Page(ctx, o.spec.Key, in.Columns, in.Range, limit, to); err != nil {
 			return err
 		}
 		entry, err = to.Commit(ctx)

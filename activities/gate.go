@@ -134,7 +134,8 @@ func (c *crawl) check() (checks []mirror.Check, whole bool, why string) {
 
 	// Under one version, the numbers must agree to the row. A torn crawl may
 	// differ by what was edited meanwhile; its run proves nothing anyway.
-	verdict("rows", !whole || rows == c.before && rows == c.after,
+	agree := c.before == rows && c.after == rows
+	verdict("rows", !whole || agree,
 		"%d rows were read, the portal counted %d before and %d after", rows, c.before, c.after)
 
 	disorder := c.disorder()

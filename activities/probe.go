@@ -61,9 +61,9 @@ func (a *Activities) probe(ctx context.Context, in ProbeInput) (ProbeResult, err
 		return ProbeResult{}, err
 	}
 	result.Skip, result.Why = decide(in, result, green)
-	warnings := []string(nil)
+	var warnings []string
 	if !result.Skip {
-		if warnings, err = a.checkSchema(ctx, o); err != nil {
+		if result.Columns, warnings, err = a.checkSchema(ctx, o); err != nil {
 			return ProbeResult{}, err
 		}
 	}
@@ -113,21 +113,25 @@ func decision(skip bool) string {
 	return "full"
 }
 
-// checkSchema holds the portal's columns against the spec.
-func (a *Activities) checkSchema(ctx context.Context, o *opened) ([]string, error) {
+// checkSchema holds the portal's columns against the spec and returns their
+// names.
+func (a *Activities) checkSchema(ctx context.Context, o *opened) (columns, warnings []string, err error) {
 	var live *socrata.Metadata
-	err := a.Portal.Do(ctx, func(ctx context.Context) (err error) {
+	err = a.Portal.Do(ctx, func(ctx context.Context) (err error) {
 		live, _, err = o.portal.Metadata(ctx)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	check := o.spec.Check(Columns(live))
 	if err := check.Err(); err != nil {
-		return nil, refuse(SchemaChanged, err.Error())
+		return nil, nil, refuse(SchemaChanged, err.Error())
 	}
-	return check.Warnings(), nil
+	for _, c := range live.Columns {
+		columns = append(columns, c.FieldName)
+	}
+	return columns, check.Warnings(), nil
 }
 
 // Columns are the live columns in the form that a spec checks.

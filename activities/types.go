@@ -47,6 +47,10 @@ type ProbeResult struct {
 	Rows    int64           `json:"rows"` // count(*) on the portal
 	Version socrata.Version `json:"version"`
 	Spec    string          `json:"spec"` // digest of the worker's spec
+	// Columns are those of the portal's metadata. Pages name them all: portals
+	// were seen to leave computed columns out of whole rows that are ordered.
+	// Nil when nothing is to be fetched.
+	Columns []string `json:"columns,omitempty"`
 }
 
 // PlanInput asks to cut the key space.
@@ -72,6 +76,8 @@ type FetchInput struct {
 	Run   Run           `json:"run"`
 	Part  int           `json:"part"` // index of the range in the plan
 	Range socrata.Range `json:"range"`
+	// Columns to ask for, as the probe found them.
+	Columns []string `json:"columns"`
 }
 
 // RawPage is a landed page as the portal served it.

@@ -36,7 +36,10 @@ func requireMirrors(t *testing.T, s *stack) {
 		require.NotNil(t, row, "document %s has no row", key)
 		account, _ := d.Lookup("business_account_number").StringValueOK()
 		require.Equal(t, row["certificate_number"], account, key)
-		for column, path := range map[string]string{"dba_name": "dba_name", "full_business_address": "address.street"} {
+		for column, path := range map[string]string{
+			"dba_name": "dba_name", "full_business_address": "address.street",
+			":@computed_region_ajp5_b2md": "districts.analysis_neighborhoods",
+		} {
 			want, has := row[column].(string)
 			if !has {
 				continue

@@ -63,7 +63,7 @@ func newStack(t *testing.T, table *socratatest.Table) *stack {
 	name := strings.ToLower("t" + bson.NewObjectID().Hex()[14:])
 	s := &stack{t: t, spec: specNamed(t, name), prefix: "padrontest", queue: name, writes: &monitor{}}
 
-	portal, err := socratatest.New(socratatest.Options{Table: table})
+	portal, err := socratatest.New(socratatest.Options{Table: table, HideComputed: true})
 	require.NoError(t, err)
 	server := httptest.NewServer(portal)
 	t.Cleanup(server.Close)

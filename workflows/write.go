@@ -113,7 +113,7 @@ func (w *write) fetchPage(ctx workflow.Context, part int) error {
 	for {
 		var page activities.RawPage
 		err := callPortal(ctx, a.FetchPage, w.label("Fetch", part, rest),
-			activities.FetchInput{Run: w.in.Run, Part: part, Range: rest}, &page)
+			activities.FetchInput{Run: w.in.Run, Part: part, Range: rest, Columns: w.in.Probe.Columns}, &page)
 		if err != nil {
 			return err
 		}

@@ -8,7 +8,7 @@ import (
 	"padron/internal/dataset"
 )
 
-// The map's cells are hexagons with a corner to the north, CellWidth meters from side to side and from center to
+// CellWidth is the size of the map's cells: hexagons with a corner to the north, 250 meters from side to side and from center to
 // center, laid over the spec's box from its south-west corner. A cell's id is its axial coordinates, "Q_R": Q
 // counts to the east, R to the north-east (https://www.redblobgames.com/grids/hexagons/).
 const CellWidth = 250.0

@@ -89,10 +89,10 @@ func TestRealCities(t *testing.T) {
 		require.NoError(t, json.Unmarshal(raw, &spelling))
 		city := spelling[0].(string)
 		clean := cleanedCity(t, c, city)
-		switch {
-		case clean == "San Francisco" || clean == "South San Francisco":
+		switch clean {
+		case "San Francisco", "South San Francisco":
 			counts[clean]++
-		case clean == "":
+		case "":
 			counts["none"]++
 			assert.Equal(t, "NA", city)
 		default:

@@ -120,10 +120,11 @@ func appendOriginal(doc []byte, column string, from cell) []byte {
 		return bsoncore.AppendStringElement(doc, column, from.text)
 	case jsontext.KindTrue, jsontext.KindFalse:
 		return bsoncore.AppendBooleanElement(doc, column, from.raw.Kind() == jsontext.KindTrue)
+	default:
+		at, doc := bsoncore.AppendDocumentElementStart(doc, column)
+		doc = bsoncore.AppendStringElement(doc, "json", string(normalJSON(from.raw)))
+		return endDocument(doc, at)
 	}
-	at, doc := bsoncore.AppendDocumentElementStart(doc, column)
-	doc = bsoncore.AppendStringElement(doc, "json", string(normalJSON(from.raw)))
-	return endDocument(doc, at)
 }
 
 // normalJSON is raw without white space and with the names of objects in order. Numbers stay as they are written.

@@ -55,6 +55,7 @@ func originalJSON(v bson.RawValue) (jsontext.Value, error) {
 		if text, ok := v.Document().Lookup("json").StringValueOK(); ok {
 			return jsontext.Value(text), nil
 		}
+	default:
 	}
 	return nil, fmt.Errorf("unexpected %s", v.Type)
 }

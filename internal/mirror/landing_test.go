@@ -180,7 +180,7 @@ func testLandingChunks(t *testing.T, l *landingUnderTest) {
 	assert.Greater(t, entry.StoredBytes, int64(3*chunkSize))
 	got, err := readLanded(t, l, entry.ID, entry.SHA256)
 	require.NoError(t, err)
-	assert.True(t, string(content) == got)
+	assert.Equal(t, string(content), got)
 }
 
 func testLandingUncommitted(t *testing.T, l *landingUnderTest) {

@@ -145,7 +145,7 @@ func TestOpen(t *testing.T) {
 		require.NoError(t, err)
 		_, err = Open(t.Context(), client, prefix, "shop")
 		require.ErrorIs(t, err, ErrForeign)
-		assert.ErrorContains(t, err, "orders")
+		require.ErrorContains(t, err, "orders")
 		names, err := db.ListCollectionNames(t.Context(), bson.D{})
 		require.NoError(t, err)
 		assert.Equal(t, []string{"orders"}, names, "nothing was written")

@@ -66,7 +66,7 @@ func TestPageRoundTrip(t *testing.T) {
 		writePage(t, &page, records)
 		got, err := readPage(iotest.OneByteReader(bytes.NewReader(page.Bytes())))
 		require.NoError(t, err)
-		require.Equal(t, len(records), len(got))
+		require.Len(t, got, len(records))
 		for i := range records {
 			require.Equal(t, records[i], got[i])
 		}

@@ -43,7 +43,7 @@ const latest = "latest"
 // the dashboard reads only what it shows. The header is written last: a
 // snapshot that can be read is complete.
 type Snapshot struct {
-	ID      string          `bson:"_id" json:"id"`      // <as-of date>-<basis>
+	ID      string          `bson:"_id" json:"id"`      // <as-of date>-<basis>, and -<outcome> when that is not green
 	AsOf    time.Time       `bson:"as_of" json:"as_of"` // midnight UTC standing for the date in the dataset's time zone
 	Basis   Basis           `bson:"basis" json:"basis"`
 	Version socrata.Version `bson:"version" json:"version"` // of the crawl it was made from
@@ -130,7 +130,9 @@ type part struct {
 
 // TakeSnapshot counts the mirror as it is and stores the counts as the
 // observed snapshot of the date. One that exists is never replaced: it is
-// returned, and false. All counting is done by the server.
+// returned, and false. A run that is not green has an id of its own, so that it
+// does not stand in the way of a green one of the same date. All counting is
+// done by the server.
 func (m *Mirror) TakeSnapshot(ctx context.Context, in SnapshotInput) (snap Snapshot, taken bool, err error) {
 	began := time.Now()
 	year, month, day := in.AsOf.Date()
@@ -138,6 +140,9 @@ func (m *Mirror) TakeSnapshot(ctx context.Context, in SnapshotInput) (snap Snaps
 	snap = Snapshot{
 		ID: asOf.Format(time.DateOnly) + "-" + string(Observed), AsOf: asOf, Basis: Observed,
 		Version: in.Version, Run: in.Run, Spec: in.Spec, Outcome: in.Outcome,
+	}
+	if in.Outcome != OutcomeGreen {
+		snap.ID += "-" + string(in.Outcome)
 	}
 	existing, err := m.Snapshot(ctx, snap.ID)
 	if !errors.Is(err, ErrNoSnapshot) {
@@ -363,7 +368,7 @@ func (m *Mirror) group(ctx context.Context, pipeline bson.A, visit func(bson.Raw
 	if err != nil {
 		return err
 	}
-	defer cursor.Close(scan) // read to its end, or lost anyway
+	defer cursor.Close(scan) //nolint:errcheck // read to its end, or lost anyway
 	for cursor.Next(scan) {
 		visit(cursor.Current)
 	}

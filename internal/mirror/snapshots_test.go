@@ -109,7 +109,7 @@ func TestSnapshotCountsEqualBruteForce(t *testing.T) {
 				months[r.end] = mo
 			}
 		}
-		_, err := m.Upsert(ctx, l, UpsertInput{Run: "r1", At: day(1), Ordered: true, Pages: landRecords(t, ctx, l, "r1", records)})
+		_, err := m.Upsert(ctx, l, UpsertInput{Run: "r1", At: day(1), Ordered: true, Pages: landRecords(ctx, t, l, "r1", records)})
 		require.NoError(t, err)
 		snap, taken, err := m.TakeSnapshot(ctx, SnapshotInput{AsOf: day(1), Run: "r1", Outcome: OutcomeGreen})
 		require.NoError(t, err)
@@ -173,13 +173,18 @@ func TestSnapshots(t *testing.T) {
 	assert.Empty(t, list)
 
 	one := []Record{statRow{neighborhood: "Mission", openState: 2, start: "1985-01"}.record(t, "a")}
-	_, err = m.Upsert(ctx, l, UpsertInput{Run: "r1", At: day(1), Ordered: true, Pages: landRecords(t, ctx, l, "r1", one)})
+	_, err = m.Upsert(ctx, l, UpsertInput{Run: "r1", At: day(1), Ordered: true, Pages: landRecords(ctx, t, l, "r1", one)})
 	require.NoError(t, err)
 
 	zone, err := time.LoadLocation("America/Los_Angeles")
 	require.NoError(t, err)
 	version := socrata.Version{Served: day(2), Truth: day(2)}
 	// Late on the 1st in San Francisco is the 2nd in UTC; the date is the city's.
+	red, taken, err := m.TakeSnapshot(t.Context(), SnapshotInput{AsOf: time.Date(2026, 10, 1, 0, 0, 0, 0, zone), Run: "r0", Outcome: OutcomeRed})
+	require.NoError(t, err)
+	assert.True(t, taken)
+	assert.Equal(t, "2026-10-01-observed-red", red.ID)
+
 	in := SnapshotInput{AsOf: time.Date(2026, 10, 1, 23, 30, 0, 0, zone), Version: version, Run: "r1", Spec: "s1", Outcome: OutcomeGreen}
 	first, taken, err := m.TakeSnapshot(ctx, in)
 	require.NoError(t, err)
@@ -190,7 +195,7 @@ func TestSnapshots(t *testing.T) {
 
 	// Of the same date, from another mirror: the first stays.
 	two := append(one, statRow{neighborhood: "Mission"}.record(t, "b"))
-	_, err = m.Upsert(ctx, l, UpsertInput{Run: "r2", At: day(2), Ordered: true, Pages: landRecords(t, ctx, l, "r2", two)})
+	_, err = m.Upsert(ctx, l, UpsertInput{Run: "r2", At: day(2), Ordered: true, Pages: landRecords(ctx, t, l, "r2", two)})
 	require.NoError(t, err)
 	in.Run = "r2"
 	same, taken, err := m.TakeSnapshot(ctx, in)
@@ -218,7 +223,7 @@ func TestSnapshots(t *testing.T) {
 
 	list, err = m.Snapshots(ctx, 10)
 	require.NoError(t, err)
-	require.Len(t, list, 2)
+	require.Len(t, list, 3)
 	assert.Equal(t, []string{second.ID, first.ID}, []string{list[0].ID, list[1].ID})
 	list, err = m.Snapshots(ctx, 1)
 	require.NoError(t, err)

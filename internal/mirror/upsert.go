@@ -186,7 +186,7 @@ func (j *join) eachOf(ctx context.Context, ref PageRef, rec *Record, visit func(
 	if err != nil {
 		return err
 	}
-	defer content.Close() // nothing was written that closing could lose
+	defer content.Close() //nolint:errcheck // nothing was written that closing could lose
 	reader := NewPageReader(content)
 	for {
 		err := reader.Next(rec)

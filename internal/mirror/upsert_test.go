@@ -32,7 +32,7 @@ func quarantinedRecord(key string) Record {
 }
 
 // landRecords lands pages of records and returns references to them.
-func landRecords(t require.TestingT, ctx context.Context, l Landing, run string, pages ...[]Record) []PageRef {
+func landRecords(ctx context.Context, t require.TestingT, l Landing, run string, pages ...[]Record) []PageRef {
 	var refs []PageRef
 	for i, records := range pages {
 		label := fmt.Sprintf("%04d", i)
@@ -56,7 +56,7 @@ type storedDoc struct {
 	Changed time.Time
 }
 
-func dump(t require.TestingT, ctx context.Context, m *Mirror) map[string]storedDoc {
+func dump(ctx context.Context, t require.TestingT, m *Mirror) map[string]storedDoc {
 	cursor, err := m.Database().Collection(Businesses).Find(ctx, bson.D{})
 	require.NoError(t, err)
 	docs := map[string]storedDoc{}
@@ -95,7 +95,7 @@ func TestUpsert(t *testing.T) {
 			_, err := m.Database().Collection(Businesses).DeleteMany(t.Context(), bson.D{})
 			require.NoError(t, err)
 			l := open()
-			in := UpsertInput{Run: "r1", Spec: "s1", At: day(1), Ordered: true, Pages: landRecords(t, t.Context(), l, "r1",
+			in := UpsertInput{Run: "r1", Spec: "s1", At: day(1), Ordered: true, Pages: landRecords(t.Context(), t, l, "r1",
 				[]Record{testRecord(t, "a", 1), testRecord(t, "b", 1), quarantinedRecord("bb")},
 				[]Record{},
 				[]Record{testRecord(t, "c", 1), testRecord(t, "é", 1), quarantinedRecord("")},
@@ -104,15 +104,15 @@ func TestUpsert(t *testing.T) {
 			require.NoError(t, err)
 			want := UpsertResult{Rows: 6, Inserted: 4, Quarantined: 2, Last: "é"}
 			assert.Equal(t, want, counted)
-			assert.Empty(t, dump(t, t.Context(), m))
+			assert.Empty(t, dump(t.Context(), t, m))
 			got, err := m.Upsert(t.Context(), l, in)
 			require.NoError(t, err)
 			assert.Equal(t, want, got)
 			first := storedDoc{Value: 1, Version: 1, Run: "r1", Spec: "s1", First: day(1), Changed: day(1)}
-			assert.Equal(t, map[string]storedDoc{"a": first, "b": first, "c": first, "é": first}, dump(t, t.Context(), m))
+			assert.Equal(t, map[string]storedDoc{"a": first, "b": first, "c": first, "é": first}, dump(t.Context(), t, m))
 
 			// b changed, c unreadable with a double, a missing, d new.
-			in = UpsertInput{Run: "r2", Spec: "s2", At: day(2), Ordered: true, Pages: landRecords(t, t.Context(), l, "r2",
+			in = UpsertInput{Run: "r2", Spec: "s2", At: day(2), Ordered: true, Pages: landRecords(t.Context(), t, l, "r2",
 				[]Record{testRecord(t, "b", 2), quarantinedRecord("b"), quarantinedRecord("c")},
 				[]Record{quarantinedRecord("c"), testRecord(t, "d", 1), testRecord(t, "é", 1)},
 			)}
@@ -128,14 +128,14 @@ func TestUpsert(t *testing.T) {
 				"b": {Value: 2, Version: 2, Run: "r2", Spec: "s2", First: day(1), Changed: day(2)},
 				"d": {Value: 1, Version: 1, Run: "r2", Spec: "s2", First: day(2), Changed: day(2)},
 			}
-			assert.Equal(t, after, dump(t, t.Context(), m))
+			assert.Equal(t, after, dump(t.Context(), t, m))
 
 			// Out of byte order the same pages give the same, missing apart.
 			in.Ordered = false
 			got, err = m.Upsert(t.Context(), l, in)
 			require.NoError(t, err)
 			assert.Equal(t, UpsertResult{Rows: 6, Unchanged: 3, Missing: -1, Quarantined: 3, Kept: 1, Last: "é"}, got)
-			assert.Equal(t, after, dump(t, t.Context(), m))
+			assert.Equal(t, after, dump(t.Context(), t, m))
 
 			held, err := m.QuarantineOf(t.Context(), "r2", "", 10)
 			require.NoError(t, err)
@@ -155,7 +155,7 @@ func TestUpsert(t *testing.T) {
 func TestUpsertRange(t *testing.T) {
 	m := openTest(t)
 	l := testDir(t)
-	all := UpsertInput{Run: "r1", At: day(1), Ordered: true, Pages: landRecords(t, t.Context(), l, "r1",
+	all := UpsertInput{Run: "r1", At: day(1), Ordered: true, Pages: landRecords(t.Context(), t, l, "r1",
 		[]Record{testRecord(t, "a", 1), testRecord(t, "b", 1), testRecord(t, "c", 1), testRecord(t, "d", 1), testRecord(t, "e", 1)})}
 	_, err := m.Upsert(t.Context(), l, all)
 	require.NoError(t, err)
@@ -207,24 +207,24 @@ func TestUpsertRefuses(t *testing.T) {
 		"no _id":               {records: []Record{noID}, want: ErrCorrupt},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := UpsertInput{Run: "r1", At: day(1), Ordered: !tc.lookup, Range: tc.r, Pages: landRecords(t, t.Context(), l, "r1", tc.records)}
+			in := UpsertInput{Run: "r1", At: day(1), Ordered: !tc.lookup, Range: tc.r, Pages: landRecords(t.Context(), t, l, "r1", tc.records)}
 			_, err := m.Upsert(t.Context(), l, in)
 			require.ErrorIs(t, err, tc.want)
-			assert.Empty(t, dump(t, t.Context(), m))
+			assert.Empty(t, dump(t.Context(), t, m))
 		})
 	}
 	t.Run("page is gone", func(t *testing.T) {
-		in := UpsertInput{Run: "r1", At: day(1), Ordered: true, Pages: landRecords(t, t.Context(), l, "r1", []Record{good})}
+		in := UpsertInput{Run: "r1", At: day(1), Ordered: true, Pages: landRecords(t.Context(), t, l, "r1", []Record{good})}
 		require.NoError(t, l.Delete(t.Context(), in.Pages[0].ID))
 		_, err := m.Upsert(t.Context(), l, in)
 		require.ErrorIs(t, err, ErrNoPage)
 	})
 	t.Run("another page", func(t *testing.T) {
-		in := UpsertInput{Run: "r1", At: day(1), Ordered: true, Pages: landRecords(t, t.Context(), l, "r1", []Record{good}, []Record{testRecord(t, "b", 1)})}
+		in := UpsertInput{Run: "r1", At: day(1), Ordered: true, Pages: landRecords(t.Context(), t, l, "r1", []Record{good}, []Record{testRecord(t, "b", 1)})}
 		in.Pages[0].ID = in.Pages[1].ID
 		_, err := m.Upsert(t.Context(), l, in)
 		require.ErrorIs(t, err, ErrCorrupt)
-		assert.Empty(t, dump(t, t.Context(), m))
+		assert.Empty(t, dump(t.Context(), t, m))
 	})
 }
 
@@ -278,11 +278,11 @@ func TestUnchangedPageWritesNothing(t *testing.T) {
 	for i := range records {
 		records[i] = testRecord(t, fmt.Sprintf("%06d", i), i)
 	}
-	in := UpsertInput{Run: "r1", At: day(1), Ordered: true, Pages: landRecords(t, t.Context(), l, "r1", records)}
+	in := UpsertInput{Run: "r1", At: day(1), Ordered: true, Pages: landRecords(t.Context(), t, l, "r1", records)}
 	_, err := m.Upsert(t.Context(), l, in)
 	require.NoError(t, err)
 	assert.Contains(t, mon.writes(), "insert "+Businesses)
-	before := dump(t, t.Context(), m)
+	before := dump(t.Context(), t, m)
 
 	for _, ordered := range []bool{true, false} {
 		mon.reset()
@@ -291,7 +291,7 @@ func TestUnchangedPageWritesNothing(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, 5000, got.Unchanged)
 		assert.Empty(t, mon.writes())
-		assert.Equal(t, before, dump(t, t.Context(), m))
+		assert.Equal(t, before, dump(t.Context(), t, m))
 	}
 }
 
@@ -311,8 +311,8 @@ func TestUpsertKilled(t *testing.T) {
 			second = append(second, testRecord(t, key, i+i%2))
 		}
 	}
-	load := UpsertInput{Run: "r1", At: day(1), Ordered: true, Pages: landRecords(t, t.Context(), l, "r1", first)}
-	sync := UpsertInput{Run: "r2", At: day(2), Ordered: true, Pages: landRecords(t, t.Context(), l, "r2", second)}
+	load := UpsertInput{Run: "r1", At: day(1), Ordered: true, Pages: landRecords(t.Context(), t, l, "r1", first)}
+	sync := UpsertInput{Run: "r2", At: day(2), Ordered: true, Pages: landRecords(t.Context(), t, l, "r2", second)}
 
 	var want map[string]storedDoc
 	for _, ordered := range []bool{true, false} {
@@ -338,7 +338,7 @@ func TestUpsertKilled(t *testing.T) {
 			cancel()
 			if at == 0 {
 				require.NoError(t, err)
-				want = dump(t, t.Context(), m)
+				want = dump(t.Context(), t, m)
 				continue
 			}
 			if err == nil {
@@ -352,7 +352,7 @@ func TestUpsertKilled(t *testing.T) {
 				_, err = m.Upsert(t.Context(), l, sync)
 				return err == nil
 			}, 10*time.Second, 20*time.Millisecond, "%v", err)
-			require.Equal(t, want, dump(t, t.Context(), m), "killed at write %d", at)
+			require.Equal(t, want, dump(t.Context(), t, m), "killed at write %d", at)
 		}
 	}
 }
@@ -362,12 +362,12 @@ func TestUpsertConflict(t *testing.T) {
 	m := openOn(t, connectTest(t, mon.attach))
 	other := connectTest(t).Database(m.Database().Name()).Collection(Businesses)
 	l := testDir(t)
-	load := UpsertInput{Run: "r1", At: day(1), Ordered: true, Pages: landRecords(t, t.Context(), l, "r1", []Record{testRecord(t, "a", 1), testRecord(t, "b", 1)})}
+	load := UpsertInput{Run: "r1", At: day(1), Ordered: true, Pages: landRecords(t.Context(), t, l, "r1", []Record{testRecord(t, "a", 1), testRecord(t, "b", 1)})}
 	_, err := m.Upsert(t.Context(), l, load)
 	require.NoError(t, err)
 
 	for _, record := range []Record{testRecord(t, "b", 2), testRecord(t, "c", 2)} { // a replacement, an insertion
-		in := UpsertInput{Run: "r2", At: day(2), Ordered: true, Range: socrata.Range{After: "a", UpTo: record.Key}, Pages: landRecords(t, t.Context(), l, "r2", []Record{record})}
+		in := UpsertInput{Run: "r2", At: day(2), Ordered: true, Range: socrata.Range{After: "a", UpTo: record.Key}, Pages: landRecords(t.Context(), t, l, "r2", []Record{record})}
 		var once sync.Once
 		mon.mu.Lock()
 		mon.hook = func(string, int) {
@@ -400,7 +400,7 @@ func TestUpsertBeats(t *testing.T) {
 	}
 	var beats []Progress
 	_, err := m.Upsert(t.Context(), l, UpsertInput{
-		Run: "r1", At: day(1), Ordered: true, Pages: landRecords(t, t.Context(), l, "r1", records),
+		Run: "r1", At: day(1), Ordered: true, Pages: landRecords(t.Context(), t, l, "r1", records),
 		Beat: func(p Progress) { beats = append(beats, p) },
 	})
 	require.NoError(t, err)
@@ -411,7 +411,7 @@ func TestUpsertDatabaseGone(t *testing.T) {
 	m := openTest(t)
 	m.callTimeout = time.Nanosecond
 	l := testDir(t)
-	_, err := m.Upsert(t.Context(), l, UpsertInput{Run: "r1", At: day(1), Ordered: true, Pages: landRecords(t, t.Context(), l, "r1", []Record{testRecord(t, "a", 1)})})
+	_, err := m.Upsert(t.Context(), l, UpsertInput{Run: "r1", At: day(1), Ordered: true, Pages: landRecords(t.Context(), t, l, "r1", []Record{testRecord(t, "a", 1)})})
 	require.Error(t, err)
 	assert.True(t, IsDown(err), "%v", err)
 	assert.False(t, IsDown(ErrConflict))
@@ -494,14 +494,14 @@ func TestUpsertModel(t *testing.T) {
 				n := rapid.IntRange(1, len(rest)).Draw(t, "page")
 				pages, rest = append(pages, rest[:n]), rest[n:]
 			}
-			in := UpsertInput{Run: run, At: day(crawl + 1), Range: r, Ordered: ordered, Pages: landRecords(t, ctx, l, run, pages...)}
+			in := UpsertInput{Run: run, At: day(crawl + 1), Range: r, Ordered: ordered, Pages: landRecords(ctx, t, l, run, pages...)}
 			compared, err := m.Compare(ctx, l, in)
 			require.NoError(t, err)
 			require.Equal(t, want, compared)
 			got, err := m.Upsert(ctx, l, in)
 			require.NoError(t, err)
 			require.Equal(t, want, got)
-			require.Equal(t, model, dump(t, ctx, m))
+			require.Equal(t, model, dump(ctx, t, m))
 
 			tally, err := m.Tally(ctx, run)
 			require.NoError(t, err)
@@ -523,7 +523,7 @@ func TestCommandBatchesStayBounded(t *testing.T) {
 	for i := range records {
 		records[i] = benchmarkDocument(t, i*3)
 	}
-	_, err := m.Upsert(t.Context(), l, UpsertInput{Run: "r1", At: day(1), Ordered: true, Pages: landRecords(t, t.Context(), l, "r1", records)})
+	_, err := m.Upsert(t.Context(), l, UpsertInput{Run: "r1", At: day(1), Ordered: true, Pages: landRecords(t.Context(), t, l, "r1", records)})
 	require.NoError(t, err)
 	mon.mu.Lock()
 	inserts := mon.counts["insert "+Businesses]
@@ -546,7 +546,7 @@ func benchmarkPages(b *testing.B, l Landing, n int) []UpsertInput {
 		}
 		in := UpsertInput{
 			Run: "r1", Spec: "spec", At: day(1), Ordered: true, Range: socrata.Range{After: last, UpTo: records[len(records)-1].Key},
-			Pages: landRecords(b, b.Context(), l, "r1", records),
+			Pages: landRecords(b.Context(), b, l, "r1", records),
 		}
 		last = in.Range.UpTo
 		inputs = append(inputs, in)
@@ -568,7 +568,7 @@ func upsertAll(b *testing.B, m *Mirror, l Landing, inputs []UpsertInput, atOnce 
 		wg.Go(func() {
 			defer func() { <-slots }()
 			got, err := m.Upsert(b.Context(), l, in)
-			assert.NoError(b, err)
+			assert.NoError(b, err) //nolint:testifylint // not on the benchmark's goroutine, where require must not be used
 			mu.Lock()
 			defer mu.Unlock()
 			total.Inserted += got.Inserted

@@ -10,7 +10,7 @@ import (
 func TestParseAddress(t *testing.T) {
 	for address, want := range map[string][2]string{
 		"g8m3-pdis":   {"", "g8m3-pdis"},
-		" G8M3-PDIS ": {"", "g8m3-pdis"},
+		" G8M3-PDIS ": {"", "g8m3-pdis"}, //nolint:gocritic // the spaces are what is tested
 		"https://data.sfgov.org/Economy-and-Community/Registered-Business-Locations-San-Francisco/g8m3-pdis": {"https://data.sfgov.org", "g8m3-pdis"},
 		"https://data.sf.gov/Economy-and-Community/Registered-Business-Locations/g8m3-pdis/about_data":       {"https://data.sf.gov", "g8m3-pdis"},
 		"https://data.sf.gov/dataset/registered-businesses/g8m3-pdis/about_data#x":                           {"https://data.sf.gov", "g8m3-pdis"},

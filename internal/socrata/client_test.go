@@ -226,7 +226,7 @@ func TestMoveToPlainHTTP(t *testing.T) {
 }
 
 func TestNetworkErrors(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	closed := "http://" + listener.Addr().String()
 	require.NoError(t, listener.Close())
@@ -261,7 +261,7 @@ func TestNetworkErrors(t *testing.T) {
 				assert.NoError(t, conn.Close())
 			}
 		})
-		_, err := c.Page(t.Context(), "ttxid", Range{}, 1000, io.Discard)
+		_, err := c.Page(t.Context(), "ttxid", nil, Range{}, 1000, io.Discard)
 		requireNetwork(t, err)
 	})
 }
@@ -280,7 +280,7 @@ func TestSilenceIsGivenUp(t *testing.T) {
 	t.Run("before the answer", func(t *testing.T) {
 		c := clientOf(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 		c.headerWait = 30 * time.Millisecond
-		_, err := c.Page(t.Context(), "ttxid", Range{}, 10, io.Discard)
+		_, err := c.Page(t.Context(), "ttxid", nil, Range{}, 10, io.Discard)
 		requireNetwork(t, err)
 		assert.ErrorContains(t, err, "nothing came for 30ms")
 	})
@@ -291,7 +291,7 @@ func TestSilenceIsGivenUp(t *testing.T) {
 			<-r.Context().Done()
 		})
 		c.idleWait = 30 * time.Millisecond
-		_, err := c.Page(t.Context(), "ttxid", Range{}, 10, io.Discard)
+		_, err := c.Page(t.Context(), "ttxid", nil, Range{}, 10, io.Discard)
 		requireNetwork(t, err)
 		assert.ErrorContains(t, err, "nothing came for 30ms")
 	})
@@ -303,7 +303,7 @@ func TestSilenceIsGivenUp(t *testing.T) {
 			<-r.Context().Done()
 		})
 		c.idleWait = 30 * time.Millisecond
-		_, err := c.Page(t.Context(), "ttxid", Range{}, 10, io.Discard)
+		_, err := c.Page(t.Context(), "ttxid", nil, Range{}, 10, io.Discard)
 		var e *Error
 		require.ErrorAs(t, err, &e)
 		assert.Equal(t, Unavailable, e.Kind)
@@ -329,7 +329,7 @@ func TestSlowIsNotSilent(t *testing.T) {
 	})
 	c.idleWait = 250 * time.Millisecond
 	var dst slowDisk
-	info, err := c.Page(t.Context(), "k", Range{}, 10, &dst)
+	info, err := c.Page(t.Context(), "k", nil, Range{}, 10, &dst)
 	require.NoError(t, err)
 	assert.Equal(t, 2, info.Rows)
 }
@@ -349,13 +349,13 @@ func TestContextIsNotThePortalsFault(t *testing.T) {
 		<-started
 		cancel()
 	}()
-	_, err := c.Page(canceled, "k", Range{}, 10, io.Discard)
+	_, err := c.Page(canceled, "k", nil, Range{}, 10, io.Discard)
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotErrorAs(t, err, &e)
 
 	late, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	_, err = c.Page(late, "k", Range{}, 10, io.Discard)
+	_, err = c.Page(late, "k", nil, Range{}, 10, io.Discard)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.NotErrorAs(t, err, &e)
 
@@ -383,7 +383,7 @@ func TestConnectionIsReused(t *testing.T) {
 	for range 5 {
 		_, _, err := c.Count(t.Context(), "")
 		require.NoError(t, err)
-		_, err = c.Page(t.Context(), "count", Range{}, 10, io.Discard)
+		_, err = c.Page(t.Context(), "count", nil, Range{}, 10, io.Discard)
 		require.NoError(t, err)
 	}
 	assert.Equal(t, int32(1), connections.Load())

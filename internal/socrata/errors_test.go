@@ -46,7 +46,7 @@ func TestStatusTable(t *testing.T) {
 				w.WriteHeader(test.status)
 				_, _ = io.WriteString(w, envelope)
 			})
-			_, err := c.Page(t.Context(), "ttxid", Range{After: "0123", UpTo: "0456"}, 10, io.Discard)
+			_, err := c.Page(t.Context(), "ttxid", nil, Range{After: "0123", UpTo: "0456"}, 10, io.Discard)
 			var e *Error
 			require.ErrorAs(t, err, &e)
 			assert.Equal(t, test.kind, e.Kind)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -35,14 +36,15 @@ type PageInfo struct {
 	Bytes, WireBytes int64
 }
 
-// Page asks once for the rows of the range in key order, limit of them at most (1 to [MaxPage]), and writes
+// Page asks once for the rows of the range in key order, with the columns named (nil: whatever the portal
+// shows of a whole row), limit of them at most (1 to [MaxPage]), and writes
 // the decompressed body verbatim to dst while it comes, checking that it is a whole JSON array of objects
 // and nothing after it. A page of limit rows may not be all: ask for the range after its LastKey. Rows
 // without a key are in no order and cannot be asked for further.
 //
 // On an error, what dst has received is to be thrown away. It is an [*Error], the context's error, or that
 // of dst. The page is never held: memory stays at some buffers and one row.
-func (c *Client) Page(ctx context.Context, key string, r Range, limit int, dst io.Writer) (PageInfo, error) {
+func (c *Client) Page(ctx context.Context, key string, columns []string, r Range, limit int, dst io.Writer) (PageInfo, error) {
 	if limit < 1 || limit > MaxPage {
 		return PageInfo{}, fmt.Errorf("a page of %d rows: must be 1 to %d", limit, MaxPage)
 	}
@@ -50,7 +52,7 @@ func (c *Client) Page(ctx context.Context, key string, r Range, limit int, dst i
 	if err != nil {
 		return PageInfo{}, fmt.Errorf("key column %q: %w", key, err)
 	}
-	q := query{where: r.Where(key), order: key, limit: limit}
+	q := query{columns: strings.Join(columns, ","), where: r.Where(key), order: key, limit: limit}
 	if r.NullKeys {
 		q.order = ":id"
 	}

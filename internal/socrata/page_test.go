@@ -68,7 +68,7 @@ func BenchmarkPage(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(page)))
 			for b.Loop() {
-				info, err := c.Page(b.Context(), "ttxid", Range{}, rows, io.Discard)
+				info, err := c.Page(b.Context(), "ttxid", nil, Range{}, rows, io.Discard)
 				require.NoError(b, err)
 				require.Equal(b, rows, info.Rows)
 			}
@@ -90,25 +90,26 @@ func TestPageAsksForItsRangeInKeyOrder(t *testing.T) {
 	var asked []string
 	c := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
-		asked = append(asked, q.Get("$where")+" | "+q.Get("$order")+" | "+q.Get("$limit"))
+		asked = append(asked, q.Get("$select")+" | "+q.Get("$where")+" | "+q.Get("$order")+" | "+q.Get("$limit"))
 		assert.Equal(t, "/resource/g8m3-pdis.json", r.URL.Path)
 		_, _ = io.WriteString(w, "[]")
 	})
+	columns := []string{"ttxid", ":@computed_region_26cr_cadq"}
 	for _, r := range []Range{{}, {After: "a", UpTo: "b"}, {NullKeys: true}} {
-		info, err := c.Page(t.Context(), "ttxid", r, 50_000, io.Discard)
+		info, err := c.Page(t.Context(), "ttxid", columns, r, 50_000, io.Discard)
 		require.NoError(t, err)
 		assert.Zero(t, info.Rows)
 		assert.True(t, info.Ordered)
 	}
 	assert.Equal(t, []string{
-		"ttxid is not null | ttxid | 50000",
-		"ttxid > 'a' and ttxid <= 'b' | ttxid | 50000",
-		"ttxid is null | :id | 50000",
+		"ttxid,:@computed_region_26cr_cadq | ttxid is not null | ttxid | 50000",
+		"ttxid,:@computed_region_26cr_cadq | ttxid > 'a' and ttxid <= 'b' | ttxid | 50000",
+		"ttxid,:@computed_region_26cr_cadq | ttxid is null | :id | 50000",
 	}, asked)
 
 	for _, limit := range []int{-1, 0, 50_001} {
-		_, err := c.Page(t.Context(), "ttxid", Range{}, limit, io.Discard)
-		assert.ErrorContains(t, err, "1 to 50000")
+		_, err := c.Page(t.Context(), "ttxid", nil, Range{}, limit, io.Discard)
+		require.ErrorContains(t, err, "1 to 50000")
 	}
 	assert.Len(t, asked, 3, "a page that cannot be is not asked for")
 }
@@ -138,7 +139,7 @@ func TestPageInfo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := clientOf(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, test.body) })
 			var dst bytes.Buffer
-			info, err := c.Page(t.Context(), "k", Range{NullKeys: test.nullKeys}, 10, &dst)
+			info, err := c.Page(t.Context(), "k", nil, Range{NullKeys: test.nullKeys}, 10, &dst)
 			require.NoError(t, err)
 			test.want.Bytes, test.want.WireBytes = int64(len(test.body)), int64(len(test.body))
 			assert.Equal(t, test.want, info)
@@ -158,7 +159,7 @@ func TestPageCompressed(t *testing.T) {
 		_, _ = w.Write(wire)
 	})
 	var dst bytes.Buffer
-	info, err := c.Page(t.Context(), "ttxid", Range{}, MaxPage, &dst)
+	info, err := c.Page(t.Context(), "ttxid", nil, Range{}, MaxPage, &dst)
 	require.NoError(t, err)
 	assert.Equal(t, PageInfo{
 		Rows:      2_000,
@@ -220,7 +221,7 @@ func TestPageGarbage(t *testing.T) {
 				w.Header().Set("X-Socrata-RequestId", "r1")
 				_, _ = w.Write(test.body)
 			})
-			info, err := c.Page(t.Context(), "ttxid", Range{}, 500, io.Discard)
+			info, err := c.Page(t.Context(), "ttxid", nil, Range{}, 500, io.Discard)
 			var e *Error
 			require.ErrorAs(t, err, &e)
 			assert.Equal(t, Garbage, e.Kind)
@@ -242,7 +243,7 @@ func TestPageCutOffOnTheWire(t *testing.T) {
 		w.Header().Set("Content-Length", fmt.Sprint(len(page)))
 		_, _ = w.Write(page[:len(page)/2])
 	})
-	_, err := c.Page(t.Context(), "ttxid", Range{}, 500, io.Discard)
+	_, err := c.Page(t.Context(), "ttxid", nil, Range{}, 500, io.Discard)
 	var e *Error
 	require.ErrorAs(t, err, &e)
 	assert.Equal(t, Garbage, e.Kind)
@@ -264,7 +265,7 @@ func (d *brokenDisk) Write(p []byte) (int, error) {
 func TestPageWriteFailsOnOurSide(t *testing.T) {
 	page := registerPage(500)
 	c := clientOf(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(page) })
-	_, err := c.Page(t.Context(), "ttxid", Range{}, 500, &brokenDisk{after: len(page) / 2})
+	_, err := c.Page(t.Context(), "ttxid", nil, Range{}, 500, &brokenDisk{after: len(page) / 2})
 	require.ErrorIs(t, err, errDiskFull)
 	var e *Error
 	assert.NotErrorAs(t, err, &e)
@@ -311,7 +312,7 @@ func TestPageIsVerbatim(t *testing.T) {
 		body, rows = rowsOf(rt)
 		zipped = rapid.Bool().Draw(rt, "zipped")
 		var dst bytes.Buffer
-		info, err := c.Page(t.Context(), "k", Range{}, MaxPage, &dst)
+		info, err := c.Page(t.Context(), "k", nil, Range{}, MaxPage, &dst)
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -365,7 +366,7 @@ func TestRowsOfTheRegister(t *testing.T) {
 		t.Skip("the real rows are not here")
 	}
 	require.NoError(t, err)
-	defer file.Close()
+	t.Cleanup(func() { require.NoError(t, file.Close()) })
 	n := 0
 	for row, err := range Rows(file) {
 		require.NoError(t, err)

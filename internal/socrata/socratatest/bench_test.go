@@ -16,7 +16,7 @@ func (d discard) WriteHeader(int)             {}
 
 func benchmarkPage(b *testing.B, encoding string, params ...string) {
 	p := portalWith(b, 100_000, Options{})
-	r := httptest.NewRequest(http.MethodGet, query1(params...), nil)
+	r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, query1(params...), nil)
 	r.Header.Set("Accept-Encoding", encoding)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -40,7 +40,7 @@ func BenchmarkPageWithSystemColumnsGzip(b *testing.B) {
 
 func BenchmarkKeyAt(b *testing.B) {
 	p := portalWith(b, 100_000, Options{})
-	r := httptest.NewRequest(http.MethodGet, query1("$select", "ttxid", "$where", "ttxid is not null", "$order", "ttxid", "$limit", "1", "$offset", "50000"), nil)
+	r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, query1("$select", "ttxid", "$where", "ttxid is not null", "$order", "ttxid", "$limit", "1", "$offset", "50000"), nil)
 	for b.Loop() {
 		p.ServeHTTP(discard{http.Header{}}, r)
 	}
@@ -48,7 +48,7 @@ func BenchmarkKeyAt(b *testing.B) {
 
 func BenchmarkGroup(b *testing.B) {
 	p := portalWith(b, 100_000, Options{})
-	r := httptest.NewRequest(http.MethodGet, query1("$select", "neighborhoods_analysis_boundaries,count(*)", "$group", "neighborhoods_analysis_boundaries"), nil)
+	r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, query1("$select", "neighborhoods_analysis_boundaries,count(*)", "$group", "neighborhoods_analysis_boundaries"), nil)
 	for b.Loop() {
 		p.ServeHTTP(discard{http.Header{}}, r)
 	}

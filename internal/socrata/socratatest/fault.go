@@ -182,7 +182,7 @@ func (w *wireWriter) Write(b []byte) (int, error) {
 	f := w.answer.fault
 	if f != nil && f.Reset && w.sent+len(b) > f.ResetAfter {
 		b = b[:max(0, f.ResetAfter-w.sent)]
-		w.count(w.answer.writer.Write(b))
+		_, _ = w.count(w.answer.writer.Write(b))                // the connection ends here either way
 		_ = http.NewResponseController(w.answer.writer).Flush() // what was sent must reach the client before the end does
 		panic(http.ErrAbortHandler)
 	}

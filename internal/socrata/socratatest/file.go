@@ -85,7 +85,7 @@ func readFile(path string, row func([]field) error) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // only read
 	read := readJSON
 	if strings.EqualFold(filepath.Ext(path), ".csv") {
 		read = readCSV

@@ -618,10 +618,11 @@ func (g *generator) awayPoint(state string) {
 
 // outsidePoint is a point outside the box -122.55..-122.33, 37.69..37.84.
 func (g *generator) outsidePoint(state string) {
+	u := g.Float64()
 	switch {
-	case g.chance(0.0005):
+	case u < 0.0005:
 		g.point(153.0+g.Float64(), -28+g.Float64())
-	case g.chance(0.0005):
+	case u < 0.001:
 		g.point(-150+g.Float64(), 64+g.Float64())
 	case state == "CA" && g.chance(0.9):
 		g.point(-122.32+g.Float64()*0.6, 37.2+g.Float64()*0.9)

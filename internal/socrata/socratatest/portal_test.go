@@ -42,7 +42,7 @@ func get(t testing.TB, address string, headers ...string) (*http.Response, []byt
 	if err != nil {
 		return nil, nil, err
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // only read
 	body, err := io.ReadAll(response.Body)
 	return response, body, err
 }

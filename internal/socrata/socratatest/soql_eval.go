@@ -626,6 +626,7 @@ func coerce(c compiled, k kind, where string) (compiled, error) {
 		case kindFixedTimestamp:
 			v, ok = parseDate(text)
 			v.kind = k
+		default: // no literal stands for the others
 		}
 		if ok {
 			return literal(v), nil

@@ -500,6 +500,7 @@ func (p *parser) primary() node {
 			}
 			return p.numberLiteral(number)
 		}
+	case tokenEnd:
 	}
 	p.fail("expected an expression")
 	return literalNode{null: true}

@@ -537,6 +537,7 @@ func toTyped(k kind, x any) (value, bool) {
 			return parseDate(x)
 		case kindPoint:
 			return parsePoint(x)
+		default: // not read from text
 		}
 	case bool:
 		return boolValue(x), k == kindCheckbox
