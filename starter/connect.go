@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
+	"github.com/cenkalti/backoff/v4"
 	"github.com/spf13/cobra"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -35,7 +37,7 @@ func settings(cmd *cobra.Command) (config.Config, error) {
 
 // openSpec opens the configured dataset's spec.
 func openSpec(c config.Config) (*dataset.Spec, error) {
-	spec, err := dataset.Open(c.Dataset)
+	spec, err := c.Spec()
 	return spec, usage(err)
 }
 
@@ -47,15 +49,19 @@ func dialTemporal(ctx context.Context, c config.Config) (client.Client, string, 
 }
 
 // openMirror connects to MongoDB and opens the dataset's database, creating it
-// when it is not there; disconnect ends the connection.
-func openMirror(ctx context.Context, c config.Config, spec *dataset.Spec) (m *mirror.Mirror, disconnect func(), err error) {
+// when it is not there, save with mirror.ReadOnly; disconnect ends the
+// connection.
+func openMirror(ctx context.Context, c config.Config, spec *dataset.Spec, options ...mirror.Option) (m *mirror.Mirror, disconnect func(), err error) {
 	db, err := mirror.Connect(ctx, c.MongoURI)
 	if err != nil {
 		return nil, nil, err
 	}
 	disconnect = func() { _ = db.Disconnect(context.WithoutCancel(ctx)) } // on the way out
-	if m, err = mirror.Open(ctx, db, c.MongoDatabase, spec.Name); err != nil {
+	if m, err = mirror.Open(ctx, db, c.MongoDatabase, spec.Name, options...); err != nil {
 		disconnect()
+		if errors.Is(err, mirror.ErrNoMirror) {
+			err = fmt.Errorf("%w of %s (database %s_%s): `starter run --wait` makes it", mirror.ErrNoMirror, spec.Name, c.MongoDatabase, spec.Name)
+		}
 		return nil, nil, err
 	}
 	return m, disconnect, nil
@@ -70,6 +76,35 @@ func openPortal(c config.Config, spec *dataset.Spec) (*socrata.Client, error) {
 	return socrata.New(socrata.Options{BaseURL: base, ID: spec.Portal.ID, AppToken: c.AppToken, UserAgent: "padron"})
 }
 
+// metadata asks the portal what the dataset looks like. Where the portal did not
+// answer as one, the error says which setting to look at.
+func metadata(ctx context.Context, portal *socrata.Client) (*socrata.Metadata, socrata.Version, error) {
+	live, version, err := portal.Metadata(ctx)
+	if soda, ok := errors.AsType[*socrata.Error](err); ok && (soda.Kind == socrata.Network || soda.Kind == socrata.Garbage) {
+		err = fmt.Errorf("%w; check the network and PADRON_PORTAL_URL", err)
+	}
+	return live, version, err
+}
+
+// checkPortal makes sure before a run that the portal is one and has the
+// dataset. A portal that is only busy or in trouble is no reason to start
+// nothing: the run outlasts that.
+func checkPortal(ctx context.Context, c config.Config, spec *dataset.Spec) error {
+	portal, err := openPortal(c, spec)
+	if err != nil {
+		return err
+	}
+	_, _, err = metadata(ctx, portal)
+	if soda, ok := errors.AsType[*socrata.Error](err); ok {
+		switch soda.Kind {
+		case socrata.Computing, socrata.Timeout, socrata.Throttled, socrata.Unavailable:
+			return nil
+		default:
+		}
+	}
+	return err
+}
+
 // checkSearchAttributes is an error naming `starter setup` when one is missing:
 // a run would hang.
 func checkSearchAttributes(ctx context.Context, t client.Client, namespace string) error {
@@ -82,6 +117,22 @@ func checkSearchAttributes(ctx context.Context, t client.Client, namespace strin
 
 // errNoWorker says that nobody would execute what is started.
 var errNoWorker = errors.New("no worker polls the task queue")
+
+// workerWithin is how long a worker that just started may take until Temporal
+// sees its pollers.
+const workerWithin = 5 * time.Second
+
+// awaitWorker is errNoWorker, wrapped, when no worker comes to poll the queues.
+func awaitWorker(ctx context.Context, t client.Client, namespace, queue string) error {
+	wait := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxElapsedTime(workerWithin))
+	return backoff.Retry(func() error {
+		err := checkWorker(ctx, t, namespace, queue)
+		if err != nil && !errors.Is(err, errNoWorker) {
+			return backoff.Permanent(err)
+		}
+		return err
+	}, backoff.WithContext(wait, ctx))
+}
 
 // checkWorker is errNoWorker, wrapped, when no worker polls one of the queues.
 func checkWorker(ctx context.Context, t client.Client, namespace, queue string) error {

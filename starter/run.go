@@ -66,7 +66,8 @@ type start struct {
 }
 
 // newStart connects to Temporal and MongoDB and makes sure that a run can be
-// executed, so that what is wrong is said here and not by a hanging run.
+// executed, so that what is wrong is said here and not by a hanging run. The
+// database, which is created when it is not there, comes last.
 func newStart(cmd *cobra.Command) (*start, error) {
 	c, err := settings(cmd)
 	if err != nil {
@@ -81,7 +82,10 @@ func newStart(cmd *cobra.Command) (*start, error) {
 		return nil, err
 	}
 	if err = checkSearchAttributes(cmd.Context(), s.temporal, s.namespace); err == nil {
-		err = checkWorker(cmd.Context(), s.temporal, s.namespace, c.TaskQueue)
+		err = awaitWorker(cmd.Context(), s.temporal, s.namespace, c.TaskQueue)
+	}
+	if err == nil {
+		err = checkPortal(cmd.Context(), c, spec)
 	}
 	if err == nil {
 		s.mirror, s.disconnect, err = openMirror(cmd.Context(), c, spec)
