@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/caarlos0/env/v11"
@@ -28,7 +29,8 @@ type Config struct {
 	MongoURI string `env:"MONGODB_URI" envDefault:"mongodb://127.0.0.1:27017"`
 	// MongoDatabase is the prefix of the databases: <prefix>_<dataset>.
 	MongoDatabase string `env:"MONGODB_DATABASE" envDefault:"padron"`
-	// Dataset is the name of an embedded spec or the path of a YAML file.
+	// Dataset is the name of an embedded spec, the path of a YAML file, or the
+	// id or address of a dataset that an embedded spec describes (see Spec).
 	Dataset string `env:"PADRON_DATASET" envDefault:"sf-business"`
 	// PortalURL replaces the host that the spec names; empty keeps it.
 	PortalURL string `env:"PADRON_PORTAL_URL"`
@@ -84,7 +86,10 @@ func explain(err error) error {
 		name := map[string]string{
 			"KeepCrawls": "PADRON_KEEP_CRAWLS", "PageSize": "PADRON_PAGE_SIZE", "RequestsPerSecond": "PADRON_REQUESTS_PER_SECOND", "LogLevel": "PADRON_LOG_LEVEL",
 		}[parse.Name]
-		return fmt.Errorf("%s: %w", name, parse.Err)
+		if errors.Is(parse.Err, strconv.ErrSyntax) || errors.Is(parse.Err, strconv.ErrRange) {
+			return fmt.Errorf("%s: must be a number", name)
+		}
+		return fmt.Errorf("%s: must be debug, info, warn or error", name)
 	}
 	return err
 }
@@ -97,9 +102,12 @@ func (c Config) check() error {
 		return fmt.Errorf("MONGODB_DATABASE: %q is not a database prefix; use 1 to 32 letters, digits, - or _", c.MongoDatabase)
 	}
 	if c.PortalURL != "" {
-		if u, err := url.Parse(c.PortalURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-			return fmt.Errorf("PADRON_PORTAL_URL: %q is not an address; it must look like https://data.sf.gov", c.PortalURL)
+		if u, err := url.Parse(c.PortalURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || strings.Trim(u.Path, "/") != "" {
+			return fmt.Errorf("PADRON_PORTAL_URL: %q is not a portal's address; it must look like https://data.sf.gov", c.PortalURL)
 		}
+	}
+	if strings.ContainsFunc(c.AppToken, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return errors.New("PADRON_APP_TOKEN: has white space or other characters that no token has")
 	}
 	if kind, path, _ := strings.Cut(c.Landing, ":"); c.Landing != "gridfs" && (kind != "dir" || path == "") {
 		return fmt.Errorf("PADRON_LANDING: %q; must be gridfs or dir:PATH", c.Landing)

@@ -14,12 +14,13 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		"MONGODB_URI":                {"localhost:27017", "must look like mongodb://"},
 		"MONGODB_DATABASE":           {"a b", "not a database prefix"},
 		"PADRON_PORTAL_URL":          {"data.sf.gov", "must look like https://data.sf.gov"},
+		"PADRON_APP_TOKEN":           {"secret token", "has white space"},
 		"PADRON_LANDING":             {"s3:bucket", "must be gridfs or dir:PATH"},
-		"PADRON_KEEP_CRAWLS":         {"none", "invalid syntax"},
+		"PADRON_KEEP_CRAWLS":         {"none", "must be a number"},
 		"PADRON_PAGE_SIZE":           {"60000", "must be 1 to 50000"},
 		"PADRON_REQUESTS_PER_SECOND": {"-1", "must be above 0"},
 		"PADRON_HEALTH_ADDR":         {"9090", "must look like 127.0.0.1:9090"},
-		"PADRON_LOG_LEVEL":           {"loud", "unknown name"},
+		"PADRON_LOG_LEVEL":           {"loud", "must be debug, info, warn or error"},
 	} {
 		_, err := config.Load(map[string]string{name: c.value})
 		require.ErrorContains(t, err, name+": ", name)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 )
 
@@ -38,6 +40,9 @@ func (c Config) DialTemporal(ctx context.Context, log *slog.Logger, adjust ...fu
 // namespace lacks, sorted. One that exists with another type is an error.
 func MissingSearchAttributes(ctx context.Context, t client.Client, namespace string, want map[string]enumspb.IndexedValueType) ([]string, error) {
 	have, err := t.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
+	if _, missing := errors.AsType[*serviceerror.NamespaceNotFound](err); missing {
+		return nil, fmt.Errorf("Temporal has no namespace %s: create it, or set TEMPORAL_NAMESPACE", namespace) //nolint:staticcheck // Temporal is a name
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list the search attributes of namespace %s: %w", namespace, err)
 	}

@@ -229,7 +229,7 @@ func TestCheck(t *testing.T) {
 func TestSanFrancisco(t *testing.T) {
 	s, err := Open("sf-business")
 	require.NoError(t, err)
-	assert.Equal(t, Portal{Host: "data.sf.gov", ID: "g8m3-pdis"}, s.Portal)
+	assert.Equal(t, Portal{Host: "data.sf.gov", ID: "g8m3-pdis", FormerHosts: []string{"data.sfgov.org"}}, s.Portal)
 	assert.Equal(t, "ttxid", s.Key)
 	var facets []string
 	for _, d := range s.Dimensions {

@@ -76,6 +76,8 @@ type Spec struct {
 type Portal struct {
 	Host string `yaml:"host" json:"host" bson:"host"` // without scheme: data.sf.gov
 	ID   string `yaml:"id" json:"id" bson:"id"`       // four-by-four: g8m3-pdis
+	// FormerHosts are hosts that the portal moved from: people still paste addresses with them.
+	FormerHosts []string `yaml:"former_hosts,omitempty" json:"former_hosts,omitempty" bson:"former_hosts,omitempty"`
 }
 
 // Schedule says when the mirror runs, in the dataset's time zone.

@@ -30,6 +30,8 @@ func (s *Spec) validate(at func(path, format string, args ...any) error) error {
 		return at("portal.host", "%q is no host name (data.sf.gov, without https://)", s.Portal.Host)
 	case !idShape.MatchString(s.Portal.ID):
 		return at("portal.id", "%q is no dataset id (four letters or digits, a hyphen, four more: g8m3-pdis)", s.Portal.ID)
+	case slices.ContainsFunc(s.Portal.FormerHosts, func(h string) bool { return !hostShape.MatchString(h) }):
+		return at("portal.former_hosts", "%q: expected host names (data.sfgov.org, without https://)", s.Portal.FormerHosts)
 	case s.Key == "":
 		return at("key", "is missing: the source column whose value identifies a row")
 	case s.TimeZone == "" || s.TimeZone == "Local":
