@@ -23,6 +23,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
 )
 
 // Names of the collections of a dataset's database. Any other collection
@@ -57,6 +58,9 @@ const (
 	// maxDatabaseName is MongoDB's limit, in bytes.
 	maxDatabaseName = 63
 
+	// authenticationFailed is MongoDB's error code for a wrong user or password.
+	authenticationFailed = 18
+
 	// duplicateKey is MongoDB's error code for a unique key that exists.
 	duplicateKey = 11000
 )
@@ -71,6 +75,8 @@ var (
 	// ErrForeign says that the database has collections that Padron did not
 	// create, or belongs to another dataset.
 	ErrForeign = errors.New("database is not Padron's for this dataset")
+	// ErrNoMirror says that a database to be read does not exist yet.
+	ErrNoMirror = errors.New("there is no mirror yet")
 	// ErrName says that prefix and dataset do not make a database name.
 	ErrName = errors.New("not a usable database name")
 	// ErrConflict says that a row was changed by somebody else between being
@@ -132,9 +138,30 @@ func Connect(ctx context.Context, uri string, adjust ...func(*options.ClientOpti
 	if err := client.Ping(ctx, readpref.Primary()); err != nil {
 		// The ping's error is the one to report.
 		_ = client.Disconnect(context.WithoutCancel(ctx))
+		if server, ok := errors.AsType[mongo.ServerError](err); ok && server.HasErrorCode(authenticationFailed) {
+			return nil, fmt.Errorf("%w: %s refuses its user or password (check MONGODB_URI)", ErrAddress, address)
+		}
+		if selection, ok := errors.AsType[topology.ServerSelectionError](err); ok {
+			err = lastError(selection)
+		}
 		return nil, fmt.Errorf("%w at %s: start it, or set MONGODB_URI to where it runs: %w", ErrUnreachable, address, err)
 	}
 	return client, nil
+}
+
+// lastError is why a server was not found: what the servers answered last,
+// without the driver's picture of the topology around it.
+func lastError(e topology.ServerSelectionError) error {
+	var all []string
+	for _, s := range e.Desc.Servers {
+		if s.LastError != nil {
+			all = append(all, s.LastError.Error())
+		}
+	}
+	if len(all) == 0 {
+		return e.Wrapped
+	}
+	return errors.New(strings.Join(all, "; "))
 }
 
 // Address is the part of a connection string that may be shown: scheme and
@@ -161,6 +188,7 @@ type Mirror struct {
 	db      *mongo.Database
 	dataset string
 
+	readOnly    bool
 	callTimeout time.Duration
 	scanTimeout time.Duration
 	batchRows   int
@@ -183,6 +211,10 @@ func WithScanTimeout(d time.Duration) Option { return func(m *Mirror) { m.scanTi
 func WithBatch(rows, bytes int) Option {
 	return func(m *Mirror) { m.batchRows, m.batchBytes = rows, bytes }
 }
+
+// ReadOnly makes Open leave the database as it is: one that does not exist is
+// ErrNoMirror and is not created.
+func ReadOnly() Option { return func(m *Mirror) { m.readOnly = true } }
 
 // Open opens the database of a dataset, <prefix>_<dataset>. In an empty
 // database it writes Padron's marker; a database with collections but without
@@ -235,6 +267,9 @@ func (m *Mirror) claim(ctx context.Context) error {
 			return err
 		}
 		return fmt.Errorf("%w: it has the collection %q but not Padron's marker; use another MONGODB_DATABASE", ErrForeign, n)
+	}
+	if m.readOnly {
+		return ErrNoMirror
 	}
 	call, cancel = m.call(ctx)
 	_, err = m.db.Collection(marker).InsertOne(call, bson.D{
