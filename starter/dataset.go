@@ -139,7 +139,7 @@ func datasetCheckCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			live, _, err := portal.Metadata(cmd.Context())
+			live, _, err := metadata(cmd.Context(), portal)
 			if err != nil {
 				return err
 			}

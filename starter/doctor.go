@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -96,7 +97,7 @@ func examinePortal(ctx context.Context, c config.Config, spec *dataset.Spec) (st
 	if err != nil {
 		return "", err
 	}
-	live, version, err := portal.Metadata(ctx)
+	live, version, err := metadata(ctx, portal)
 	if err != nil {
 		return "", err
 	}
@@ -109,7 +110,10 @@ func examinePortal(ctx context.Context, c config.Config, spec *dataset.Spec) (st
 }
 
 func examineDatabase(ctx context.Context, c config.Config, spec *dataset.Spec) (string, error) {
-	m, disconnect, err := openMirror(ctx, c, spec)
+	m, disconnect, err := openMirror(ctx, c, spec, mirror.ReadOnly())
+	if errors.Is(err, mirror.ErrNoMirror) {
+		return fmt.Sprintf("%s, database %s_%s is not created yet", mirror.Address(c.MongoURI), c.MongoDatabase, spec.Name), nil
+	}
 	if err != nil {
 		return "", err
 	}

@@ -65,7 +65,7 @@ func usage(err error) error {
 
 // flags are the settings that override the environment, by variable.
 var flags = []struct{ flag, variable, help string }{
-	{"dataset", "PADRON_DATASET", "name of a dataset, or path of a spec"},
+	{"dataset", "PADRON_DATASET", "name, id or page of a dataset, or path of a spec"},
 	{"mongodb-uri", "MONGODB_URI", "where MongoDB is"},
 	{"mongodb-database", "MONGODB_DATABASE", "prefix of the databases"},
 	{"temporal-address", "TEMPORAL_ADDRESS", "where Temporal is"},

@@ -46,6 +46,7 @@ func grid(w io.Writer, header table.Row, rows []table.Row, numbers ...int) {
 	style.Box.PaddingLeft = ""
 	style.Box.PaddingRight = "  "
 	t.SetStyle(style)
+	t.SuppressTrailingSpaces()
 	var columns []table.ColumnConfig
 	for _, n := range numbers {
 		columns = append(columns, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight})

@@ -34,7 +34,7 @@ func withMirror(cmd *cobra.Command, read func(m *mirror.Mirror) error) error {
 	if err != nil {
 		return err
 	}
-	m, disconnect, err := openMirror(cmd.Context(), c, spec)
+	m, disconnect, err := openMirror(cmd.Context(), c, spec, mirror.ReadOnly())
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -40,25 +39,50 @@ const atOnce = 4
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "worker:", err)
-		os.Exit(1)
+	err := run(ctx, os.Args[1:])
+	if err == nil {
+		return
 	}
+	fmt.Fprintln(os.Stderr, "worker:", strings.Join(strings.Fields(err.Error()), " "))
+	var wrong *usageError
+	if errors.As(err, &wrong) {
+		os.Exit(exitUsage)
+	}
+	os.Exit(exitFailed)
 }
 
-func run(ctx context.Context) error {
+// Exit codes, the same as the starter's.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// usageError is an error in what the worker was told: nothing was connected.
+type usageError struct{ error }
+
+func (e *usageError) Unwrap() error { return e.error }
+
+func run(ctx context.Context, args []string) error {
+	if len(args) > 0 {
+		return &usageError{fmt.Errorf("%q: the worker takes no arguments; it is configured by the environment (see the README)", args[0])}
+	}
 	c, err := config.Load(nil)
 	if err != nil {
-		return err
+		return &usageError{err}
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
-	specs, err := specs(c.Dataset)
+	specs, err := specs(c)
 	if err != nil {
-		return err
+		return &usageError{err}
 	}
 	landing, err := mirror.ParseLanding(c.Landing)
 	if err != nil {
-		return err
+		return &usageError{err}
+	}
+	if landing.Dir != "" {
+		if err := os.MkdirAll(landing.Dir, 0o700); err != nil {
+			return &usageError{fmt.Errorf("PADRON_LANDING: %s cannot be made: choose a folder that the worker may write to (%w)", landing.Dir, err)}
+		}
 	}
 	metrics, err := newMetrics()
 	if err != nil {
@@ -111,15 +135,20 @@ func run(ctx context.Context) error {
 }
 
 // specs are the embedded datasets and the configured one.
-func specs(configured string) ([]*dataset.Spec, error) {
-	var all []*dataset.Spec
-	for _, name := range append(dataset.Names(), configured) {
+func specs(c config.Config) ([]*dataset.Spec, error) {
+	configured, err := c.Spec()
+	if err != nil {
+		return nil, err
+	}
+	all := []*dataset.Spec{configured}
+	for _, name := range dataset.Names() {
+		if name == configured.Name {
+			continue // a configured file wins over an embedded spec of the same name
+		}
 		spec, err := dataset.Open(name)
 		if err != nil {
 			return nil, err
 		}
-		// A configured file wins over an embedded spec of the same name.
-		all = slices.DeleteFunc(all, func(s *dataset.Spec) bool { return s.Name == spec.Name })
 		all = append(all, spec)
 	}
 	return all, nil
