@@ -19,14 +19,17 @@ func portalFlags(cmd *cobra.Command) *Portal {
 	return p
 }
 
-// open takes the checkout's data folder for a stack that mirrors this portal.
-func open(data string, p Portal, steps *Steps) (*Stack, error) {
+// open takes the checkout's data folder for a stack that mirrors this portal, whose file it finds.
+func open(data string, p *Portal, steps *Steps) (*Stack, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
 	dirs, err := findDirs(data)
 	if err != nil {
 		return nil, err
+	}
+	if p.File != "" {
+		p.File = portalFile(dirs, p.File)
 	}
 	if dirs.World, err = p.World(); err != nil {
 		return nil, err
@@ -60,7 +63,7 @@ func demoCommand(data *string) *cobra.Command {
 
 // demo keeps the servers up after a load that failed: the Web UI is where to look for the reason.
 func demo(ctx context.Context, data string, p Portal, exit bool) (err error) {
-	stack, err := open(data, p, newSteps(os.Stdout))
+	stack, err := open(data, &p, newSteps(os.Stdout))
 	if err != nil {
 		return err
 	}
@@ -99,7 +102,7 @@ func upCommand(data *string) *cobra.Command {
 }
 
 func up(ctx context.Context, data string, p Portal, worker bool) (err error) {
-	stack, err := open(data, p, newSteps(os.Stdout))
+	stack, err := open(data, &p, newSteps(os.Stdout))
 	if err != nil {
 		return err
 	}
@@ -153,7 +156,7 @@ func execute(ctx context.Context, data string, p Portal, args []string) (err err
 		return runInForeground(ctx, dirs.Root, running.Env, nil, args[0], args[1:]...)
 	}
 	// The command's own output is what is wanted on stdout.
-	stack, err := open(data, p, newSteps(os.Stderr))
+	stack, err := open(data, &p, newSteps(os.Stderr))
 	if err != nil {
 		return err
 	}

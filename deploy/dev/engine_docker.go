@@ -62,7 +62,7 @@ func (d *dockerMongo) Start(ctx context.Context, stack *Stack) (uri, description
 		return "", "", err
 	}
 	port := stack.ports.Take(portMongoDB)
-	cmd := exec.Command(d.path, "run", "--rm", "--name", name,
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), d.path, "run", "--rm", "--name", name,
 		"--publish", address(port)+":27017", "--volume", name+":/data/db", mongoImage)
 	cmd.Stdout, cmd.Stderr = log, log
 	process, err := startProcess("the MongoDB container", cmd, syscall.SIGTERM)

@@ -30,7 +30,7 @@ func (m *localMongod) Prepare(context.Context) error {
 }
 
 // Start implements Engine.
-func (m *localMongod) Start(_ context.Context, stack *Stack) (uri, description string, err error) {
+func (m *localMongod) Start(ctx context.Context, stack *Stack) (uri, description string, err error) {
 	data := stack.Dirs.File("mongod")
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return "", "", fmt.Errorf("make the data folder: %w", err)
@@ -40,8 +40,8 @@ func (m *localMongod) Start(_ context.Context, stack *Stack) (uri, description s
 		return "", "", err
 	}
 	port := stack.ports.Take(portMongoDB)
-	// The process outlives no context: it is stopped in its turn, after those that use it.
-	cmd := exec.Command(m.path, "--dbpath", data, "--bind_ip", loopback, "--port", strconv.Itoa(port))
+	// It does not end with the context: it is stopped in its turn, after those that use it.
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), m.path, "--dbpath", data, "--bind_ip", loopback, "--port", strconv.Itoa(port))
 	cmd.Stdout, cmd.Stderr = log, log
 	process, err := startProcess("mongod", cmd, syscall.SIGTERM)
 	if err != nil {

@@ -137,7 +137,7 @@ func testModule(ctx context.Context, stack *Stack, module string, args []string)
 	if err != nil {
 		return testResult{}, fmt.Errorf("run the tests of %s: %w", name, err)
 	}
-	cmd := exec.Command("go", slices.Concat([]string{"test", "-json", "-count=1"}, args, []string{"./..."})...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), "go", slices.Concat([]string{"test", "-json", "-count=1"}, args, []string{"./..."})...)
 	cmd.Dir = filepath.Join(stack.Dirs.Root, module)
 	cmd.Env = append(os.Environ(), stack.env...)
 	cmd.Stdout, cmd.Stderr = write, os.Stderr

@@ -11,7 +11,7 @@ import (
 )
 
 func TestComplaintsLeaveOutWhatWasSaid(t *testing.T) {
-	said := exec.Command("false").Run()
+	said := exec.CommandContext(t.Context(), "false").Run()
 	require.Error(t, said)
 	other := errors.New("PostgreSQL ended by itself")
 	for name, c := range map[string]struct {

@@ -66,6 +66,15 @@ func (p Portal) World() (string, error) {
 	return "", nil
 }
 
+// portalFile finds a file that was named from where the user stood: `go run -C deploy/dev` moves to another folder, so a
+// path that leads nowhere from here is taken from the repository's root.
+func portalFile(dirs Dirs, file string) string {
+	if _, err := os.Stat(file); err == nil || filepath.IsAbs(file) {
+		return file
+	}
+	return filepath.Join(dirs.Root, file)
+}
+
 // startPortal serves simulated rows, unless another portal is to be used, and sets the variable by which programs find
 // it. url is "" for the real portal.
 func startPortal(ctx context.Context, stack *Stack, p Portal) (url string, err error) {

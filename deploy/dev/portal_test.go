@@ -13,7 +13,8 @@ import (
 
 func TestPortalFlagsThatExcludeEachOther(t *testing.T) {
 	for _, p := range []Portal{
-		{Rows: 0}, {Rows: -5},
+		{Rows: 0},
+		{Rows: -5},
 		{Rows: defaultRows, Live: true, File: "x.csv"},
 		{Rows: 5, Live: true},
 		{Rows: 5, File: "x.csv"},
@@ -28,8 +29,12 @@ func TestPortalFlagsThatExcludeEachOther(t *testing.T) {
 func TestEachPortalHasAWorldOfItsOwn(t *testing.T) {
 	seen := map[string]Portal{}
 	for _, p := range []Portal{
-		{Rows: defaultRows}, {Rows: 5}, {Rows: defaultRows, Live: true}, {Rows: defaultRows, File: "a.csv"},
-		{Rows: defaultRows, File: "b.csv"}, {Rows: defaultRows, URL: "http://127.0.0.1:1"},
+		{Rows: defaultRows},
+		{Rows: 5},
+		{Rows: defaultRows, Live: true},
+		{Rows: defaultRows, File: "a.csv"},
+		{Rows: defaultRows, File: "b.csv"},
+		{Rows: defaultRows, URL: "http://127.0.0.1:1"},
 	} {
 		world, err := p.World()
 		require.NoError(t, err)
@@ -72,4 +77,17 @@ func TestAPortalFileThatIsNotThere(t *testing.T) {
 	_, err = startPortal(t.Context(), stack, Portal{Rows: defaultRows, File: file})
 	require.ErrorIs(t, err, os.ErrNotExist)
 	assert.ErrorContains(t, err, file)
+}
+
+// Who types a path stands in the repository's root, though `go run -C` moves this command elsewhere.
+func TestAPortalFileIsFoundFromTheRoot(t *testing.T) {
+	dirs := testDirs(t)
+	here, below := filepath.Join(t.TempDir(), "here.csv"), filepath.Join(dirs.Root, "below.csv")
+	for _, file := range []string{here, below} {
+		require.NoError(t, os.WriteFile(file, []byte("ttxid\n1\n"), 0o600))
+	}
+	t.Chdir(filepath.Dir(here))
+	assert.Equal(t, "here.csv", portalFile(dirs, "here.csv"))
+	assert.Equal(t, below, portalFile(dirs, "below.csv"))
+	assert.Equal(t, here, portalFile(dirs, here))
 }

@@ -48,7 +48,7 @@ func holdPorts(wanted map[string]int) (*HeldPorts, error) {
 		if port == 0 {
 			continue
 		}
-		l, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
+		l, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port))) //nolint:noctx // binding a port is immediate
 		if err != nil {
 			continue
 		}
@@ -59,7 +59,7 @@ func holdPorts(wanted map[string]int) (*HeldPorts, error) {
 		if _, ok := held.listeners[name]; ok {
 			continue
 		}
-		l, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
+		l, err := net.Listen("tcp", net.JoinHostPort(loopback, "0")) //nolint:noctx // binding a port is immediate
 		if err != nil {
 			held.Release()
 			return nil, fmt.Errorf("find a free port for %s: %w", name, err)

@@ -18,16 +18,16 @@ func TestHoldPortsTakesWhatIsWanted(t *testing.T) {
 	defer held.Release()
 	assert.Equal(t, wanted, held.numbers["a"])
 	assert.Empty(t, held.moved)
-	_, err = net.Listen("tcp", address(wanted))
+	_, err = (&net.ListenConfig{}).Listen(t.Context(), "tcp", address(wanted))
 	require.Error(t, err, "nobody else gets it meanwhile")
 	assert.Equal(t, wanted, held.Take("a"))
-	again, err := net.Listen("tcp", address(wanted))
+	again, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address(wanted))
 	require.NoError(t, err, "the server gets it")
 	require.NoError(t, again.Close())
 }
 
 func TestHoldPortsMovesAwayFromATakenPort(t *testing.T) {
-	other, err := net.Listen("tcp", loopback+":0")
+	other, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", loopback+":0")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, other.Close()) }()
 	taken := other.Addr().(*net.TCPAddr).Port

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,7 +24,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(parentVariable) == "" {
 		os.Exit(m.Run())
 	}
-	process, err := startProcess("sleep", exec.Command("sleep", "60"), syscall.SIGINT)
+	process, err := startProcess("sleep", exec.CommandContext(context.Background(), "sleep", "60"), syscall.SIGINT)
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
@@ -36,7 +37,7 @@ func TestAKilledParentTakesItsChildrenAlong(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux tells a child that its parent died")
 	}
-	parent := exec.Command(os.Args[0])
+	parent := exec.CommandContext(t.Context(), os.Args[0])
 	parent.Env = append(os.Environ(), parentVariable+"=1")
 	out, err := parent.StdoutPipe()
 	require.NoError(t, err)
@@ -65,7 +66,7 @@ func running(pid int) bool {
 }
 
 func TestStopKillsAChildThatDoesNotListen(t *testing.T) {
-	cmd := exec.Command("sh", "-c", "trap '' TERM; sleep 60 & echo $!; wait; sleep 60")
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", "trap '' TERM; sleep 60 & echo $!; wait; sleep 60")
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	process, err := startProcess("a deaf child", cmd, syscall.SIGKILL)
@@ -81,13 +82,13 @@ func TestStopKillsAChildThatDoesNotListen(t *testing.T) {
 }
 
 func TestStopOfAChildThatHasEnded(t *testing.T) {
-	process, err := startProcess("true", exec.Command("true"), syscall.SIGKILL)
+	process, err := startProcess("true", exec.CommandContext(t.Context(), "true"), syscall.SIGKILL)
 	require.NoError(t, err)
 	<-process.done
 	assert.NoError(t, process.Stop(syscall.SIGTERM, time.Second))
 }
 
 func TestStartOfNoProgram(t *testing.T) {
-	_, err := startProcess("nothing", exec.Command("/nonexistent/program"), syscall.SIGKILL)
+	_, err := startProcess("nothing", exec.CommandContext(t.Context(), "/nonexistent/program"), syscall.SIGKILL)
 	assert.ErrorContains(t, err, "start nothing")
 }

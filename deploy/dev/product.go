@@ -104,7 +104,7 @@ func (p *Product) startWorker(ctx context.Context) (health string, err error) {
 	if addr == "" {
 		addr = address(p.stack.ports.Take(portHealth))
 	}
-	cmd := exec.Command(filepath.Join(filepath.Dir(p.starter), "worker"))
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(filepath.Dir(p.starter), "worker"))
 	cmd.Dir = p.stack.Dirs.Root
 	cmd.Env = append(append(os.Environ(), p.stack.env...), "PADRON_HEALTH_ADDR="+addr)
 	cmd.Stdout, cmd.Stderr = log, log

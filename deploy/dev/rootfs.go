@@ -174,7 +174,7 @@ func (r *rootfs) run(ctx context.Context, name string, args ...string) error {
 	if err != nil {
 		return fmt.Errorf("open the log of the package tools: %w", err)
 	}
-	cmd := exec.Command(name, args...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), name, args...)
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8")
 	cmd.Stdout, cmd.Stderr = log, log
 	process, err := startProcess(name, cmd, syscall.SIGTERM)

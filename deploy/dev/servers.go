@@ -45,7 +45,7 @@ const interactivePatience = 3 * time.Second
 // runInForeground runs a program on this terminal in the repository's root, with the stack's variables set, until it
 // ends, the context ends or the stack fails. Its exit code comes back as an *exec.ExitError.
 func runInForeground(ctx context.Context, root string, env []string, failed <-chan struct{}, name string, args ...string) error {
-	cmd := exec.Command(name, args...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), name, args...)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr

@@ -24,7 +24,7 @@ func TestStackStopsTheLastFirstAndGoesOnAfterAnError(t *testing.T) {
 	}
 	err = stack.Stop()
 	assert.Equal(t, []string{"third", "second", "first"}, order)
-	assert.ErrorContains(t, err, "stop second: trouble with second")
+	require.ErrorContains(t, err, "stop second: trouble with second")
 	assert.NoError(t, stack.Stop(), "a second stop has nothing to do")
 }
 
@@ -32,12 +32,12 @@ func TestAPartThatEndsByItselfFailsTheStack(t *testing.T) {
 	stack, err := newStack(testDirs(t), &Steps{w: t.Output()}, true)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, stack.Stop()) }()
-	lasting, err := startProcess("a lasting part", exec.Command("sleep", "60"), syscall.SIGKILL)
+	lasting, err := startProcess("a lasting part", exec.CommandContext(t.Context(), "sleep", "60"), syscall.SIGKILL)
 	require.NoError(t, err)
 	stack.watch(lasting, syscall.SIGTERM, time.Second)
 	require.NoError(t, stack.Failure())
 
-	short, err := startProcess("a short part", exec.Command("sh", "-c", "exit 3"), syscall.SIGKILL)
+	short, err := startProcess("a short part", exec.CommandContext(t.Context(), "sh", "-c", "exit 3"), syscall.SIGKILL)
 	require.NoError(t, err)
 	stack.watch(short, syscall.SIGTERM, time.Second)
 	err = stack.Wait(t.Context())
@@ -47,7 +47,7 @@ func TestAPartThatEndsByItselfFailsTheStack(t *testing.T) {
 func TestAStackThatIsStoppedHasNotFailed(t *testing.T) {
 	stack, err := newStack(testDirs(t), &Steps{w: t.Output()}, true)
 	require.NoError(t, err)
-	process, err := startProcess("a part", exec.Command("sleep", "60"), syscall.SIGKILL)
+	process, err := startProcess("a part", exec.CommandContext(t.Context(), "sleep", "60"), syscall.SIGKILL)
 	require.NoError(t, err)
 	stack.watch(process, syscall.SIGTERM, time.Second)
 	require.NoError(t, stack.Stop())
