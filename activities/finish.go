@@ -36,8 +36,12 @@ func (a *Activities) finish(ctx context.Context, in FinishInput) error {
 			}
 		}
 		return o.mirror.SetRun(ctx, run.ID, bson.D{
-			{Key: "status", Value: in.Status}, {Key: "outcome", Value: in.Outcome}, {Key: "reason", Value: in.Why},
-			{Key: "finished", Value: now}, {Key: "stats", Value: stats}, {Key: "steps", Value: in.Steps},
+			{Key: "status", Value: in.Status},
+			{Key: "outcome", Value: in.Outcome},
+			{Key: "reason", Value: in.Why},
+			{Key: "finished", Value: now},
+			{Key: "stats", Value: stats},
+			{Key: "steps", Value: in.Steps},
 		})
 	})
 }

@@ -120,8 +120,10 @@ func TestAClosedGateLeavesTheMirrorAsItWas(t *testing.T) {
 		kind string
 		want string
 	}{
-		"a column went blank": {func(s *stack) error { return s.portal.Edit(socratatest.BlankColumn("dba_name")) },
-			activities.GateClosed, "column dba_name is empty in 100.0 %"},
+		"a column went blank": {
+			func(s *stack) error { return s.portal.Edit(socratatest.BlankColumn("dba_name")) },
+			activities.GateClosed, "column dba_name is empty in 100.0 %",
+		},
 		"half the table is gone": {func(s *stack) error {
 			var ops []socratatest.Op
 			for row := range s.portal.SourceRows() {
@@ -131,8 +133,10 @@ func TestAClosedGateLeavesTheMirrorAsItWas(t *testing.T) {
 			}
 			return s.portal.Edit(ops...)
 		}, activities.GateClosed, "1000 rows were read, the mirror has 2000"},
-		"the key column is gone": {func(s *stack) error { return s.portal.Edit(socratatest.DropColumn("ttxid")) },
-			activities.SchemaChanged, "required column ttxid is gone"},
+		"the key column is gone": {
+			func(s *stack) error { return s.portal.Edit(socratatest.DropColumn("ttxid")) },
+			activities.SchemaChanged, "required column ttxid is gone",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStack(t, socratatest.Generate(2000, 3))

@@ -93,7 +93,7 @@ func TestDelays(t *testing.T) {
 		response, err := http.DefaultClient.Do(r)
 		if err == nil {
 			_, err = io.Copy(io.Discard, response.Body)
-			assert.NoError(t, response.Body.Close())
+			require.NoError(t, response.Body.Close())
 		}
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		cancel()

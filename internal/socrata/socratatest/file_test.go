@@ -56,8 +56,10 @@ func TestFileTypes(t *testing.T) {
 			"license_id": "007", "issued": "2015-07-15T00:00:00.000", "active": true, "latitude": "41.85", "ward": "01",
 			"where": map[string]any{"type": "Point", "coordinates": []any{-87.6, 41.8}},
 		},
-		{"license_id": "008", "issued": "2016-07-15T00:00:00.000", "active": false, "latitude": "42.0",
-			"where": map[string]any{"type": "Point", "coordinates": []any{-87.5, 41.9}}},
+		{
+			"license_id": "008", "issued": "2016-07-15T00:00:00.000", "active": false, "latitude": "42.0",
+			"where": map[string]any{"type": "Point", "coordinates": []any{-87.5, 41.9}},
+		},
 	}, fileRows(t, path))
 	path = write(t, "older.json", `[{"id":"1","location_1":{"human_address":"{}","latitude":"37.7"}}]`)
 	assert.Equal(t, map[string]any{"human_address": "{}", "latitude": "37.7"}, fileRows(t, path)[0]["location_1"])

@@ -260,7 +260,7 @@ func TestMetadata(t *testing.T) {
 	key := anyKey(p)
 	require.NoError(t, p.Edit(SetField(key, "city", "San Francisco"), SetField(key, "dba_name", "Aaa")))
 	w := httptest.NewRecorder()
-	p.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/views/"+DefaultID+".json", nil))
+	p.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/views/"+DefaultID+".json", nil))
 	require.Equal(t, http.StatusOK, w.Code)
 	var m metadata
 	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &m))

@@ -46,7 +46,7 @@ func ask(p *Portal, params map[string]string) *httptest.ResponseRecorder {
 		q.Set(k, v)
 	}
 	w := httptest.NewRecorder()
-	p.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/resource/"+DefaultID+".json?"+q.Encode(), nil))
+	p.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/resource/"+DefaultID+".json?"+q.Encode(), nil)) //nolint:noctx // served in place
 	return w
 }
 
