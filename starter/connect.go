@@ -59,9 +59,6 @@ func openMirror(ctx context.Context, c config.Config, spec *dataset.Spec, option
 	disconnect = func() { _ = db.Disconnect(context.WithoutCancel(ctx)) } // on the way out
 	if m, err = mirror.Open(ctx, db, c.MongoDatabase, spec.Name, options...); err != nil {
 		disconnect()
-		if errors.Is(err, mirror.ErrNoMirror) {
-			err = fmt.Errorf("%w of %s (database %s_%s): `starter run --wait` makes it", mirror.ErrNoMirror, spec.Name, c.MongoDatabase, spec.Name)
-		}
 		return nil, nil, err
 	}
 	return m, disconnect, nil
@@ -147,7 +144,7 @@ func checkWorker(ctx context.Context, t client.Client, namespace, queue string) 
 			return fmt.Errorf("describe task queue %s: %w", name, err)
 		}
 		if len(d.Pollers) == 0 {
-			return fmt.Errorf("%w %s: start one with `worker`", errNoWorker, name)
+			return fmt.Errorf("%w %s: start one with `worker`, or set PADRON_TASK_QUEUE to the queue of yours", errNoWorker, name)
 		}
 	}
 	return nil

@@ -85,7 +85,7 @@ func examine(cmd *cobra.Command) []finding {
 	if note("temporal", "answers, namespace "+namespace, err) {
 		defer t.Close()
 		note("search", "the search attributes are registered", checkSearchAttributes(ctx, t, namespace))
-		note("worker", "polls "+c.TaskQueue, checkWorker(ctx, t, namespace, c.TaskQueue))
+		note("worker", "polls "+c.TaskQueue, awaitWorker(ctx, t, namespace, c.TaskQueue))
 		detail, err := examineSchedule(ctx, t, spec)
 		note("schedule", detail, err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,21 +19,42 @@ import (
 type output string
 
 func (o *output) add(cmd *cobra.Command) {
-	cmd.Flags().StringVarP((*string)(o), "output", "o", "table", "table or json")
+	*o = "table"
+	cmd.Flags().VarP(o, "output", "o", "table or json")
+}
+
+// Set refuses what cannot be printed before the command does anything.
+func (o *output) Set(s string) error {
+	if s != "table" && s != "json" {
+		return errors.New("use table or json")
+	}
+	*o = output(s)
+	return nil
+}
+
+func (o *output) String() string { return string(*o) }
+
+// Type is what the help calls the value.
+func (*output) Type() string { return "format" }
+
+// checkLimit refuses a --limit that would list nothing, or, to MongoDB,
+// everything.
+func checkLimit(n int) error {
+	if n < 1 {
+		return usage(fmt.Errorf("--limit %d: must be at least 1", n))
+	}
+	return nil
 }
 
 // show prints v as JSON, or calls asTable.
 func (o output) show(w io.Writer, v any, asTable func(io.Writer)) error {
-	switch o {
-	case "json":
+	if o == "json" {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		return e.Encode(v)
-	case "table":
-		asTable(w)
-		return nil
 	}
-	return usage(fmt.Errorf("-o %q: use table or json", string(o)))
+	asTable(w)
+	return nil
 }
 
 // grid prints a table without frames: it reads well on a terminal and splits

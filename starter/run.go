@@ -143,7 +143,7 @@ func (s *start) follow(cmd *cobra.Command, started client.WorkflowRun, id string
 	case err == nil:
 		return &result, nil
 	case cmd.Context().Err() != nil:
-		return nil, fmt.Errorf("no longer waiting; the run goes on, `starter status %s` shows it", id)
+		return nil, fmt.Errorf("no longer waiting; run %s goes on, `starter status %s` shows it", id, id)
 	}
 	var app *temporal.ApplicationError
 	if errors.As(err, &app) {

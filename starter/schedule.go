@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -184,6 +185,9 @@ func listSchedules(ctx context.Context, t client.Client) ([]scheduleView, error)
 		if err != nil {
 			return nil, err
 		}
+		if !strings.HasPrefix(entry.ID, scheduleID("")) {
+			continue // the namespace may have other users
+		}
 		d, err := t.ScheduleClient().GetHandle(ctx, entry.ID).Describe(ctx)
 		if notFound(err) {
 			continue // deleted since it was listed
@@ -226,11 +230,13 @@ func schedulePauseCommand(use, short string, do func(context.Context, client.Sch
 		Short: short,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := withSchedule(cmd, func(h client.ScheduleHandle) error { return do(cmd.Context(), h, note) })
-			if err == nil {
-				fmt.Fprintln(cmd.OutOrStdout(), use+"d")
-			}
-			return err
+			return withSchedule(cmd, func(h client.ScheduleHandle) error {
+				err := do(cmd.Context(), h, note)
+				if err == nil {
+					fmt.Fprintf(cmd.OutOrStdout(), "%sd schedule %s\n", use, h.GetID())
+				}
+				return err
+			})
 		},
 	}
 	cmd.Flags().StringVar(&note, "note", "", "why, for whoever looks later")
@@ -243,13 +249,13 @@ func scheduleTriggerCommand() *cobra.Command {
 		Short: "Run the schedule's action now",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := withSchedule(cmd, func(h client.ScheduleHandle) error {
-				return h.Trigger(cmd.Context(), client.ScheduleTriggerOptions{})
+			return withSchedule(cmd, func(h client.ScheduleHandle) error {
+				err := h.Trigger(cmd.Context(), client.ScheduleTriggerOptions{})
+				if err == nil {
+					fmt.Fprintf(cmd.OutOrStdout(), "triggered schedule %s; `starter status` shows the run\n", h.GetID())
+				}
+				return err
 			})
-			if err == nil {
-				fmt.Fprintln(cmd.OutOrStdout(), "triggered; `starter status` shows the run")
-			}
-			return err
 		},
 	}
 }

@@ -35,6 +35,9 @@ func withMirror(cmd *cobra.Command, read func(m *mirror.Mirror) error) error {
 		return err
 	}
 	m, disconnect, err := openMirror(cmd.Context(), c, spec, mirror.ReadOnly())
+	if errors.Is(err, mirror.ErrNoMirror) {
+		return fmt.Errorf("there is no mirror of %s yet (database %s_%s): `starter run --wait` makes it", spec.Name, c.MongoDatabase, spec.Name)
+	}
 	if err != nil {
 		return err
 	}
@@ -52,6 +55,9 @@ func snapshotsListCommand() *cobra.Command {
 		Short: "List the snapshots, newest first",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkLimit(limit); err != nil {
+				return err
+			}
 			return withMirror(cmd, func(m *mirror.Mirror) error {
 				all, err := m.Snapshots(cmd.Context(), limit)
 				if err != nil {

@@ -25,6 +25,9 @@ func statusCommand() *cobra.Command {
   starter status manual-2026-11-23T16:11:58.123Z -o json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkLimit(limit); err != nil {
+				return err
+			}
 			return withMirror(cmd, func(m *mirror.Mirror) error {
 				if len(args) == 1 {
 					return showRun(cmd, m, args[0], out)

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -121,17 +122,29 @@ func run(ctx context.Context, args []string) error {
 	defer server.Close() //nolint:errcheck // on the way out
 
 	workers := newWorkers(temporal, c, a)
+	var started []worker.Worker
+	defer func() { stopAll(started) }()
 	for _, w := range workers {
 		if err := w.Start(); err != nil {
 			return fmt.Errorf("start worker: %w", err)
 		}
-		defer w.Stop()
+		started = append(started, w)
 	}
 	log.Info("worker is ready", "datasets", names(specs), "temporal", o.HostPort, "mongodb", mirror.Address(c.MongoURI),
 		"queue", c.TaskQueue, "health", "http://"+server.Addr)
 	<-ctx.Done()
 	log.Info("worker is stopping: activities have up to " + stopTimeout.String())
 	return nil
+}
+
+// stopAll stops workers side by side, so that stopTimeout holds for all of them
+// together.
+func stopAll(workers []worker.Worker) {
+	var stopped sync.WaitGroup
+	for _, w := range workers {
+		stopped.Go(w.Stop)
+	}
+	stopped.Wait()
 }
 
 // specs are the embedded datasets and the configured one.
