@@ -1,0 +1,48 @@
+package main_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// binaries is the folder of the real worker and starter, built once.
+var binaries string
+
+// rows is the size of the loads that are interrupted. The register itself has
+// 368,000: go test ./starter -run TestAKilledWorker -rows 368000 -timeout 30m.
+var rows = flag.Int("rows", 20_000, "rows of the interrupted loads")
+
+func TestMain(m *testing.M) {
+	// The tests spend their time waiting for servers and for a dead worker's
+	// activities to time out, so more of them run at once than there are cores.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	flag.Parse()
+	code, err := buildAndRun(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func buildAndRun(m *testing.M) (int, error) {
+	dir, err := os.MkdirTemp("", "padron-binaries-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)                                                                                                                    //nolint:errcheck // a temporary folder
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", dir+string(filepath.Separator), "padron/starter", "padron/worker") //nolint:forbidigo // there is no test yet
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		return 0, fmt.Errorf("build worker and starter: %w", err)
+	}
+	binaries = dir
+	return m.Run(), nil
+}

@@ -1,0 +1,116 @@
+package main_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"padron/internal/cleaning"
+	"padron/internal/dataset"
+	"padron/internal/mirror"
+	"padron/internal/socrata/socratatest"
+)
+
+// TestRealRows takes rows of the real register through everything and accounts
+// for every field of every row: rebuilt from the stored document, or in it as a
+// silent field, or volatile, or ignored with a reason.
+func TestRealRows(t *testing.T) {
+	t.Parallel()
+	const folder = "../../shared/data/sf"
+	if _, err := os.Stat(folder); err != nil {
+		t.Skip("the real rows are not here")
+	}
+	for file, rows := range map[string]int{"soda_2017-08_98rows.json": 98, "register_2026-06_91rows.csv": 91} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			table, err := socratatest.FromFile(filepath.Join(folder, file))
+			require.NoError(t, err)
+			require.Equal(t, rows, table.Len())
+			s := newStack(t, table)
+			s.env["PADRON_PAGE_SIZE"] = "40"
+			s.worker()
+			sum := s.load()
+			require.EqualValues(t, rows, sum.Record.Counts.Documents)
+			require.Zero(t, sum.Record.Counts.Quarantined)
+			fields := requireEveryFieldAccountedFor(t, s)
+			t.Logf("%d rows, %d fields accounted for", rows, fields)
+		})
+	}
+}
+
+// requireEveryFieldAccountedFor returns how many values the rows have.
+func requireEveryFieldAccountedFor(t *testing.T, s *stack) (fields int) {
+	t.Helper()
+	spec := s.openSpec()
+	cleaner, err := cleaning.New(spec)
+	require.NoError(t, err)
+	rebuilt, documents := map[string]map[string]any{}, map[string]map[string]any{}
+	for found := s.all(t); found.Next(t.Context()); {
+		canonical, err := mirror.CanonicalOf(nil, found.Current)
+		require.NoError(t, err)
+		source, err := cleaner.Source(canonical)
+		require.NoError(t, err)
+		key := found.Current.Lookup("_id").StringValue()
+		rebuilt[key] = map[string]any{}
+		for column, value := range source {
+			var v any
+			require.NoError(t, json.Unmarshal(value, &v), "%s of %s", column, key)
+			rebuilt[key][column] = v
+		}
+		var document map[string]any
+		require.NoError(t, json.Unmarshal([]byte(found.Current.String()), &document))
+		documents[key] = document
+	}
+	silent := silentPaths(spec)
+	for row := range s.portal.SourceRows() {
+		key, _ := row[spec.Key].(string)
+		require.Contains(t, rebuilt, key)
+		for column, value := range row {
+			fields++
+			path, isSilent := silent[column]
+			_, isIgnored := spec.Ignored[column]
+			switch {
+			case spec.IsVolatile(column), isIgnored:
+			case isSilent:
+				require.NotNil(t, at(documents[key], path), "%s of %s", column, key)
+			default:
+				require.Equal(t, value, rebuilt[key][column], "%s of %s", column, key)
+				delete(rebuilt[key], column)
+			}
+		}
+		require.Empty(t, rebuilt[key], "the document of %s says what its row does not", key)
+		delete(rebuilt, key)
+	}
+	require.Empty(t, rebuilt, "documents without a row")
+	return fields
+}
+
+// silentPaths are the paths of silent fields by source column.
+func silentPaths(spec *dataset.Spec) map[string]string {
+	paths := map[string]string{}
+	for _, f := range spec.Fields {
+		if slices.Contains(spec.Silent, f.Path) {
+			for _, column := range f.From {
+				paths[column] = f.Path
+			}
+		}
+	}
+	return paths
+}
+
+// at finds the value at a path of names with dots.
+func at(document any, path string) any {
+	for name := range strings.SplitSeq(path, ".") {
+		m, ok := document.(map[string]any)
+		if !ok {
+			return nil
+		}
+		document = m[name]
+	}
+	return document
+}
