@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(parentVariable) == "" {
 		os.Exit(m.Run())
 	}
-	process, err := startProcess("sleep", exec.CommandContext(context.Background(), "sleep", "60"), syscall.SIGINT)
+	process, err := startProcess("sleep", exec.CommandContext(context.Background(), "sleep", "60"), syscall.SIGINT) //nolint:forbidigo // there is no test here
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
