@@ -73,7 +73,7 @@ func TestTheMainJobByHand(t *testing.T) {
 		require.Equal(t, strings.TrimRight(line, " \n")+"\n", line, "no white space at the end")
 	}
 	one := s.ok("status", id)
-	for _, want := range []string{"status          done green", "check whole ", "ok: ", "probe           full: a full crawl was asked for", "workflow        mirror/" + s.name + "/" + id} {
+	for _, want := range []string{"status             done green", "by hand (full)\n", "gate keys          ok: ", "certificate whole  ok: ", "probe              full: a full crawl was asked for", "workflow           mirror/" + s.name + "/" + id} {
 		require.Contains(t, one, want)
 	}
 	requireOneLine(t, s.starter("status", "manual-1"), failed, `there is no run "manual-1"; `+"`starter status` lists them")
@@ -272,6 +272,22 @@ func TestARunThatIsNotGreenExitsWithThree(t *testing.T) {
 	var sum summary
 	require.NoError(t, json.Unmarshal([]byte(r.out), &sum), "what is printed stays JSON")
 	require.Equal(t, "red", sum.Outcome)
+}
+
+// TestARunThatWaitsSaysWhatFor: an outage that begins after the start is
+// outlasted, and whoever watches is told.
+func TestARunThatWaitsSaysWhatFor(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, socratatest.Generate(300, 36))
+	s.worker()
+	s.portal.Fail(socratatest.Fault{Path: "/resource/", Skip: 1, Status: http.StatusServiceUnavailable, Times: -1})
+	p := s.start(t, "starter", nil, "run", "--wait")
+	require.Eventually(t, func() bool { return strings.Contains(p.errors.String(), "trying again: ") }, soon, 100*time.Millisecond)
+	s.portal.Heal()
+	r := p.result()
+	require.Zero(t, r.code, r.errors)
+	require.Regexp(t, `trying again: [a-z_]+: .*(portal unavailable \(503\)|portal is down)`, r.errors)
+	require.Contains(t, r.out, "green")
 }
 
 // TestAFailedRunSaysWhy and leaves the reason in the record.

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -81,26 +83,31 @@ func datasetShowCommand() *cobra.Command {
 	return cmd
 }
 
+// digestShown is how much of a digest people are shown: enough to tell two apart.
+const digestShown = 16
+
 func printSpec(w io.Writer, s *dataset.Spec) {
-	facts(w, [][2]string{
+	about := [][2]string{
 		{"dataset", s.Name + ": " + s.Title},
 		{"portal", s.Portal.Host + "/" + s.Portal.ID + ", key " + s.Key},
 		{"schedule", fmt.Sprintf("%q in %s", s.Schedule.Cron, s.TimeZone)},
 		{"license", s.License + "; " + s.Attribution},
-		{"digest", s.Digest()},
+		{"digest", s.Digest()[:digestShown]},
 		{"volatile", strings.Join(s.Volatile, ", ") + " (not stored)"},
-	})
-	for column, why := range s.Ignored {
-		facts(w, [][2]string{{"ignored", column + ": " + why}})
 	}
+	for _, column := range slices.Sorted(maps.Keys(s.Ignored)) {
+		about = append(about, [2]string{"ignored", column + ": " + s.Ignored[column]})
+	}
+	facts(w, about)
 	fmt.Fprintln(w)
 	var rows []table.Row
 	for _, f := range s.Fields {
 		var marks []string
-		for mark, set := range map[string]bool{"required": f.Required, "sensitive": f.Sensitive} {
-			if set {
-				marks = append(marks, mark)
-			}
+		if f.Required {
+			marks = append(marks, "required")
+		}
+		if f.Sensitive {
+			marks = append(marks, "sensitive")
 		}
 		from := strings.Join(f.From, ", else ")
 		if f.Copy != "" {
@@ -154,12 +161,13 @@ func datasetCheckCommand() *cobra.Command {
 			check := spec.Check(activities.Columns(live))
 			v := checkView{Portal: base + "/d/" + spec.Portal.ID, Rows: rows, Columns: len(live.Columns), Check: check, Warnings: check.Warnings()}
 			err = out.show(cmd.OutOrStdout(), v, func(w io.Writer) {
-				facts(w, [][2]string{
+				found := [][2]string{
 					{"portal", fmt.Sprintf("%s: %s, %s rows, %d columns", v.Portal, live.Name, count(v.Rows), v.Columns)},
-				})
-				for _, warning := range v.Warnings {
-					facts(w, [][2]string{{"warning", warning}})
 				}
+				for _, warning := range v.Warnings {
+					found = append(found, [2]string{"warning", warning})
+				}
+				facts(w, found)
 				if check.Err() == nil {
 					fmt.Fprintln(w, "the spec fits")
 				}

@@ -65,6 +65,9 @@ func (s *stack) report(sum summary, what string) {
 	stats := sum.Record.Stats
 	s.t.Logf("%s rows, %s: %s, %s rows/s, worker's peak memory %s, %d history events", humanize.Comma(sum.Record.Counts.Documents), what,
 		time.Duration(stats.TookMS)*time.Millisecond, humanize.Comma(int64(stats.RowsPerSecond)), humanize.IBytes(uint64(stats.PeakMemoryBytes)), sum.HistoryEvents)
+	for _, step := range sum.Record.Steps {
+		s.t.Logf("  %s: %s", step.Name, time.Duration(step.TookMS)*time.Millisecond)
+	}
 }
 
 // killWithin kills a worker while it is at an activity of this name and the

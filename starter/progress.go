@@ -5,21 +5,30 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 
 	"padron/internal/mirror"
+	"padron/workflows"
 )
 
-// pollEvery is how often the run's record is read for the progress bar.
-const pollEvery = 250 * time.Millisecond
+const (
+	// pollEvery is how often the run's record is read for the progress bar.
+	pollEvery = 250 * time.Millisecond
+	// troubleEvery is how often Temporal is asked what keeps the run waiting:
+	// steps that fail are tried again after a second at first, after a minute
+	// at last.
+	troubleEvery = 5 * time.Second
+)
 
 // steps are what a row goes through, in order, as the record names them.
 var steps = []struct{ name, doing string }{{"fetch", "fetching"}, {"clean", "cleaning"}, {"upsert", "writing"}}
 
 // showProgress follows a run's record until ctx ends: a bar on a terminal, a
-// line for each step elsewhere.
+// line for each step elsewhere. A run that cannot get on says why, so that
+// nobody watches a bar stand still.
 func (s *start) showProgress(ctx context.Context, w io.Writer, id string) {
 	var view progressView = &progressLines{w: w}
 	if isTerminal(w) {
@@ -28,11 +37,20 @@ func (s *start) showProgress(ctx context.Context, w io.Writer, id string) {
 	defer view.end()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
+	asked, told := time.Now(), ""
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+		if time.Since(asked) >= troubleEvery {
+			asked = time.Now()
+			if why := s.trouble(ctx, id); why != "" && why != told {
+				told = why
+				view.end()
+				fmt.Fprintln(w, "trying again:", why)
+			}
 		}
 		run, err := s.mirror.Run(ctx, id)
 		if errors.Is(err, mirror.ErrNoRun) || ctx.Err() != nil {
@@ -47,6 +65,23 @@ func (s *start) showProgress(ctx context.Context, w io.Writer, id string) {
 			view.update(run)
 		}
 	}
+}
+
+// trouble is the last failure of a step that is about to be tried again, of the
+// run or of whoever is writing the dataset; empty when all goes well.
+func (s *start) trouble(ctx context.Context, id string) string {
+	for _, workflow := range []string{workflows.MirrorID(s.spec.Name, id), workflows.WriteID(s.spec.Name)} {
+		d, err := s.temporal.DescribeWorkflowExecution(ctx, workflow, "")
+		if err != nil {
+			continue // not begun yet, or Temporal is away: waiting for the result tells
+		}
+		for _, p := range d.PendingActivities {
+			if p.LastFailure != nil {
+				return fmt.Sprintf("%s: %s", p.ActivityType.GetName(), strings.Join(strings.Fields(p.LastFailure.Message), " "))
+			}
+		}
+	}
+	return ""
 }
 
 type progressView interface {

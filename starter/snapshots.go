@@ -10,6 +10,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
+	"padron/internal/cleaning"
 	"padron/internal/mirror"
 )
 
@@ -109,6 +110,9 @@ func snapshotsShowCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withMirror(cmd, func(m *mirror.Mirror) error {
 				view, err := readSnapshot(cmd, m, args[0])
+				if errors.Is(err, mirror.ErrNoSnapshot) && args[0] == "latest" {
+					return errors.New("there is no snapshot yet; `starter run --wait` makes the first")
+				}
 				if errors.Is(err, mirror.ErrNoSnapshot) {
 					return fmt.Errorf("there is no snapshot %q; `starter snapshots list` lists them", args[0])
 				}
@@ -146,7 +150,20 @@ func (v snapshotView) print(w io.Writer, top int) {
 		{"closed", fmt.Sprintf("%s, of these %s administratively", count(v.Totals.Closed), count(v.Totals.AdministrativelyClosed))},
 	})
 	printTallied(w, "neighborhood", v.Neighborhoods, top)
-	printTallied(w, "sector", v.Sectors, top)
+	printTallied(w, "sector", titled(v.Sectors), top)
+}
+
+// titled puts the title of each industry sector behind its code.
+func titled(sectors []mirror.Tallied) []mirror.Tallied {
+	titles := map[string]string{}
+	for _, s := range cleaning.Sectors() {
+		titles[s.Code] = s.Code + " " + s.Title
+	}
+	named := slices.Clone(sectors)
+	for i, s := range named {
+		named[i].Name = cmp.Or(titles[s.Name], s.Name)
+	}
+	return named
 }
 
 // printTallied prints the values with the most open locations; the rest is

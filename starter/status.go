@@ -63,10 +63,14 @@ func printRuns(w io.Writer, runs []mirror.Run) {
 	}
 	var rows []table.Row
 	for _, r := range runs {
-		rows = append(rows, table.Row{
-			r.ID, moment(r.Started), runTook(r), r.Status, r.Outcome, count(r.Counts.Documents),
-			count(r.Counts.Inserted), count(r.Counts.Replaced), shorten(r.Reason),
-		})
+		row := table.Row{r.ID, moment(r.Started), runTook(r), r.Status, r.Outcome, "", "", "", ""}
+		if r.Counts != (mirror.Counts{}) {
+			row[5], row[6], row[7] = count(r.Counts.Documents), count(r.Counts.Inserted), count(r.Counts.Replaced)
+		}
+		if r.Outcome != mirror.OutcomeGreen {
+			row[8] = shorten(r.Reason)
+		}
+		rows = append(rows, row)
 	}
 	grid(w, table.Row{"run", "started", "took", "status", "outcome", "documents", "new", "changed", "why"}, rows, 3, 6, 7, 8)
 }
@@ -93,7 +97,7 @@ func printRun(w io.Writer, r mirror.Run) {
 		{"run", r.ID},
 		{"status", strings.TrimSpace(string(r.Status) + " " + string(r.Outcome))},
 		{"why", r.Reason},
-		{"started", moment(r.Started) + " by " + r.Trigger + ", " + r.Mode},
+		{"started", fmt.Sprintf("%s %s (%s)", moment(r.Started), startedBy(r.Trigger), r.Mode)},
 		{"took", runTook(r)},
 		{"probe", r.Probe.Decision + ": " + r.Probe.Why},
 		{"portal version", moment(r.Version.Served)},
@@ -102,24 +106,45 @@ func printRun(w io.Writer, r mirror.Run) {
 		rows = append(rows, [][2]string{
 			{"rows", fmt.Sprintf("%s on the portal, %s documents", count(r.Counts.PortalRows), count(r.Counts.Documents))},
 			{"written", fmt.Sprintf("%s new, %s changed, %s unchanged", count(r.Counts.Inserted), count(r.Counts.Replaced), count(r.Counts.Unchanged))},
-			{"missing", fmt.Sprintf("%s documents are no longer on the portal", count(r.Counts.Missing))},
+			{"missing", missing(r.Counts.Missing)},
 			{"quarantine", count(r.Counts.Quarantined)},
 		}...)
 	} else if r.Status == mirror.StatusRunning {
 		what, n := doing(r)
 		rows = append(rows, [2]string{"progress", fmt.Sprintf("%s, %s of %s rows", what, count(n), count(r.Probe.Rows))})
 	}
-	for _, c := range append(r.Gate.Checks, r.Certificate.Checks...) {
-		mark := "ok"
-		if !c.OK {
-			mark = "NOT OK"
-		}
-		rows = append(rows, [2]string{"check " + c.Name, mark + ": " + c.Detail})
-	}
+	rows = append(append(rows, checks("gate", r.Gate)...), checks("certificate", r.Certificate)...)
 	rows = append(rows, [2]string{"snapshot", r.Snapshot}, [2]string{"steps", stepTimes(r.Steps)})
 	for _, warning := range r.Warnings {
 		rows = append(rows, [2]string{"warning", warning})
 	}
 	rows = append(rows, [2]string{"workflow", r.WorkflowID})
 	facts(w, rows)
+}
+
+func startedBy(trigger string) string {
+	if trigger == mirror.TriggerSchedule {
+		return "by schedule"
+	}
+	return "by hand"
+}
+
+// missing says how many documents the crawl did not have; empty for none.
+func missing(documents int64) string {
+	if documents == 0 {
+		return ""
+	}
+	return count(documents) + " in the mirror, no longer on the portal"
+}
+
+func checks(of string, v mirror.Verdict) [][2]string {
+	var rows [][2]string
+	for _, c := range v.Checks {
+		mark := "ok"
+		if !c.OK {
+			mark = "NOT OK"
+		}
+		rows = append(rows, [2]string{of + " " + c.Name, mark + ": " + c.Detail})
+	}
+	return rows
 }
