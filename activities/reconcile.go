@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/dustin/go-humanize"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"padron/internal/mirror"
@@ -34,7 +35,10 @@ func (a *Activities) reconcile(ctx context.Context, in ReconcileInput) (Reconcil
 	quarantined := int64(in.Quarantined - in.Kept) // rows that have no document
 	result := ReconcileResult{
 		Outcome: mirror.OutcomeGreen, Documents: tally.Documents, Inserted: tally.Inserted, Replaced: tally.Replaced, Quarantined: int64(in.Quarantined),
-		Why: fmt.Sprintf("%d rows on the portal, %d documents and %d rows in quarantine without one here", in.Gate.Rows, tally.Documents, quarantined),
+		Why: fmt.Sprintf("%s rows on the portal, %s documents here", humanize.Comma(in.Gate.Rows), humanize.Comma(tally.Documents)),
+	}
+	if quarantined > 0 {
+		result.Why += fmt.Sprintf(", %s rows in quarantine without one", humanize.Comma(quarantined))
 	}
 	equal := in.Gate.Rows == tally.Documents+quarantined
 	switch {

@@ -87,6 +87,7 @@ func (s *Spec) Check(live []Column) Check {
 		case there:
 		case f.Required:
 			check.MissingRequired = append(check.MissingRequired, Missing{f.Path, f.From})
+		case f.Retired != "":
 		default:
 			check.MissingOptional = append(check.MissingOptional, Missing{f.Path, f.From})
 		}

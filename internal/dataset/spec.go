@@ -101,6 +101,7 @@ type Field struct {
 	Defaults    []string `yaml:"defaults,omitempty" json:"defaults,omitempty"`         // dates (2006-01-02) that stand for "not known"
 	Range       []int    `yaml:"range,omitempty" json:"range,omitempty"`               // smallest and largest plausible number
 	Marker      string   `yaml:"marker,omitempty" json:"marker,omitempty"`             // the text of a marker
+	Retired     string   `yaml:"retired,omitempty" json:"retired,omitempty"`           // since when the portal has none of its columns: that they are missing is no news
 }
 
 // FieldName is the short name of a field, unique in its spec: the prefix of its flags. It is the last name of the
