@@ -11,10 +11,9 @@ import (
 	"github.com/cenkalti/backoff/v4"
 	"github.com/spf13/cobra"
 	enumspb "go.temporal.io/api/enums/v1"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
-
-	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 
 	"padron/internal/config"
 	"padron/internal/dataset"

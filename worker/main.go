@@ -39,17 +39,23 @@ const atOnce = 4
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := run(ctx, os.Args[1:])
+	code := execute(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// execute runs the worker until ctx ends and returns the exit code.
+func execute(ctx context.Context, args []string) int {
+	err := run(ctx, args)
 	if err == nil {
-		return
+		return 0
 	}
 	fmt.Fprintln(os.Stderr, "worker:", strings.Join(strings.Fields(err.Error()), " "))
 	var wrong *usageError
 	if errors.As(err, &wrong) {
-		os.Exit(exitUsage)
+		return exitUsage
 	}
-	os.Exit(exitFailed)
+	return exitFailed
 }
 
 // Exit codes, the same as the starter's.
