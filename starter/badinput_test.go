@@ -192,6 +192,14 @@ func TestSearchAttributesThatAreNotRegistered(t *testing.T) {
 	require.Contains(t, s.ok("run", "--wait"), "green")
 }
 
+func TestAWorkerThatDoesNotKnowTheSpecIsOneLine(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, socratatest.Generate(50, 28))
+	s.worker("PADRON_DATASET=sf-business")
+	requireOneLine(t, s.starter("run", "--wait"), failed, " failed: ", `does not serve the dataset "`+s.name+`"`, "start it with PADRON_DATASET naming its spec")
+	s.requireNothingWritten()
+}
+
 func TestATakenPortIsOneLine(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, socratatest.Generate(50, 24))

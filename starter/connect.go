@@ -10,6 +10,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 	"github.com/spf13/cobra"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 	enumspb "go.temporal.io/api/enums/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -51,16 +52,23 @@ func dialTemporal(ctx context.Context, c config.Config) (client.Client, string, 
 // when it is not there, save with mirror.ReadOnly; disconnect ends the
 // connection.
 func openMirror(ctx context.Context, c config.Config, spec *dataset.Spec, options ...mirror.Option) (m *mirror.Mirror, disconnect func(), err error) {
-	db, err := mirror.Connect(ctx, c.MongoURI)
+	db, disconnect, err := connectMongo(ctx, c)
 	if err != nil {
 		return nil, nil, err
 	}
-	disconnect = func() { _ = db.Disconnect(context.WithoutCancel(ctx)) } // on the way out
 	if m, err = mirror.Open(ctx, db, c.MongoDatabase, spec.Name, options...); err != nil {
 		disconnect()
 		return nil, nil, err
 	}
 	return m, disconnect, nil
+}
+
+// connectMongo connects to MongoDB; disconnect ends the connection.
+func connectMongo(ctx context.Context, c config.Config) (db *mongo.Client, disconnect func(), err error) {
+	if db, err = mirror.Connect(ctx, c.MongoURI); err != nil {
+		return nil, nil, err
+	}
+	return db, func() { _ = db.Disconnect(context.WithoutCancel(ctx)) }, nil // on the way out
 }
 
 // openPortal makes a client for the spec's portal.

@@ -52,8 +52,8 @@ func (s *start) showProgress(ctx context.Context, w io.Writer, id string) {
 				fmt.Fprintln(w, "trying again:", why)
 			}
 		}
-		run, err := s.mirror.Run(ctx, id)
-		if errors.Is(err, mirror.ErrNoRun) || ctx.Err() != nil {
+		run, err := s.record(ctx, id)
+		if errors.Is(err, mirror.ErrNoRun) || errors.Is(err, mirror.ErrNoMirror) || ctx.Err() != nil {
 			continue // not begun yet, or over
 		}
 		if err != nil {

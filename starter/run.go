@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
@@ -61,13 +62,14 @@ type start struct {
 	spec       *dataset.Spec
 	temporal   client.Client
 	namespace  string
-	mirror     *mirror.Mirror
+	database   *mongo.Client
+	mirror     *mirror.Mirror // nil until the database is there
 	disconnect func()
 }
 
 // newStart connects to Temporal and MongoDB and makes sure that a run can be
-// executed, so that what is wrong is said here and not by a hanging run. The
-// database, which is created when it is not there, comes last.
+// executed, so that what is wrong is said here and not by a hanging run. It
+// writes nothing: the worker creates the database.
 func newStart(cmd *cobra.Command) (*start, error) {
 	c, err := settings(cmd)
 	if err != nil {
@@ -88,13 +90,35 @@ func newStart(cmd *cobra.Command) (*start, error) {
 		err = checkPortal(cmd.Context(), c, spec)
 	}
 	if err == nil {
-		s.mirror, s.disconnect, err = openMirror(cmd.Context(), c, spec)
+		s.database, s.disconnect, err = connectMongo(cmd.Context(), c)
 	}
 	if err != nil {
 		s.temporal.Close()
 		return nil, err
 	}
+	if err := s.openMirror(cmd.Context()); err != nil && !errors.Is(err, mirror.ErrNoMirror) {
+		s.close()
+		return nil, err
+	}
 	return s, nil
+}
+
+// openMirror opens the dataset's database for reading; mirror.ErrNoMirror until
+// the worker has created it.
+func (s *start) openMirror(ctx context.Context) (err error) {
+	if s.mirror == nil {
+		s.mirror, err = mirror.Open(ctx, s.database, s.config.MongoDatabase, s.spec.Name, mirror.ReadOnly())
+	}
+	return err
+}
+
+// record reads a run's record; mirror.ErrNoRun or mirror.ErrNoMirror before it
+// begins.
+func (s *start) record(ctx context.Context, id string) (mirror.Run, error) {
+	if err := s.openMirror(ctx); err != nil {
+		return mirror.Run{}, err
+	}
+	return s.mirror.Run(ctx, id)
 }
 
 func (s *start) close() {
@@ -161,7 +185,7 @@ type summary struct {
 
 func (s *start) report(cmd *cobra.Command, result *workflows.MirrorResult, out output) error {
 	ctx := cmd.Context()
-	record, err := s.mirror.Run(ctx, result.Run)
+	record, err := s.record(ctx, result.Run)
 	if err != nil {
 		return err
 	}
