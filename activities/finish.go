@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"syscall"
 	"time"
 
@@ -29,7 +30,7 @@ func (a *Activities) finish(ctx context.Context, in FinishInput) error {
 	if in.Rows > 0 {
 		stats.RowsPerSecond = float64(in.Rows) / now.Sub(run.Started).Seconds()
 	}
-	return a.Database.Do(ctx, func(ctx context.Context) error {
+	err = a.Database.Do(ctx, func(ctx context.Context) error {
 		if in.Status != mirror.StatusSkipped {
 			if err := a.prune(ctx, o, run.ID); err != nil {
 				return err
@@ -44,6 +45,10 @@ func (a *Activities) finish(ctx context.Context, in FinishInput) error {
 			{Key: "steps", Value: in.Steps},
 		})
 	})
+	if errors.Is(err, mirror.ErrNoRun) {
+		return nil // it failed before it was begun: Temporal alone knows of it
+	}
+	return err
 }
 
 // prune removes what no later step reads.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -158,14 +159,18 @@ func (c *crawl) whole() (bool, string) {
 		switch {
 		case v.Served.IsZero():
 			return false, "the portal does not say which version it serves"
-		case v.OutOfDate || !v.Truth.IsZero() && !v.Truth.Equal(v.Served):
-			return false, fmt.Sprintf("the portal served its copy of %s while its master was at %s", v.Served.UTC(), v.Truth.UTC())
+		case v.Truth.IsZero():
+			return false, "the portal does not say which version its master has"
+		case v.OutOfDate || !v.Truth.Equal(v.Served):
+			return false, fmt.Sprintf("the portal served its copy of %s while its master was at %s", stamp(v.Served), stamp(v.Truth))
 		case !v.Served.Equal(c.probe.Served):
-			return false, fmt.Sprintf("the portal moved from %s to %s during the crawl", c.probe.Served.UTC(), v.Served.UTC())
+			return false, fmt.Sprintf("the portal moved from %s to %s during the crawl", stamp(c.probe.Served), stamp(v.Served))
 		}
 	}
 	return true, ""
 }
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // disorder names the first key that is not above all before it.
 func (c *crawl) disorder() string {

@@ -17,6 +17,11 @@ import (
 // skipped: a portal that lost a change of version is found within a week.
 const fullCrawlAtLeast = 7 * 24 * time.Hour
 
+// settledAfter is how old a version must have been when its crawl began.
+// Versions have a resolution of one second, and an edit within the same second
+// leaves the version as it is; a portal's copies agree within a minute.
+const settledAfter = time.Minute
+
 // Probe opens the record of a run and decides whether the portal has anything
 // new. Skipping needs proof: the portal is at the very version of the last
 // green run, with as many rows, under the same spec, and the last full crawl is
@@ -91,6 +96,8 @@ func decide(in ProbeInput, now ProbeResult, green mirror.Run) (skip bool, why st
 		return false, "the portal does not say which version it serves, or lags behind its master"
 	case !now.Version.Truth.Equal(green.Version.Served):
 		return false, fmt.Sprintf("the portal was updated at %s, after run %s", now.Version.Truth.Format(time.RFC3339), green.ID)
+	case green.Started.Sub(green.Version.Served) < settledAfter:
+		return false, fmt.Sprintf("run %s read a version that was less than a minute old and may have changed since", green.ID)
 	case now.Rows != green.Counts.PortalRows:
 		return false, fmt.Sprintf("the portal has %d rows, run %s saw %d", now.Rows, green.ID, green.Counts.PortalRows)
 	}

@@ -23,6 +23,9 @@ const (
 	// attemptDeadline bounds one attempt. The longest is the first build of
 	// the indexes: seconds per 100,000 rows.
 	attemptDeadline = 30 * time.Minute
+	// finishDeadline bounds the closing of a run's record: a database that is
+	// gone for good must not keep a failed run open.
+	finishDeadline = 15 * time.Minute
 	// heartbeatTimeout is how soon a killed worker's activities go elsewhere.
 	heartbeatTimeout = 15 * time.Second
 	// maxSummary is how much of a summary Temporal shows, in characters.
@@ -51,6 +54,14 @@ func options(summary string) workflow.ActivityOptions {
 // call runs an activity on the run's own task queue.
 func call(ctx workflow.Context, activity any, summary string, in, out any) error {
 	ctx = workflow.WithActivityOptions(ctx, options(summary))
+	return workflow.ExecuteActivity(ctx, activity, in).Get(ctx, out)
+}
+
+// callWithin is call for what must not hold up the end of a run.
+func callWithin(ctx workflow.Context, deadline time.Duration, activity any, summary string, in, out any) error {
+	o := options(summary)
+	o.ScheduleToCloseTimeout, o.StartToCloseTimeout = deadline, deadline
+	ctx = workflow.WithActivityOptions(ctx, o)
 	return workflow.ExecuteActivity(ctx, activity, in).Get(ctx, out)
 }
 

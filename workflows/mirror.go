@@ -179,7 +179,7 @@ func (r *mirrorRun) finish(ctx workflow.Context) error {
 	if w := r.result.Write; w != nil {
 		in.Outcome, in.Rows, in.Bytes, in.Steps = w.Outcome, w.Rows, w.Bytes, w.Steps
 	}
-	return call(ctx, a.Finish, "Closes the run's record: "+string(r.status), in, nil)
+	return callWithin(ctx, finishDeadline, a.Finish, "Closes the run's record: "+string(r.status), in, nil)
 }
 
 // publish sets the outcome as search attributes, in one upsert.

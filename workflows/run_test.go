@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -229,10 +230,7 @@ func TestOneWriter(t *testing.T) {
 	s := newStack(t, socratatest.Generate(2500, 8))
 	s.portal.Fail(socratatest.Fault{Path: "/resource/", Skip: 2, Delay: 4 * time.Second})
 	first := s.start(workflows.MirrorInput{Mode: activities.Full})
-	require.Eventually(t, func() bool {
-		d, err := s.temporal.DescribeWorkflowExecution(t.Context(), workflows.WriteID(s.spec.Name), "")
-		return err == nil && d.WorkflowExecutionInfo.CloseTime == nil
-	}, 20*time.Second, 50*time.Millisecond, "the first run never wrote")
+	s.awaitWriting()
 
 	waiting := s.start(workflows.MirrorInput{})
 	impatient := s.start(workflows.MirrorInput{NoWait: true})
@@ -248,6 +246,15 @@ func TestOneWriter(t *testing.T) {
 	require.Equal(t, workflows.OutcomeSkipped, after.Outcome, "what the first run wrote was all there was")
 	require.Contains(t, after.Why, "nothing new")
 	requireMirrors(t, s)
+}
+
+// awaitWriting waits until a run holds the dataset's one writing id.
+func (s *stack) awaitWriting() {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool {
+		d, err := s.temporal.DescribeWorkflowExecution(s.t.Context(), workflows.WriteID(s.spec.Name), "")
+		return err == nil && d.WorkflowExecutionInfo.CloseTime == nil
+	}, 20*time.Second, 50*time.Millisecond, "no run writes")
 }
 
 // trigger runs the dataset's schedule now and returns its run.
@@ -298,6 +305,27 @@ func TestAnOpenBreakerIsSeenAsWaiting(t *testing.T) {
 	}, 30*time.Second, 20*time.Millisecond, "seen: %v", seen)
 	require.Equal(t, "green", s.finished(run).Outcome)
 	requireMirrors(t, s)
+}
+
+func TestACancelledRunLeavesNothingHalfDone(t *testing.T) {
+	s := newStack(t, socratatest.Generate(2500, 12))
+	s.portal.Fail(socratatest.Fault{Path: "/resource/", Skip: 5, Delay: time.Minute, Times: -1})
+	run := s.start(workflows.MirrorInput{})
+	s.awaitWriting()
+	require.NoError(t, s.temporal.CancelWorkflow(t.Context(), run.GetID(), ""))
+
+	require.True(t, temporal.IsCanceledError(run.Get(t.Context(), nil)))
+	for _, id := range []string{run.GetID(), workflows.WriteID(s.spec.Name)} {
+		d, err := s.temporal.DescribeWorkflowExecution(t.Context(), id, "")
+		require.NoError(t, err)
+		require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED, d.WorkflowExecutionInfo.Status, id)
+	}
+	record, err := s.mirror.Run(t.Context(), workflows.RunID(run.GetID()))
+	require.NoError(t, err)
+	require.Equal(t, mirror.StatusCancelled, record.Status)
+	require.Empty(t, s.dump(mirror.Businesses))
+	s.portal.Heal()
+	require.Equal(t, "green", s.run(activities.Auto).Outcome)
 }
 
 func TestSearchAttributesTellTheOutcome(t *testing.T) {
