@@ -10,8 +10,12 @@ import (
 	"testing"
 )
 
-// binaries is the folder of the real worker and starter, built once.
-var binaries string
+// binaries is the folder of the real worker and starter, built once, and
+// specText the embedded spec of San Francisco that they were built with.
+var (
+	binaries string
+	specText string
+)
 
 // rows is the size of the loads that are interrupted. The register itself has
 // 368,000: go test ./starter -run TestAKilledWorker -rows 368000 -timeout 30m.
@@ -37,12 +41,16 @@ func buildAndRun(m *testing.M) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(dir)                                                                                                                    //nolint:errcheck // a temporary folder
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+	text, err := os.ReadFile("../internal/dataset/specs/sf-business.yaml")
+	if err != nil {
+		return 0, err
+	}
 	build := exec.CommandContext(context.Background(), "go", "build", "-o", dir+string(filepath.Separator), "padron/starter", "padron/worker") //nolint:forbidigo // there is no test yet
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		return 0, fmt.Errorf("build worker and starter: %w", err)
 	}
-	binaries = dir
+	binaries, specText = dir, string(text)
 	return m.Run(), nil
 }

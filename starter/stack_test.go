@@ -109,9 +109,7 @@ func (s *stack) database() string { return prefix + "_" + s.name }
 // specFile writes the embedded spec of San Francisco under another name.
 func specFile(t *testing.T, name string, edit func(string) string) string {
 	t.Helper()
-	text, err := os.ReadFile("../internal/dataset/specs/sf-business.yaml")
-	require.NoError(t, err)
-	renamed := strings.Replace(string(text), "name: sf-business", "name: "+name, 1)
+	renamed := strings.Replace(specText, "name: sf-business", "name: "+name, 1)
 	if edit != nil {
 		renamed = edit(renamed)
 	}
