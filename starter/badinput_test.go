@@ -90,6 +90,13 @@ func TestAWrongSettingIsOneLine(t *testing.T) {
 			requireOneLine(t, s.starterWith(t, nil, strings.Fields(line)...), usage, want)
 		})
 	}
+	t.Run("worker --help", func(t *testing.T) {
+		t.Parallel()
+		r := s.start(t, "worker", nil, "--help").result()
+		require.Zero(t, r.code)
+		require.Empty(t, r.errors)
+		require.Contains(t, r.out, "MONGODB_URI, TEMPORAL_ADDRESS and PADRON_DATASET")
+	})
 	t.Run("worker --help-me", func(t *testing.T) {
 		t.Parallel()
 		requireOneLine(t, s.start(t, "worker", nil, "--help-me").result(), usage, "takes no arguments", "environment")

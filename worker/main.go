@@ -44,8 +44,21 @@ func main() {
 	os.Exit(code)
 }
 
+const help = `Runs the steps of Padron's runs, until it is told to stop (SIGTERM, Ctrl-C).
+Start as many as you like; what one leaves unfinished, another takes over.
+
+The worker takes no arguments. It is configured by the environment, above all by
+MONGODB_URI, TEMPORAL_ADDRESS and PADRON_DATASET; the README lists all settings,
+and "starter doctor" checks them. PADRON_HEALTH_ADDR serves /healthz, /readyz
+and /metrics. Exit codes: 0 stopped, 1 failed, 2 wrong usage.
+`
+
 // execute runs the worker until ctx ends and returns the exit code.
 func execute(ctx context.Context, args []string) int {
+	if len(args) == 1 && (args[0] == "-h" || args[0] == "--help") {
+		fmt.Print(help)
+		return 0
+	}
 	err := run(ctx, args)
 	if err == nil {
 		return 0
