@@ -3,7 +3,9 @@ package activities
 import (
 	"context"
 	"errors"
-	"syscall"
+	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -70,11 +72,22 @@ func (a *Activities) prune(ctx context.Context, o *opened, run string) error {
 	return err
 }
 
-// peakMemory is the largest resident set of this process so far, in bytes.
+// peakMemory is the largest resident set of this process so far, in bytes; 0
+// where the system does not tell. It reads Linux's VmHWM: the maximum that
+// getrusage reports goes over from a parent to the program that it starts.
 func peakMemory() int64 {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
 		return 0
 	}
-	return usage.Maxrss * 1024 // Linux counts in KiB
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			if err != nil {
+				return 0
+			}
+			return kib << 10
+		}
+	}
+	return 0
 }
