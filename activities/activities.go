@@ -29,7 +29,7 @@ type Activities struct {
 	Landing       mirror.LandingConfig
 	KeepCrawls    int // how many crawls' raw pages are kept
 	PageSize      int // rows asked for in one page request, at most socrata.MaxPage
-	PortalURL     string
+	PortalURL     string // replaces the spec's portal; empty keeps it
 	AppToken      string
 	Temporal      client.Client
 	Portal        *guard.Guard // around the portal
@@ -73,11 +73,7 @@ func (a *Activities) dataset(ctx context.Context, run Run) (*opened, error) {
 	if o := a.open[run.Dataset]; o != nil {
 		return o, nil
 	}
-	base := "https://" + spec.Portal.Host
-	if a.PortalURL != "" {
-		base = a.PortalURL
-	}
-	portal, err := socrata.New(socrata.Options{BaseURL: base, ID: spec.Portal.ID, AppToken: a.AppToken, UserAgent: "padron"})
+	portal, err := socrata.New(socrata.Options{BaseURL: spec.Portal.BaseURL(a.PortalURL), ID: spec.Portal.ID, AppToken: a.AppToken, UserAgent: "padron"})
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -73,11 +72,7 @@ func connectMongo(ctx context.Context, c config.Config) (db *mongo.Client, disco
 
 // openPortal makes a client for the spec's portal.
 func openPortal(c config.Config, spec *dataset.Spec) (*socrata.Client, error) {
-	base := "https://" + spec.Portal.Host
-	if c.PortalURL != "" {
-		base = c.PortalURL
-	}
-	return socrata.New(socrata.Options{BaseURL: base, ID: spec.Portal.ID, AppToken: c.AppToken, UserAgent: "padron"})
+	return socrata.New(socrata.Options{BaseURL: spec.Portal.BaseURL(c.PortalURL), ID: spec.Portal.ID, AppToken: c.AppToken, UserAgent: "padron"})
 }
 
 // metadata asks the portal what the dataset looks like. Where the portal did not
@@ -109,14 +104,9 @@ func checkPortal(ctx context.Context, c config.Config, spec *dataset.Spec) error
 	return err
 }
 
-// checkSearchAttributes is an error naming `starter setup` when one is missing:
-// a run would hang.
+// checkSearchAttributes is an error naming `starter setup` when one is missing.
 func checkSearchAttributes(ctx context.Context, t client.Client, namespace string) error {
-	missing, err := config.MissingSearchAttributes(ctx, t, namespace, workflows.SearchAttributes())
-	if err == nil && len(missing) > 0 {
-		err = fmt.Errorf("the Temporal namespace %s lacks the search attributes %s: run `starter setup` once", namespace, strings.Join(missing, ", "))
-	}
-	return err
+	return config.CheckSearchAttributes(ctx, t, namespace, workflows.SearchAttributes())
 }
 
 // errNoWorker says that nobody would execute what is started.

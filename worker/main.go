@@ -123,12 +123,8 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer temporal.Close()
-	missing, err := config.MissingSearchAttributes(ctx, temporal, o.Namespace, workflows.SearchAttributes())
-	if err != nil {
+	if err := config.CheckSearchAttributes(ctx, temporal, o.Namespace, workflows.SearchAttributes()); err != nil {
 		return err
-	}
-	if len(missing) > 0 {
-		return fmt.Errorf("the Temporal namespace %s lacks the search attributes %s: run `starter setup` once", o.Namespace, strings.Join(missing, ", "))
 	}
 	database, err := mirror.Connect(ctx, c.MongoURI)
 	if err != nil {

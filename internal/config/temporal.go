@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -57,6 +58,16 @@ func MissingSearchAttributes(ctx context.Context, t client.Client, namespace str
 	}
 	slices.Sort(missing)
 	return missing, nil
+}
+
+// CheckSearchAttributes is an error naming `starter setup` when the namespace
+// lacks a wanted search attribute: every run would hang.
+func CheckSearchAttributes(ctx context.Context, t client.Client, namespace string, want map[string]enumspb.IndexedValueType) error {
+	missing, err := MissingSearchAttributes(ctx, t, namespace, want)
+	if err == nil && len(missing) > 0 {
+		err = fmt.Errorf("the Temporal namespace %s lacks the search attributes %s: run `starter setup` once", namespace, strings.Join(missing, ", "))
+	}
+	return err
 }
 
 // AddSearchAttributes registers search attributes in the namespace.

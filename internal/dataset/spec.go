@@ -80,6 +80,14 @@ type Portal struct {
 	FormerHosts []string `yaml:"former_hosts,omitempty" json:"former_hosts,omitempty" bson:"former_hosts,omitempty"`
 }
 
+// BaseURL is the portal's address, or the override where one is given.
+func (p Portal) BaseURL(override string) string {
+	if override != "" {
+		return override
+	}
+	return "https://" + p.Host
+}
+
 // Schedule says when the mirror runs, in the dataset's time zone.
 type Schedule struct {
 	Cron    string        `yaml:"cron" json:"cron"`         // minute hour day-of-month month day-of-week
