@@ -27,8 +27,8 @@ type Activities struct {
 	Mongo         *mongo.Client
 	MongoDatabase string // prefix of the databases
 	Landing       mirror.LandingConfig
-	KeepCrawls    int // how many crawls' raw pages are kept
-	PageSize      int // rows asked for in one page request, at most socrata.MaxPage
+	KeepCrawls    int    // how many crawls' raw pages are kept
+	PageSize      int    // rows asked for in one page request, at most socrata.MaxPage
 	PortalURL     string // replaces the spec's portal; empty keeps it
 	AppToken      string
 	Temporal      client.Client
