@@ -17,6 +17,7 @@ import (
 const (
 	UnknownDataset    = "UnknownDataset"    // the worker has no such spec; not retried
 	WrongBuild        = "WrongBuild"        // the worker's spec is not the run's; retried elsewhere
+	WorkerStopping    = "WorkerStopping"    // the worker let go of the step; retried elsewhere
 	SchemaChanged     = "SchemaChanged"     // the portal's columns do not fit the spec; not retried
 	PortalRefused     = "PortalRefused"     // token wrong, dataset private or missing; not retried
 	PortalUnavailable = "PortalUnavailable" // retried

@@ -16,7 +16,26 @@ import (
 // many rows at the next attempt.
 func (a *Activities) FetchPage(ctx context.Context, in FetchInput) (RawPage, error) {
 	defer alive(ctx)()
+	// A page that the portal is slow to send must not hold up a stopping
+	// worker: nothing is lost by asking again from another one.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stopping := activity.GetWorkerStopChannel(ctx)
+	go func() {
+		select {
+		case <-stopping:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	page, err := a.fetch(ctx, in)
+	select {
+	case <-stopping:
+		if err != nil {
+			return page, retry(WorkerStopping, "the worker is stopping; another one fetches this page")
+		}
+	default:
+	}
 	return page, classify(err)
 }
 

@@ -29,8 +29,10 @@ func TestAStoppedWorkerLetsAnotherFinish(t *testing.T) {
 	reached, release := s.hold()
 	run := s.start(t, "starter", nil, "run", "--wait")
 	<-reached
+	began := time.Now()
 	require.NoError(t, worker.signal(syscall.SIGTERM))
 	require.Zero(t, worker.exits(stopsWithin), "%s", &worker.errors)
+	require.Less(t, time.Since(began), 15*time.Second, "it lets go of the page that the portal holds back")
 	require.Contains(t, worker.errors.String(), "worker is stopping")
 
 	release()
