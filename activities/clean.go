@@ -23,7 +23,8 @@ type PageSummary struct {
 	Part     int              `json:"part"`
 	First    string           `json:"first,omitempty"` // keys, in the page's order
 	Last     string           `json:"last,omitempty"`
-	Disorder string           `json:"disorder,omitempty"` // the first key that does not come after the one before it
+	Disorder string           `json:"disorder,omitempty"` // the first key that is less than the one before it, in bytes
+	Doubles  int              `json:"doubles,omitempty"`  // rows quarantined because the row before them has their key
 	Profile  cleaning.Profile `json:"profile"`
 	Version  Version          `json:"version"`
 }
@@ -60,6 +61,10 @@ func (a *Activities) clean(ctx context.Context, in CleanInput) (CleanPage, error
 		row, err := cleaner.Clean(raw)
 		if err != nil {
 			return CleanPage{}, fmt.Errorf("clean row %d: %w", rows, err)
+		}
+		if row.Key != "" && row.Key == summary.Last && row.Quarantine == "" {
+			row.Quarantine = "its key is that of the row before it"
+			summary.Doubles++
 		}
 		if row.Quarantine != "" {
 			err = records.Quarantine(row.Key, row.Quarantine, raw)
@@ -98,7 +103,7 @@ func (a *Activities) clean(ctx context.Context, in CleanInput) (CleanPage, error
 func (s *PageSummary) follow(key string) {
 	if s.First == "" {
 		s.First = key
-	} else if key <= s.Last && s.Disorder == "" {
+	} else if key < s.Last && s.Disorder == "" {
 		s.Disorder = key
 	}
 	s.Last = key

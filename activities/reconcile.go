@@ -33,6 +33,12 @@ func (a *Activities) reconcile(ctx context.Context, in ReconcileInput) (Reconcil
 		return ReconcileResult{}, err
 	}
 	quarantined := int64(in.Quarantined - in.Kept) // rows that have no document
+	missing := int64(in.Missing)
+	if !in.Gate.Ordered {
+		// No range knows its own: over the whole crawl, what is stored and not
+		// accounted for by a row is missing on the portal.
+		missing = max(0, tally.Documents-(in.Gate.Rows-quarantined))
+	}
 	result := ReconcileResult{
 		Outcome: mirror.OutcomeGreen, Documents: tally.Documents, Inserted: tally.Inserted, Replaced: tally.Replaced, Quarantined: int64(in.Quarantined),
 		Why: fmt.Sprintf("%s rows on the portal, %s documents here", humanize.Comma(in.Gate.Rows), humanize.Comma(tally.Documents)),
@@ -47,15 +53,15 @@ func (a *Activities) reconcile(ctx context.Context, in ReconcileInput) (Reconcil
 	case !equal:
 		result.Outcome = mirror.OutcomeRed
 	}
-	if in.Missing > 0 {
-		result.Why += fmt.Sprintf("; %d documents are no longer on the portal", in.Missing)
+	if missing > 0 {
+		result.Why += fmt.Sprintf("; %d documents are no longer on the portal", missing)
 	}
 	err = a.Database.Do(ctx, func(ctx context.Context) error {
 		return o.mirror.SetRun(ctx, in.Run.ID, bson.D{
 			{Key: "counts", Value: mirror.Counts{
 				PortalRows: in.Gate.Rows, Fetched: in.Gate.Rows, Cleaned: in.Gate.Rows - int64(in.Quarantined), Documents: tally.Documents, Inserted: tally.Inserted, Replaced: tally.Replaced,
-				Unchanged: tally.Documents - tally.Inserted - tally.Replaced - int64(in.Missing),
-				Missing:   int64(in.Missing), Quarantined: int64(in.Quarantined), Kept: int64(in.Kept),
+				Unchanged: tally.Documents - tally.Inserted - tally.Replaced - missing,
+				Missing:   missing, Quarantined: int64(in.Quarantined), Kept: int64(in.Kept),
 			}},
 			{Key: "certificate", Value: mirror.Verdict{Outcome: result.Outcome, Checks: []mirror.Check{
 				{Name: "whole", OK: in.Gate.Whole, Detail: orElse(in.Gate.Why, "one version from the first count to the last")},

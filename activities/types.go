@@ -121,6 +121,7 @@ type GateResult struct {
 	Rows    int64   `json:"rows"` // rows of the crawl, quarantined ones included
 	Whole   bool    `json:"whole"`
 	Why     string  `json:"why,omitempty"` // why the crawl is not whole
+	Ordered bool    `json:"ordered"`       // keys ascend in the order of bytes
 	Version Version `json:"version"`
 }
 
@@ -130,6 +131,8 @@ type UpsertInput struct {
 	Part  int           `json:"part"`
 	Range socrata.Range `json:"range"`
 	Pages []CleanPage   `json:"pages"`
+	// Ordered as the gate found the keys of the whole crawl.
+	Ordered bool `json:"ordered"`
 }
 
 // UpsertResult counts one attempt; a run's own counts come from what is stored.
@@ -138,7 +141,7 @@ type UpsertResult struct {
 	Replaced  int `json:"replaced"`
 	Unchanged int `json:"unchanged"`
 	// What does not depend on earlier attempts:
-	Missing     int `json:"missing"`     // in the mirror and not in the crawl
+	Missing     int `json:"missing"`     // in the mirror and not in the crawl; -1: not known of one range
 	Quarantined int `json:"quarantined"` // rows that could not become documents
 	Kept        int `json:"kept"`        // documents whose row is in quarantine
 }

@@ -29,7 +29,7 @@ func (a *Activities) upsert(ctx context.Context, in UpsertInput) (UpsertResult, 
 	err = a.Database.Do(ctx, func(ctx context.Context) error {
 		done, err = o.mirror.Upsert(ctx, o.landing, mirror.UpsertInput{
 			Run: in.Run.ID, Spec: in.Run.Spec, At: in.Run.Started, Range: in.Range, Pages: pages,
-			Ordered: true, // the gate lets nothing else through
+			Ordered: in.Ordered,
 			Beat:    func(p mirror.Progress) { shown.rows(ctx, p.Rows) },
 		})
 		return err

@@ -328,6 +328,36 @@ func TestACancelledRunLeavesNothingHalfDone(t *testing.T) {
 	require.Equal(t, "green", s.run(activities.Auto).Outcome)
 }
 
+func TestRowsThatCannotBeDocumentsAreQuarantined(t *testing.T) {
+	s := newStack(t, socratatest.Generate(1200, 13))
+	var key string
+	for row := range s.portal.SourceRows() {
+		key = row["ttxid"].(string)
+		break
+	}
+	require.NoError(t, s.portal.EditAt(time.Now().Add(-time.Hour),
+		socratatest.Open(map[string]any{"ttxid": key, "certificate_number": "0000001", "dba_name": "Twin"}),
+		socratatest.Open(map[string]any{"certificate_number": "0000002", "dba_name": "No Key"}),
+	))
+	result := s.run(activities.Auto)
+	require.Equal(t, "green", result.Outcome, result.Why)
+	require.EqualValues(t, 2, result.Write.Reconciled.Quarantined)
+	require.Len(t, s.dump(mirror.Businesses), 1200)
+
+	rows, err := s.mirror.QuarantineOf(t.Context(), result.Run, "", 10)
+	require.NoError(t, err)
+	var keys []string
+	for _, r := range rows {
+		require.NotEmpty(t, r.Reason)
+		require.Contains(t, r.Raw, `"dba_name"`)
+		keys = append(keys, r.Key)
+	}
+	require.ElementsMatch(t, []string{key, ""}, keys)
+
+	again := s.run(activities.Full)
+	require.Equal(t, "green", again.Outcome, again.Why)
+}
+
 func TestSearchAttributesTellTheOutcome(t *testing.T) {
 	s := newStack(t, socratatest.Generate(300, 10))
 	run := s.start(workflows.MirrorInput{})

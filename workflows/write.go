@@ -154,7 +154,7 @@ func (w *write) gate(ctx workflow.Context) error {
 func (w *write) upsertPage(ctx workflow.Context, part int) error {
 	var done activities.UpsertResult
 	err := call(ctx, a.UpsertPage, w.label("Upsert", part, w.ranges[part]),
-		activities.UpsertInput{Run: w.in.Run, Part: part, Range: w.ranges[part], Pages: w.clean[part]}, &done)
+		activities.UpsertInput{Run: w.in.Run, Part: part, Range: w.ranges[part], Pages: w.clean[part], Ordered: w.gated.Ordered}, &done)
 	w.upserts.Missing += done.Missing
 	w.upserts.Quarantined += done.Quarantined
 	w.upserts.Kept += done.Kept
