@@ -60,8 +60,8 @@ func complaints(err error) []string {
 		}
 		return all
 	}
-	var status *exec.ExitError
-	if err == nil || err == errInterrupted || errors.As(err, &status) { //nolint:errorlint // alone: wrapped, it has more to say
+	// Alone they say nothing new; wrapped they do: what failed, and what the program printed.
+	if _, told := err.(*exec.ExitError); told || err == nil || err == errInterrupted { //nolint:errorlint // as above
 		return nil
 	}
 	return []string{err.Error()}
