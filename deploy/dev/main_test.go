@@ -20,6 +20,7 @@ func TestComplaintsLeaveOutWhatWasSaid(t *testing.T) {
 	}{
 		"none":                  {nil, nil},
 		"a program's failure":   {said, nil},
+		"a failure explained":   {fmt.Errorf("build: %w: no such file", said), []string{"build: exit status 1: no such file"}},
 		"interrupted":           {errInterrupted, nil},
 		"stopped badly as well": {errors.Join(errors.Join(said), other), []string{other.Error()}},
 		"interrupted, and more": {errors.Join(errInterrupted, other), []string{other.Error()}},
