@@ -15,8 +15,10 @@ var served = time.Date(2026, 10, 3, 11, 15, 0, 0, time.UTC)
 // sound is a crawl of two pages that the gate lets through.
 func sound() crawl {
 	v := Version{Served: served, Truth: served}
-	c := crawl{key: "ttxid", before: 4000, after: 4000, probe: v, recount: v, documents: 4000,
-		last: mirror.Profile{Rows: 4000, Missing: map[string]int{"dba_name": 400}}}
+	c := crawl{
+		key: "ttxid", before: 4000, after: 4000, probe: v, recount: v, documents: 4000,
+		last: mirror.Profile{Rows: 4000, Missing: map[string]int{"dba_name": 400}},
+	}
 	c.add(PageSummary{First: "a", Last: "m", Version: v, Profile: cleaning.Profile{Rows: 2500, Missing: map[string]int{"dba_name": 250}}})
 	c.add(PageSummary{First: "n", Last: "z", Version: v, Profile: cleaning.Profile{Rows: 1500, Missing: map[string]int{"dba_name": 150}}})
 	return c
