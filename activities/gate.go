@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"padron/internal/cleaning"
@@ -138,13 +139,14 @@ func (c *crawl) check() (checks []mirror.Check, whole bool, why string) {
 	// differ by what was edited meanwhile; its run proves nothing anyway.
 	agree := c.before == rows && c.after == rows
 	verdict("rows", !whole || agree,
-		"%d rows were read, the portal counted %d before and %d after", rows, c.before, c.after)
+		"%s rows were read, the portal counted %s before and %s after",
+		humanize.Comma(rows), humanize.Comma(c.before), humanize.Comma(c.after))
 
 	twice := c.twice()
 	verdict("keys", twice == "", "%s", orElse(twice, c.keys()))
 
 	verdict("size", c.documents < smallTable || float64(rows) >= float64(c.documents)*(1-maxShrink),
-		"%d rows were read, the mirror has %d", rows, c.documents)
+		"%s rows were read, the mirror has %s", humanize.Comma(rows), humanize.Comma(c.documents))
 
 	blank := c.blank()
 	verdict("columns", len(blank) == 0, "%s", orElse(strings.Join(blank, "; "), "no column went blank"))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"padron/internal/dataset"
@@ -99,7 +100,7 @@ func decide(in ProbeInput, now ProbeResult, green mirror.Run) (skip bool, why st
 	case green.Started.Sub(green.Version.Served) < settledAfter:
 		return false, fmt.Sprintf("run %s read a version that was less than a minute old and may have changed since", green.ID)
 	case now.Rows != green.Counts.PortalRows:
-		return false, fmt.Sprintf("the portal has %d rows, run %s saw %d", now.Rows, green.ID, green.Counts.PortalRows)
+		return false, fmt.Sprintf("the portal has %s rows, run %s saw %s", humanize.Comma(now.Rows), green.ID, humanize.Comma(green.Counts.PortalRows))
 	}
 	return true, fmt.Sprintf("nothing new: the portal is at the version of %s that run %s mirrored", green.Version.Served.Format(time.RFC3339), green.ID)
 }

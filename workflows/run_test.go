@@ -133,7 +133,7 @@ func TestAClosedGateLeavesTheMirrorAsItWas(t *testing.T) {
 				}
 			}
 			return s.portal.Edit(ops...)
-		}, activities.GateClosed, "1000 rows were read, the mirror has 2000"},
+		}, activities.GateClosed, "1,000 rows were read, the mirror has 2,000"},
 		"the key column is gone": {
 			func(s *stack) error { return s.portal.Edit(socratatest.DropColumn("ttxid")) },
 			activities.SchemaChanged, "required column ttxid is gone",

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dustin/go-humanize"
 	"go.temporal.io/sdk/workflow"
 
 	"padron/activities"
@@ -99,7 +100,7 @@ func (w *write) graph() (*dag.Graph, error) {
 
 func (w *write) plan(ctx workflow.Context) error {
 	var planned activities.PlanResult
-	err := call(ctx, a.Plan, fmt.Sprintf("Cuts %d rows into key ranges", w.in.Probe.Rows),
+	err := call(ctx, a.Plan, "Cuts "+humanize.Comma(w.in.Probe.Rows)+" rows into key ranges",
 		activities.PlanInput{Run: w.in.Run, Rows: w.in.Probe.Rows}, &planned)
 	w.ranges = planned.Ranges
 	w.raw = make([][]activities.RawPage, len(w.ranges))
@@ -131,7 +132,7 @@ func (w *write) fetchPage(ctx workflow.Context, part int) error {
 func (w *write) cleanPage(ctx workflow.Context, part int) error {
 	for nth, raw := range w.raw[part] {
 		var cleaned activities.CleanPage
-		err := call(ctx, a.CleanPage, fmt.Sprintf("%s: %d rows", w.label("Clean", part, w.ranges[part]), raw.Rows),
+		err := call(ctx, a.CleanPage, fmt.Sprintf("%s: %s rows", w.label("Clean", part, w.ranges[part]), humanize.Comma(int64(raw.Rows))),
 			activities.CleanInput{Run: w.in.Run, Part: part, Nth: nth, Page: raw}, &cleaned)
 		if err != nil {
 			return err
@@ -148,7 +149,7 @@ func (w *write) gate(ctx workflow.Context) error {
 			in.Pages = append(in.Pages, p.ID)
 		}
 	}
-	return call(ctx, a.Gate, fmt.Sprintf("May this crawl of %d rows be written?", w.result.Rows), in, &w.gated)
+	return call(ctx, a.Gate, "May this crawl of "+humanize.Comma(w.result.Rows)+" rows be written?", in, &w.gated)
 }
 
 func (w *write) upsertPage(ctx workflow.Context, part int) error {
@@ -193,7 +194,8 @@ func (w *write) label(verb string, part int, r socrata.Range) string {
 func (w *write) details() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "**Write %s for run %s**\n\n", w.in.Run.Dataset, w.in.Run.ID)
-	fmt.Fprintf(&b, "%d rows on the portal, %d fetched, %d written or found equal.", w.in.Probe.Rows, w.result.Rows, w.written)
+	fmt.Fprintf(&b, "%s rows on the portal, %s fetched, %s written or found equal.",
+		humanize.Comma(w.in.Probe.Rows), humanize.Comma(w.result.Rows), humanize.Comma(int64(w.written)))
 	if w.result.Outcome != "" {
 		fmt.Fprintf(&b, "\n\nCertificate: **%s**, %s", w.result.Outcome, w.result.Why)
 	}
