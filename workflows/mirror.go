@@ -105,11 +105,12 @@ func (r *mirrorRun) graph() (*dag.Graph, error) {
 // failure; finish records it.
 func (r *mirrorRun) probe(ctx workflow.Context) error {
 	info := workflow.GetInfo(ctx)
+	var probed activities.ProbeResult // a fresh one: decoding leaves fields that are absent as they are
 	err := call(ctx, a.Probe, "Is there anything new on the portal?", activities.ProbeInput{
 		Run: r.run, Mode: r.in.Mode, Trigger: r.trigger, Nominal: r.nominal,
 		WorkflowID: info.WorkflowExecution.ID, TemporalID: info.WorkflowExecution.RunID,
-	}, &r.probed)
-	r.run.Spec = r.probed.Spec
+	}, &probed)
+	r.probed, r.run.Spec = probed, probed.Spec
 	return r.remember(err)
 }
 
