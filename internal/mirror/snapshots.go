@@ -333,13 +333,10 @@ func (m *Mirror) countMonths(ctx context.Context) ([]Month, error) {
 		return months[name]
 	}
 	byMonth := func(field string, sums ...bson.E) bson.A {
-		return bson.A{
-			bson.D{{Key: "$match", Value: bson.D{{Key: field, Value: bson.D{{Key: "$gt", Value: ""}}}}}},
-			bson.D{{Key: "$group", Value: append(bson.D{
-				{Key: "_id", Value: "$" + field},
-				{Key: "rows", Value: bson.D{{Key: "$sum", Value: 1}}},
-			}, sums...)}},
-		}
+		return bson.A{bson.D{{Key: "$group", Value: append(bson.D{
+			{Key: "_id", Value: orNull("$" + field)},
+			{Key: "rows", Value: bson.D{{Key: "$sum", Value: 1}}},
+		}, sums...)}}}
 	}
 	if err := m.group(ctx, byMonth("facets.start_month"), func(raw bson.Raw) {
 		of(raw).Opened += number(raw, "rows")
@@ -353,6 +350,7 @@ func (m *Mirror) countMonths(ctx context.Context) ([]Month, error) {
 	}); err != nil {
 		return nil, fmt.Errorf("count closings: %w", err)
 	}
+	delete(months, "") // what has no month
 	out := make([]Month, 0, len(months))
 	for _, name := range slices.Sorted(maps.Keys(months)) {
 		out = append(out, *months[name])
@@ -376,7 +374,10 @@ func (m *Mirror) group(ctx context.Context, pipeline bson.A, visit func(bson.Raw
 }
 
 // orNull makes a missing field null: MongoDB leaves a missing one out of a
-// compound _id, other engines may not.
+// compound _id, other engines may not. It is also what keeps the local engine
+// from sorting whole documents for the group when it has no statistics of a
+// collection that was just loaded. Measured there on 368,000 documents: 1.2 s,
+// against 5 s for the field's path alone or behind a $match.
 func orNull(field string) bson.D {
 	return bson.D{{Key: "$ifNull", Value: bson.A{field, nil}}}
 }
