@@ -60,7 +60,7 @@ func (a *Activities) clean(ctx context.Context, in CleanInput) (CleanPage, error
 		}
 		row, err := cleaner.Clean(raw)
 		if err != nil {
-			return CleanPage{}, fmt.Errorf("clean row %d: %w", rows, err)
+			return CleanPage{}, refuse(PageUnusable, fmt.Sprintf("row %d of page %s: %s", rows, in.Page.ID, err))
 		}
 		if row.Key != "" && row.Key == summary.Last && row.Quarantine == "" {
 			row.Quarantine = "its key is that of the row before it"

@@ -23,7 +23,8 @@ const (
 	PortalUnavailable = "PortalUnavailable" // retried
 	DatabaseFailed    = "DatabaseFailed"    // retried
 	ForeignDatabase   = "ForeignDatabase"   // the database is not Padron's; not retried
-	LandingCorrupt    = "LandingCorrupt"    // a landed page is not what was written; not retried
+	LandingCorrupt    = "LandingCorrupt"    // a landed page is gone, or is not what was written; not retried
+	PageUnusable      = "PageUnusable"      // a page whose rows cannot be worked on, however often; not retried
 	GateClosed        = "GateClosed"        // the crawl must not be written; not retried
 )
 
@@ -50,8 +51,10 @@ func classify(err error) error {
 		return open.Temporal()
 	case errors.Is(err, mirror.ErrForeign):
 		return refuse(ForeignDatabase, err.Error())
-	case errors.Is(err, mirror.ErrCorrupt):
+	case errors.Is(err, mirror.ErrCorrupt), errors.Is(err, mirror.ErrNoPage):
 		return refuse(LandingCorrupt, err.Error())
+	case errors.Is(err, mirror.ErrOrder), errors.Is(err, mirror.ErrDuplicateKey):
+		return refuse(PageUnusable, err.Error())
 	case errors.As(err, &soda):
 		switch soda.Kind {
 		case socrata.BadQuery:

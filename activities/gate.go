@@ -28,8 +28,8 @@ const (
 )
 
 // Gate sees the whole crawl before a single row is written: that it is the
-// portal's one version, complete and in order, and that no column went blank
-// and no large part of the table is gone. A closed gate ends the run with the
+// portal's one version, complete, with no key in two ranges, and that no column
+// went blank and no large part of the table is gone. A closed gate ends the run with the
 // reason (GateClosed) and leaves the mirror as it was.
 //
 // A crawl that is complete but torn (the portal moved while it was read) passes

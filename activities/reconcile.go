@@ -11,8 +11,9 @@ import (
 )
 
 // Reconcile compares what is stored with what the portal counted and writes the
-// run's certificate. Every number comes from the database, none from summed
-// attempts.
+// run's certificate. Documents, new and changed ones are counted over what is
+// stored; missing and quarantined ones are what the upsert found in the end,
+// whichever attempt that took.
 func (a *Activities) Reconcile(ctx context.Context, in ReconcileInput) (ReconcileResult, error) {
 	defer alive(ctx)()
 	result, err := a.reconcile(ctx, in)
@@ -46,7 +47,7 @@ func (a *Activities) reconcile(ctx context.Context, in ReconcileInput) (Reconcil
 	if quarantined > 0 {
 		result.Why += fmt.Sprintf(", %s rows in quarantine without one", humanize.Comma(quarantined))
 	}
-	equal := in.Gate.Rows == tally.Documents+quarantined
+	equal := missing == 0 && in.Gate.Rows == tally.Documents+quarantined
 	switch {
 	case !in.Gate.Whole:
 		result.Outcome, result.Why = mirror.OutcomeUnproven, in.Gate.Why

@@ -2,7 +2,6 @@ package workflows
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -104,9 +103,9 @@ func reason(err error) string {
 	var timeout *temporal.TimeoutError
 	if errors.As(err, &timeout) {
 		if last := timeout.Unwrap(); last != nil {
-			return fmt.Sprintf("gave up after %s: %s", runDeadline, reason(last))
+			return "gave up at the deadline: " + reason(last)
 		}
-		return fmt.Sprintf("gave up after %s: %s", runDeadline, timeout.Error())
+		return "gave up at the deadline: " + timeout.Error()
 	}
 	if app := root(err); app != nil {
 		return app.Message()
