@@ -18,6 +18,41 @@ const (
 	Full Mode = "full"
 )
 
+// Job is what a run does. All jobs go through the dataset's one writer.
+type Job string
+
+// The jobs of a run.
+const (
+	// JobMirror crawls the portal and makes the mirror equal to it; the empty
+	// job is this one.
+	JobMirror Job = "mirror"
+	// JobApprove asks the portal again for the removals that a run holds, and
+	// removes what is still denied.
+	JobApprove Job = "approve"
+	// JobRerun repeats the newest crawl's steps from its landed pages.
+	JobRerun Job = "rerun"
+	// JobReplay fetches the quarantined rows anew.
+	JobReplay Job = "replay"
+	// JobVerify makes a certificate and changes nothing.
+	JobVerify Job = "verify"
+)
+
+// The steps that a rerun can start from.
+const (
+	FromClean    = "clean"
+	FromGate     = "gate"
+	FromSnapshot = "aggregate_snapshot"
+)
+
+// Task says what a run is to do, and about what.
+type Task struct {
+	Job  Job      `json:"job,omitempty"`
+	Of   string   `json:"of,omitempty"`   // approve, rerun: the run that it is about
+	From string   `json:"from,omitempty"` // rerun: FromClean, FromGate or FromSnapshot
+	Keys []string `json:"keys,omitempty"` // replay: only these; empty: all
+	Deep bool     `json:"deep,omitempty"` // verify: hash every document anew
+}
+
 // Run identifies a run in every activity's input.
 type Run struct {
 	ID      string `json:"id"`      // "manual-2026-11-23T16:11:58.123Z"

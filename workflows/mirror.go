@@ -20,7 +20,23 @@ type MirrorInput struct {
 	Mode    activities.Mode `json:"mode"`
 	// NoWait makes a run by hand fail, instead of wait, while another one writes.
 	NoWait bool `json:"no_wait,omitempty"`
+
+	// What the run does; the empty job mirrors the portal.
+	Job  activities.Job `json:"job,omitempty"`
+	Of   string         `json:"of,omitempty"`   // approve, rerun: the run that it is about
+	From string         `json:"from,omitempty"` // rerun: the step to start from, see activities.FromClean
+	Keys []string       `json:"keys,omitempty"` // replay: only these
+	Deep bool           `json:"deep,omitempty"` // verify: hash every document anew
 }
+
+// The jobs of a run.
+const (
+	JobMirror  = activities.JobMirror
+	JobApprove = activities.JobApprove
+	JobRerun   = activities.JobRerun
+	JobReplay  = activities.JobReplay
+	JobVerify  = activities.JobVerify
+)
 
 // MirrorResult is what a run came to.
 type MirrorResult struct {

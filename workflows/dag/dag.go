@@ -165,16 +165,36 @@ func (g *Graph) OnChange(f func(workflow.Context)) { g.onChange = f }
 // Run runs the graph to its end: every task done, failed or skipped. The error
 // joins those of the failed tasks, in the order of declaration, each naming its
 // task. A graph runs once.
-func (g *Graph) Run(ctx workflow.Context) error {
-	for _, n := range g.tasks {
+func (g *Graph) Run(ctx workflow.Context) error { return g.runAll(ctx, g.tasks) }
+
+// Repeat runs tasks again that have ended, by their names in the order of
+// declaration, and waits for them: what a later task calls from its Run when
+// the work of those before it turned out to be void. Their rules hold among
+// them as at first; tasks before them count as they ended.
+func (g *Graph) Repeat(ctx workflow.Context, names ...string) error {
+	again := make([]*node, 0, len(names))
+	for _, name := range names {
+		n := g.byName[name]
+		if n == nil || n.ended.IsZero() {
+			return fmt.Errorf("repeat %q: no such task, or it has not ended", name)
+		}
+		n.state, n.caused, n.err, n.total, n.done = Waiting, false, nil, 0, 0
+		n.started, n.ended = time.Time{}, time.Time{}
+		again = append(again, n)
+	}
+	return g.runAll(ctx, again)
+}
+
+func (g *Graph) runAll(ctx workflow.Context, tasks []*node) error {
+	for _, n := range tasks {
 		n.end, n.setEnd = workflow.NewFuture(ctx)
 		n.begun, n.setBegun = workflow.NewFuture(ctx)
 	}
-	for _, n := range g.tasks {
+	for _, n := range tasks {
 		workflow.GoNamed(ctx, n.Name, func(ctx workflow.Context) { g.run(ctx, n) })
 	}
 	var failed []error
-	for _, n := range g.tasks {
+	for _, n := range tasks {
 		_ = n.end.Get(ctx, nil) // carries no value and no error
 		if n.err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", n.Name, n.err))
