@@ -30,12 +30,17 @@ const (
 	OutcomeGreen    Outcome = "green"    // the mirror equals the portal
 	OutcomeRed      Outcome = "red"      // it does not
 	OutcomeUnproven Outcome = "unproven" // the portal moved or lags
+	OutcomeBehind   Outcome = "behind"   // the mirror equals a crawl that the portal has moved on from
 
 	TriggerManual   = "manual"
 	TriggerSchedule = "schedule"
 
 	ModeAuto = "auto" // the probe decides
 	ModeFull = "full"
+
+	// Jobs that bring a crawl into the mirror.
+	JobMirror = "mirror"
+	JobRerun  = "rerun"
 )
 
 // Run is the record of one run, in the collection runs: the truth about it,
@@ -43,8 +48,11 @@ const (
 type Run struct {
 	ID            string    `bson:"_id" json:"id"`
 	Dataset       string    `bson:"dataset" json:"dataset"`
-	Trigger       string    `bson:"trigger" json:"trigger"` // TriggerManual or TriggerSchedule
-	Mode          string    `bson:"mode" json:"mode"`       // ModeAuto or ModeFull
+	Trigger       string    `bson:"trigger" json:"trigger"`               // TriggerManual or TriggerSchedule
+	Mode          string    `bson:"mode" json:"mode"`                     // ModeAuto or ModeFull
+	Job           string    `bson:"job,omitempty" json:"job,omitempty"`   // what the run does; empty: JobMirror
+	Of            string    `bson:"of,omitempty" json:"of,omitempty"`     // run that an approval or a rerun is about
+	From          string    `bson:"from,omitempty" json:"from,omitempty"` // step that a rerun begins with
 	Nominal       time.Time `bson:"nominal,omitempty" json:"nominal,omitzero"`
 	Started       time.Time `bson:"started" json:"started"`
 	Finished      time.Time `bson:"finished,omitempty" json:"finished,omitzero"`
@@ -68,6 +76,64 @@ type Run struct {
 	Warnings    []string        `bson:"warnings,omitempty" json:"warnings,omitempty"` // such as a vanished optional column
 	Stats       Stats           `bson:"stats,omitempty" json:"stats,omitzero"`
 	Steps       []Step          `bson:"steps,omitempty" json:"steps,omitempty"` // of the writing, in order
+
+	FirstLoad   bool           `bson:"first_load,omitempty" json:"first_load,omitempty"`     // the mirror was empty: its rows have no change event
+	Crawls      int            `bson:"crawls,omitempty" json:"crawls,omitempty"`             // how often the portal was crawled; more than once when torn
+	Crawl       Crawl          `bson:"crawl,omitempty" json:"crawl,omitzero"`                // what the gate saw
+	Held        Held           `bson:"held,omitempty" json:"held,omitzero"`                  // removals that wait for approval
+	ChangePages map[string]int `bson:"change_pages,omitempty" json:"change_pages,omitempty"` // pages of change events by part, at least those written
+}
+
+// Crawl is what a crawl came to: what the certificate holds the mirror
+// against, and what a rerun starts from.
+type Crawl struct {
+	Rows        int64           `bson:"rows" json:"rows"`
+	Clean       int64           `bson:"clean" json:"clean"`
+	Quarantined int64           `bson:"quarantined" json:"quarantined"`
+	Digest      Digest          `bson:"digest" json:"digest"` // of the clean records
+	Version     socrata.Version `bson:"version" json:"version"`
+	Whole       bool            `bson:"whole" json:"whole"`                         // all pages and counts are of one version
+	Why         string          `bson:"why,omitempty" json:"why,omitempty"`         // it is not whole
+	Columns     []string        `bson:"columns,omitempty" json:"columns,omitempty"` // of the portal's metadata
+	Facts       Facts           `bson:"facts,omitempty" json:"facts,omitzero"`      // what the portal itself counts
+	Pages       []RawPage       `bson:"pages,omitempty" json:"pages,omitempty"`     // as landed, in the order of parts and keys
+}
+
+// Facts are what the portal itself counts after a crawl.
+type Facts struct {
+	Rows     int64   `bson:"rows" json:"rows"`
+	Distinct int64   `bson:"distinct" json:"distinct"` // keys
+	Groups   []Group `bson:"groups,omitempty" json:"groups,omitempty"`
+}
+
+// Group is the number of rows for each value of a column.
+type Group struct {
+	Column string       `bson:"column" json:"column"`
+	Values []GroupValue `bson:"values" json:"values"`
+}
+
+// GroupValue is the number of rows with one value of a column.
+type GroupValue struct {
+	Value string `bson:"value" json:"value"`
+	Null  bool   `bson:"null,omitempty" json:"null,omitempty"` // rows without a value
+	Rows  int64  `bson:"rows" json:"rows"`
+}
+
+// RawPage is a page as the portal answered it, in the landing.
+type RawPage struct {
+	ID      string          `bson:"id" json:"id"`
+	SHA256  string          `bson:"sha256" json:"sha256"`
+	Part    int             `bson:"part" json:"part"` // index of its range in the plan
+	Rows    int             `bson:"rows" json:"rows"`
+	Version socrata.Version `bson:"version" json:"version"`
+	LastKey string          `bson:"last_key,omitempty" json:"last_key,omitempty"`
+	More    bool            `bson:"more,omitempty" json:"more,omitempty"` // the range goes on after it
+}
+
+// Held are removals over the brake.
+type Held struct {
+	Rows  int64     `bson:"rows" json:"rows"`
+	Pages []PageRef `bson:"pages" json:"pages"` // of keys
 }
 
 // Step is what became of one step of a run.
@@ -115,7 +181,7 @@ type Profile struct {
 }
 
 // Counts of a run, in rows. Inserted, Replaced and Documents come from what is
-// stored (Tally), not from summed attempts.
+// stored (Census), not from summed attempts.
 type Counts struct {
 	PortalRows  int64 `bson:"portal_rows" json:"portal_rows"` // the portal's count at the crawl's version
 	Fetched     int64 `bson:"fetched" json:"fetched"`
@@ -126,6 +192,10 @@ type Counts struct {
 	Missing     int64 `bson:"missing" json:"missing"`         // stored, and not in the crawl
 	Quarantined int64 `bson:"quarantined" json:"quarantined"` // records
 	Kept        int64 `bson:"kept" json:"kept"`               // documents whose row is quarantined
+	Removed     int64 `bson:"removed" json:"removed"`         // that the portal denies
+	Returned    int64 `bson:"returned" json:"returned"`       // among those inserted, from removed
+	Held        int64 `bson:"held" json:"held"`               // removals that wait for approval
+	Events      int64 `bson:"events" json:"events"`           // change events
 	Documents   int64 `bson:"documents" json:"documents"`     // in businesses, after the run
 }
 
@@ -214,16 +284,61 @@ func (m *Mirror) Runs(ctx context.Context, limit int, before time.Time) ([]Run, 
 	return runs, nil
 }
 
-// LastGreen is the newest run whose certificate is green; ErrNoRun when there
-// is none.
-func (m *Mirror) LastGreen(ctx context.Context) (Run, error) {
-	return m.oneRun(ctx, bson.D{{Key: "status", Value: StatusDone}, {Key: "outcome", Value: OutcomeGreen}}, "a green one")
+// Mirrors reports whether the run brings a whole crawl into the mirror: one
+// that mirrors, or a rerun that writes rows. Only of these it is known that
+// the mirror was compared with the portal row by row.
+func (r *Run) Mirrors() bool {
+	switch r.Job {
+	case "", JobMirror:
+		return true
+	case JobRerun:
+		return r.From == "clean" || r.From == "gate"
+	default:
+		return false
+	}
 }
 
-// LastDone is the newest run that crawled to the end, whatever its
+// LastGreen is the newest run that mirrored and whose certificate is green;
+// ErrNoRun when there is none.
+func (m *Mirror) LastGreen(ctx context.Context) (Run, error) {
+	return m.newest(ctx, "a green one", func(r *Run) bool { return r.Mirrors() && r.Status == StatusDone && r.Outcome == OutcomeGreen })
+}
+
+// LastDone is the newest run that mirrored to the end, whatever its
 // certificate says; ErrNoRun when there is none.
 func (m *Mirror) LastDone(ctx context.Context) (Run, error) {
-	return m.oneRun(ctx, bson.D{{Key: "status", Value: StatusDone}}, "a finished one")
+	return m.newest(ctx, "a finished one", func(r *Run) bool { return r.Mirrors() && r.Status == StatusDone })
+}
+
+// NewestCertificate is the newest run of any job that ended with a
+// certificate; ErrNoRun when there is none.
+func (m *Mirror) NewestCertificate(ctx context.Context) (Run, error) {
+	return m.newest(ctx, "one with a certificate", func(r *Run) bool { return r.Status == StatusDone && r.Certificate.Outcome != "" })
+}
+
+// LastCrawl is the newest run, ended or not, whose record has a crawl; ErrNoRun
+// when there is none.
+func (m *Mirror) LastCrawl(ctx context.Context) (Run, error) {
+	return m.newest(ctx, "one with a crawl", func(r *Run) bool { return len(r.Crawl.Pages) > 0 })
+}
+
+// newest is the newest run that is right.
+func (m *Mirror) newest(ctx context.Context, what string, right func(*Run) bool) (Run, error) {
+	for before := (time.Time{}); ; {
+		runs, err := m.Runs(ctx, 20, before)
+		if err != nil {
+			return Run{}, err
+		}
+		for i := range runs {
+			if right(&runs[i]) {
+				return runs[i], nil
+			}
+		}
+		if len(runs) == 0 {
+			return Run{}, fmt.Errorf("%w: %s", ErrNoRun, what)
+		}
+		before = runs[len(runs)-1].Started
+	}
 }
 
 func newestRun() bson.D { return bson.D{{Key: "started", Value: -1}, {Key: "_id", Value: -1}} }
