@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
@@ -101,13 +102,13 @@ func (a *answer) readSingle() (name, value string, ok bool, err error) {
 	}
 	for row, err := range Rows(bytes.NewReader(body)) {
 		if err != nil {
-			return "", "", false, a.garbage(a.start(body), err)
+			return "", "", false, a.garbage(start(body), err)
 		}
 		if ok {
 			return "", "", false, a.garbage("several rows for a question with one answer", nil)
 		}
 		if name, value, ok = single(row); !ok {
-			return "", "", false, a.garbage("a row that is not one text or number: "+a.start(body), nil)
+			return "", "", false, a.garbage("a row that is not one text or number", nil)
 		}
 	}
 	return name, value, ok, nil
@@ -194,6 +195,10 @@ func (a *answer) broken(err error) error {
 	if errors.As(err, &ue) {
 		err = ue.Err
 	}
+	// net/http quotes the line it could not read, which may be the rest of an earlier answer's rows.
+	if strings.Contains(err.Error(), "malformed") {
+		err = errors.New("not an HTTP answer")
+	}
 	e := a.newError(Network)
 	e.Err = err
 	return e
@@ -216,14 +221,40 @@ func (a *answer) newError(kind Kind) *Error {
 	return e
 }
 
-// start quotes the beginning of a body that is not what it should be.
-func (a *answer) start(body []byte) string {
+// start says what a body begins like. It does not quote it: a row's values are nobody's business but the mirror's,
+// and an error goes to logs and to the Temporal Web UI.
+func start(body []byte) string {
+	body = bytes.TrimLeft(body, "\ufeff \t\r\n")
 	if len(body) == 0 {
 		return "an empty body"
 	}
-	const quoted = 60
-	head := a.client.redact(string(body[:min(len(body), headBytes)]))
-	return fmt.Sprintf("a body that begins %q", oneLine(head[:min(len(head), quoted)]))
+	switch body[0] {
+	case '<':
+		return "a body that begins like HTML or XML"
+	case '[':
+		return "a body that begins like a JSON array"
+	case '{':
+		return "a body that begins like a JSON object"
+	}
+	return "a body that does not begin like JSON"
+}
+
+// jsonError says what is wrong with JSON and where. The decoder's own words quote the text around, or name it as
+// the path: they are left out, for the reason given at start.
+func jsonError(err error) error {
+	var syntax *jsontext.SyntacticError
+	var semantic *json.SemanticError
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return io.ErrUnexpectedEOF
+	case errors.As(err, &syntax) && errors.Is(syntax.Err, jsontext.ErrDuplicateName):
+		return fmt.Errorf("a name twice in one object at byte %d", syntax.ByteOffset)
+	case errors.As(err, &syntax):
+		return fmt.Errorf("invalid JSON at byte %d", syntax.ByteOffset)
+	case errors.As(err, &semantic):
+		return fmt.Errorf("JSON of another shape at byte %d", semantic.ByteOffset)
+	}
+	return err
 }
 
 // redact takes the app token out of what a portal or a proxy echoes.

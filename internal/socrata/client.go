@@ -146,29 +146,6 @@ func (c *Client) CanonicalURL(ctx context.Context) (string, error) {
 	return c.base.Load().String(), nil
 }
 
-// Count returns the number of rows for which the SoQL condition holds; of all rows when where is empty.
-func (c *Client) Count(ctx context.Context, where string) (int64, Version, error) {
-	asked := "the number of its rows"
-	if where != "" {
-		asked = "the number of its rows where " + oneLine(where)
-	}
-	a, err := c.get(ctx, asked, query{columns: "count(*)", where: where}.soda2(c.id))
-	if err != nil {
-		return 0, Version{}, err
-	}
-	defer a.Close()
-	// Some servers name the column count, some count_1.
-	_, value, ok, err := a.readSingle()
-	if err != nil {
-		return 0, Version{}, err
-	}
-	n, err := strconv.ParseInt(value, 10, 64)
-	if !ok || err != nil || n < 0 {
-		return 0, Version{}, a.garbage("no count", err)
-	}
-	return n, a.version, nil
-}
-
 // KeyAt returns the key at this offset in key order, rows without a key left out: at offset 0 the smallest.
 // Past the end the error is [ErrPastEnd] and the version that of the answer. Keys at offsets cut the key
 // space into ranges; pages are never read by offset, since rows shift while the data changes.
@@ -192,16 +169,16 @@ func (c *Client) KeyAt(ctx context.Context, key string, offset int64) (string, V
 		return "", a.version, ErrPastEnd
 	}
 	if name != key {
-		return "", Version{}, a.garbage(fmt.Sprintf("%q where %q was asked for", oneLine(name), key), nil)
+		return "", Version{}, a.garbage("another column than "+key, nil)
 	}
 	return value, a.version, nil
 }
 
 // query is one question to a dataset, apart from how a version of the API spells it.
 type query struct {
-	columns, where, order string
-	limit                 int
-	offset                int64
+	columns, where, group, order string
+	limit                        int
+	offset                       int64
 }
 
 // soda2 spells the query for SODA 2.1: a path with parameters, for a GET.
@@ -212,6 +189,9 @@ func (q query) soda2(id string) *url.URL {
 	}
 	if q.where != "" {
 		v.Set("$where", q.where)
+	}
+	if q.group != "" {
+		v.Set("$group", q.group)
 	}
 	if q.order != "" {
 		v.Set("$order", q.order)

@@ -106,7 +106,7 @@ func (c *Client) Metadata(ctx context.Context) (*Metadata, Version, error) {
 	}
 	var v view
 	if err := json.Unmarshal(body, &v, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
-		return nil, Version{}, a.garbage(a.start(body), err)
+		return nil, Version{}, a.garbage(start(body), jsonError(err))
 	}
 	if v.ID != c.id || len(v.Columns) == 0 {
 		return nil, Version{}, a.garbage("no metadata of "+c.id+" with columns", nil)

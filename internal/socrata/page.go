@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"net/url"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -56,23 +57,25 @@ func (c *Client) Page(ctx context.Context, key string, columns []string, r Range
 	if r.NullKeys {
 		q.order = ":id"
 	}
-	a, err := c.get(ctx, "rows "+r.String(), q.soda2(c.id))
+	return c.page(ctx, "rows "+r.String(), q.soda2(c.id), dst, func(body io.Reader) (PageInfo, error) {
+		return scan(body, quotedKey, limit, r.NullKeys, nil)
+	})
+}
+
+// page asks for rows and hands them on to dst while they are scanned.
+func (c *Client) page(ctx context.Context, asked string, ref *url.URL, dst io.Writer, scan func(io.Reader) (PageInfo, error)) (PageInfo, error) {
+	a, err := c.get(ctx, asked, ref)
 	if err != nil {
 		return PageInfo{}, err
 	}
 	defer a.Close()
-
 	body := &tee{src: a, dst: dst, buf: make([]byte, copyBytes)}
-	info, err := scan(body, quotedKey, limit, r.NullKeys)
+	info, err := scan(body)
 	switch {
 	case body.writeErr != nil:
-		return PageInfo{}, fmt.Errorf("write rows %s: %w", r, body.writeErr)
-	case body.readErr != nil:
-		return PageInfo{}, a.unread(body.readErr)
-	case err != nil && info.Rows == 0:
-		return PageInfo{}, a.garbage(a.start(body.head), err)
+		return PageInfo{}, fmt.Errorf("write %s: %w", asked, body.writeErr)
 	case err != nil:
-		return PageInfo{}, a.garbage("", err)
+		return PageInfo{}, a.unusable(body, err)
 	}
 	info.Version = a.version
 	info.Bytes = body.n
@@ -80,8 +83,20 @@ func (c *Client) Page(ctx context.Context, key string, columns []string, r Range
 	return info, nil
 }
 
-// scan decodes a page and says what it held, on an error what it held so far.
-func scan(body io.Reader, quotedKey []byte, limit int, nullKeys bool) (PageInfo, error) {
+// unusable is the error for a body of rows that ended before its time or is no rows.
+func (a *answer) unusable(body *tee, err error) error {
+	switch {
+	case body.readErr != nil:
+		return a.unread(body.readErr)
+	case bytes.HasPrefix(bytes.TrimLeft(body.head, " \t\r\n"), []byte("[")):
+		return a.garbage("", err)
+	}
+	return a.garbage(start(body.head), err)
+}
+
+// scan decodes a page and says what it held, on an error what it held so far. When check is not nil it is called
+// with each row's number, from 1, and its key; ok is false when the row has none.
+func scan(body io.Reader, quotedKey []byte, limit int, nullKeys bool, check func(n int, key []byte, ok bool) error) (PageInfo, error) {
 	info := PageInfo{Ordered: true}
 	var (
 		find       keyFinder
@@ -99,6 +114,11 @@ func scan(body io.Reader, quotedKey []byte, limit int, nullKeys bool) (PageInfo,
 		value, ok := find.key(row, quotedKey)
 		if ok {
 			this, ok = appendText(this[:0], value)
+		}
+		if check != nil {
+			if err := check(info.Rows, this, ok); err != nil {
+				return info, err
+			}
 		}
 		if !ok {
 			info.Ordered = info.Ordered && nullKeys
@@ -171,17 +191,17 @@ func Rows(r io.Reader) iter.Seq2[jsontext.Value, error] {
 		d := jsontext.NewDecoder(in)
 		in.decoder = d
 		if token, err := d.ReadToken(); err != nil {
-			yield(nil, notRows(0, err))
+			yield(nil, in.notRows(0, err))
 			return
 		} else if token.Kind() != '[' {
-			yield(nil, notRows(0, fmt.Errorf("%s instead of an array", token.Kind())))
+			yield(nil, in.notRows(0, fmt.Errorf("%s instead of an array", token.Kind())))
 			return
 		}
 		n := 0
 		for d.PeekKind() == '{' {
 			row, err := d.ReadValue()
 			if err != nil {
-				yield(nil, notRows(n, err))
+				yield(nil, in.notRows(n, err))
 				return
 			}
 			n++
@@ -190,28 +210,28 @@ func Rows(r io.Reader) iter.Seq2[jsontext.Value, error] {
 			}
 		}
 		if token, err := d.ReadToken(); err != nil {
-			yield(nil, notRows(n, err))
+			yield(nil, in.notRows(n, err))
 			return
 		} else if token.Kind() != ']' {
-			yield(nil, notRows(n, fmt.Errorf("%s instead of an object", token.Kind())))
+			yield(nil, in.notRows(n, fmt.Errorf("%s instead of an object", token.Kind())))
 			return
 		}
 		// To the very end: what follows would be a second answer, and the checksum of a compressed body
 		// comes last.
 		if _, err := d.ReadToken(); err == nil {
-			yield(nil, notRows(n, errors.New("more after the end of the array")))
+			yield(nil, in.notRows(n, errors.New("more after the end of the array")))
 		} else if !errors.Is(err, io.EOF) {
-			yield(nil, notRows(n, err))
+			yield(nil, in.notRows(n, err))
 		}
 	}
 }
 
-// notRows is the error after n good rows.
-func notRows(n int, err error) error {
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
+// notRows is the error after n good rows: the reader's own if it had one.
+func (b *bounded) notRows(n int, err error) error {
+	if b.err != nil {
+		return fmt.Errorf("read rows, after %d of them: %w", n, b.err)
 	}
-	return fmt.Errorf("not a whole JSON array of objects, after %d rows: %w", n, err)
+	return fmt.Errorf("not a whole JSON array of objects, after %d rows: %w", n, jsonError(err))
 }
 
 // bounded stops a decoder that would have to hold more than maxRowBytes to finish one row.
@@ -219,14 +239,19 @@ type bounded struct {
 	r       io.Reader
 	decoder *jsontext.Decoder
 	n       int64
+	err     error // what ended it before its time
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
 	if b.n-b.decoder.InputOffset() > maxRowBytes {
-		return 0, fmt.Errorf("a row of more than %d bytes", int64(maxRowBytes))
+		b.err = fmt.Errorf("a row of more than %d bytes", int64(maxRowBytes))
+		return 0, b.err
 	}
 	n, err := b.r.Read(p)
 	b.n += int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.err = err
+	}
 	return n, err
 }
 
@@ -237,7 +262,7 @@ type tee struct {
 	buf []byte
 	// rest is the part of buf written to dst and not yet read.
 	rest []byte
-	// head is the beginning of the body, to quote when it turns out to be no rows.
+	// head is the beginning of the body, to say what it is when it turns out to be no rows.
 	head              []byte
 	n                 int64
 	readErr, writeErr error

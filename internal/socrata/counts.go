@@ -1,0 +1,150 @@
+package socrata
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// ErrTooManyGroups is returned by [Client.GroupCounts] for a column with [MaxPage] different values or more,
+// of which a portal may leave some out without a word.
+var ErrTooManyGroups = errors.New("too many different values to be counted by value")
+
+// GroupCount is a value of a column and the number of rows that have it.
+type GroupCount struct {
+	// Value is the value as it stands in rows, a number or checkbox as its text. It is empty for null, and
+	// for the empty text, which is another group.
+	Value string
+	Null  bool
+	Rows  int64
+}
+
+// Count returns the number of rows for which the SoQL condition holds; of all rows when where is empty.
+func (c *Client) Count(ctx context.Context, where string) (int64, Version, error) {
+	asked := "the number of its rows"
+	if where != "" {
+		asked = "the number of its rows where " + oneLine(where)
+	}
+	return c.count(ctx, asked, query{columns: "count(*)", where: where})
+}
+
+// CountDistinct returns the number of different values of a column, null not among them.
+func (c *Client) CountDistinct(ctx context.Context, column string) (int64, Version, error) {
+	return c.count(ctx, "the number of different values of "+column, query{columns: "count(distinct " + column + ")"})
+}
+
+// count asks for a single number.
+func (c *Client) count(ctx context.Context, asked string, q query) (int64, Version, error) {
+	a, err := c.get(ctx, asked, q.soda2(c.id))
+	if err != nil {
+		return 0, Version{}, err
+	}
+	defer a.Close()
+	// Some servers name the column count, some count_1.
+	_, value, ok, err := a.readSingle()
+	if err != nil {
+		return 0, Version{}, err
+	}
+	n, err := strconv.ParseInt(value, 10, 64)
+	if !ok || err != nil || n < 0 {
+		return 0, Version{}, a.garbage("no count", nil)
+	}
+	return n, a.version, nil
+}
+
+// GroupCounts returns the number of rows for each value of a column, null first if rows have it, then by the
+// bytes of the values. The sum is the number of all rows. The error is [ErrTooManyGroups] for a column with
+// too many values.
+func (c *Client) GroupCounts(ctx context.Context, column string) ([]GroupCount, Version, error) {
+	a, err := c.get(ctx, "the number of its rows by "+column, query{
+		columns: column + ",count(*)",
+		group:   column,
+		limit:   MaxPage,
+	}.soda2(c.id))
+	if err != nil {
+		return nil, Version{}, err
+	}
+	defer a.Close()
+
+	body := &tee{src: a, dst: io.Discard, buf: make([]byte, copyBytes)}
+	var groups []GroupCount
+	for row, err := range Rows(body) {
+		if err != nil {
+			return nil, Version{}, a.unusable(body, err)
+		}
+		g, ok := groupCount(row, column)
+		if !ok {
+			return nil, Version{}, a.garbage(fmt.Sprintf("row %d is not a value of %s and a count", len(groups)+1, column), nil)
+		}
+		if groups = append(groups, g); len(groups) == MaxPage {
+			return nil, a.version, fmt.Errorf("%s: %w", column, ErrTooManyGroups)
+		}
+	}
+	slices.SortFunc(groups, func(a, b GroupCount) int {
+		if a.Null != b.Null {
+			if a.Null {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a.Value, b.Value)
+	})
+	for i := 1; i < len(groups); i++ {
+		if groups[i].Null == groups[i-1].Null && groups[i].Value == groups[i-1].Value {
+			return nil, Version{}, a.garbage("one value of "+column+" in two groups", nil)
+		}
+	}
+	return groups, a.version, nil
+}
+
+// groupCount reads {column: value, count: n}, the value left out for null. It is false when the row is anything
+// else.
+func groupCount(row jsontext.Value, column string) (g GroupCount, ok bool) {
+	d := jsontext.NewDecoder(bytes.NewBuffer(row))
+	if _, err := d.ReadToken(); err != nil {
+		return g, false
+	}
+	g.Null = true
+	counted := false
+	for d.PeekKind() == '"' {
+		token, err := d.ReadToken()
+		if err != nil {
+			return g, false
+		}
+		isValue := token.String() == column
+		if !isValue && counted {
+			return g, false
+		}
+		value, err := d.ReadValue()
+		if err != nil {
+			return g, false
+		}
+		if kind := value.Kind(); isValue && (kind == 'n' || kind == 't' || kind == 'f') {
+			if g.Null = kind == 'n'; !g.Null {
+				g.Value = string(value)
+			}
+			continue
+		}
+		text, ok := appendText(nil, value)
+		if !ok {
+			return g, false
+		}
+		if isValue {
+			g.Value, g.Null = string(text), false
+			continue
+		}
+		// Some servers name it count, some count_1.
+		if g.Rows, err = strconv.ParseInt(string(text), 10, 64); err != nil || g.Rows < 1 {
+			return g, false
+		}
+		counted = true
+	}
+	return g, counted
+}
