@@ -20,40 +20,6 @@ import (
 	"padron/workflows"
 )
 
-// requireMirrors compares the mirror with the portal's source rows: the same
-// keys, each once, and for each the values that cleaning passes on as they are.
-// It knows nothing of cleaning.
-func requireMirrors(t *testing.T, s *stack) {
-	t.Helper()
-	rows := map[string]map[string]any{}
-	for row := range s.portal.SourceRows() {
-		rows[row["ttxid"].(string)] = row
-	}
-	documents := s.dump(mirror.Businesses)
-	require.Len(t, documents, len(rows))
-	for _, d := range documents {
-		key := d.Lookup("_id").StringValue()
-		row := rows[key]
-		require.NotNil(t, row, "document %s has no row", key)
-		account, _ := d.Lookup("business_account_number").StringValueOK()
-		require.Equal(t, row["certificate_number"], account, key)
-		for column, path := range map[string]string{
-			"dba_name": "dba_name", "full_business_address": "address.street",
-			":@computed_region_ajp5_b2md": "districts.analysis_neighborhoods",
-		} {
-			want, has := row[column].(string)
-			if !has {
-				continue
-			}
-			got, _ := d.Lookup(strings.Split(path, ".")...).StringValueOK()
-			if raw, err := d.LookupErr("source", column); err == nil {
-				got = raw.StringValue() // cleaning altered it and kept the original
-			}
-			require.Equal(t, want, got, "%s of %s", column, key)
-		}
-	}
-}
-
 func TestASecondRunSkipsAndAForcedOneWritesNothing(t *testing.T) {
 	s := newStack(t, socratatest.Generate(5000, 1))
 
