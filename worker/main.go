@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -126,7 +127,7 @@ func run(ctx context.Context, args []string) error {
 	if err := config.CheckSearchAttributes(ctx, temporal, o.Namespace, workflows.SearchAttributes()); err != nil {
 		return err
 	}
-	database, err := mirror.Connect(ctx, c.MongoURI)
+	database, err := mirror.Connect(ctx, c.MongoURI, metrics.observe)
 	if err != nil {
 		return err
 	}
@@ -140,7 +141,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	a.Serve(specs...)
 
-	server, err := serve(c.HealthAddr, metrics, health{temporal: temporal, database: database, guards: []*guard.Guard{a.Portal, a.Database}})
+	server, err := serve(c.HealthAddr, c.Pprof, metrics, health{temporal: temporal, database: database, guards: []*guard.Guard{a.Portal, a.Database}})
 	if err != nil {
 		return err
 	}
@@ -237,8 +238,9 @@ func (h health) ready(ctx context.Context) error {
 }
 
 // serve starts the health endpoint: /healthz says that the process lives,
-// /readyz that Temporal and MongoDB answer it, /metrics is for Prometheus.
-func serve(addr string, m *metrics, h health) (*http.Server, error) {
+// /readyz that Temporal and MongoDB answer it, /metrics is for Prometheus;
+// /debug/pprof/ exists only when profiling was asked for.
+func serve(addr string, profiling bool, m *metrics, h health) (*http.Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
@@ -251,6 +253,10 @@ func serve(addr string, m *metrics, h health) (*http.Server, error) {
 		}
 	})
 	mux.Handle("GET /metrics", m.endpoint)
+	if profiling {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	}
 	listener, err := net.Listen("tcp", addr) //nolint:noctx // binding a port is immediate
 	if err != nil {
 		return nil, fmt.Errorf("PADRON_HEALTH_ADDR: %s cannot be listened on: choose a free address (%w)", addr, err)

@@ -49,6 +49,8 @@ type Config struct {
 	RequestsPerSecond float64 `env:"PADRON_REQUESTS_PER_SECOND" envDefault:"4"`
 	// HealthAddr is where the worker serves /healthz, /readyz and /metrics.
 	HealthAddr string `env:"PADRON_HEALTH_ADDR" envDefault:"127.0.0.1:9090"`
+	// Pprof adds /debug/pprof/ to the worker's health endpoint.
+	Pprof bool `env:"PADRON_PPROF"`
 	// LogLevel is debug, info, warn or error.
 	LogLevel slog.Level `env:"PADRON_LOG_LEVEL" envDefault:"info"`
 
@@ -86,6 +88,9 @@ func explain(err error) error {
 		name := map[string]string{
 			"KeepCrawls": "PADRON_KEEP_CRAWLS", "PageSize": "PADRON_PAGE_SIZE", "RequestsPerSecond": "PADRON_REQUESTS_PER_SECOND", "LogLevel": "PADRON_LOG_LEVEL",
 		}[parse.Name]
+		if parse.Name == "Pprof" {
+			return errors.New("PADRON_PPROF: must be 1 or 0")
+		}
 		if errors.Is(parse.Err, strconv.ErrSyntax) || errors.Is(parse.Err, strconv.ErrRange) {
 			return fmt.Errorf("%s: must be a number", name)
 		}

@@ -21,6 +21,7 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		"PADRON_REQUESTS_PER_SECOND": {"-1", "must be above 0"},
 		"PADRON_HEALTH_ADDR":         {"9090", "must look like 127.0.0.1:9090"},
 		"PADRON_LOG_LEVEL":           {"loud", "must be debug, info, warn or error"},
+		"PADRON_PPROF":               {"perhaps", "must be 1 or 0"},
 	} {
 		_, err := config.Load(map[string]string{name: c.value})
 		require.ErrorContains(t, err, name+": ", name)
