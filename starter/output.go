@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -16,26 +18,48 @@ import (
 )
 
 // output is the -o flag of the reading commands.
-type output string
+type output struct {
+	format  string
+	formats []string
+}
 
-func (o *output) add(cmd *cobra.Command) {
-	*o = "table"
-	cmd.Flags().VarP(o, "output", "o", "table or json")
+func (o *output) add(cmd *cobra.Command) { o.addFormats(cmd, "table", "json") }
+
+// addFormats adds the flag with the formats that the command can print, the
+// default first.
+func (o *output) addFormats(cmd *cobra.Command, formats ...string) {
+	o.format, o.formats = formats[0], formats
+	cmd.Flags().VarP(o, "output", "o", oneOf(formats))
 }
 
 // Set refuses what cannot be printed before the command does anything.
 func (o *output) Set(s string) error {
-	if s != "table" && s != "json" {
-		return errors.New("use table or json")
+	if !slices.Contains(o.formats, s) {
+		return errors.New("use " + oneOf(o.formats))
 	}
-	*o = output(s)
+	o.format = s
 	return nil
 }
 
-func (o *output) String() string { return string(*o) }
+func (o *output) String() string { return o.format }
 
 // Type is what the help calls the value.
 func (*output) Type() string { return "format" }
+
+// oneOf lists words for people: "table, json or ndjson".
+func oneOf[S ~string](words []S) string {
+	var b strings.Builder
+	for i, w := range words {
+		switch {
+		case i > 0 && i == len(words)-1:
+			b.WriteString(" or ")
+		case i > 0:
+			b.WriteString(", ")
+		}
+		b.WriteString(string(w))
+	}
+	return b.String()
+}
 
 // checkLimit refuses a --limit that would list nothing, or, to MongoDB,
 // everything.
@@ -48,7 +72,7 @@ func checkLimit(n int) error {
 
 // show prints v as JSON, or calls asTable.
 func (o output) show(w io.Writer, v any, asTable func(io.Writer)) error {
-	if o == "json" {
+	if o.format == "json" {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		return e.Encode(v)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -45,11 +46,17 @@ func statusCommand() *cobra.Command {
 	return cmd
 }
 
-func showRun(cmd *cobra.Command, m *mirror.Mirror, id string, out output) error {
-	run, err := m.Run(cmd.Context(), id)
+// readRun reads a run's record; the error of an unknown one says where to look.
+func readRun(ctx context.Context, m *mirror.Mirror, id string) (mirror.Run, error) {
+	run, err := m.Run(ctx, id)
 	if errors.Is(err, mirror.ErrNoRun) {
-		return fmt.Errorf("there is no run %q; `starter status` lists them", id)
+		err = fmt.Errorf("there is no run %q; `starter status` lists them", id)
 	}
+	return run, err
+}
+
+func showRun(cmd *cobra.Command, m *mirror.Mirror, id string, out output) error {
+	run, err := readRun(cmd.Context(), m, id)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,255 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"padron/internal/mirror"
+)
+
+func quarantineCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "quarantine",
+		Short: "Show and replay the rows that could not become documents",
+		Long: `A row of the portal without a key, with a key that another row has too, or with a
+required value that cannot be read is kept apart, as the portal served it. The
+last good document of its key stays in the mirror and is marked stale.`,
+		Example: `  starter quarantine list
+  starter quarantine show manual-2026-11-23T16%3A11%3A58.123Z/0000.0/00000003
+  starter quarantine replay          after the spec or the portal's row was corrected`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(quarantineListCommand(), quarantineShowCommand())
+	return cmd
+}
+
+// quarantinedView is a quarantined row without what the portal served: a
+// listing has no need of it, and it may be about a private person.
+type quarantinedView struct {
+	ID     string    `json:"id"`
+	Key    string    `json:"key,omitempty"` // empty when the row has none
+	Reason string    `json:"reason"`
+	Run    string    `json:"run"`
+	Page   string    `json:"page"`
+	Index  int       `json:"index"` // of the row in the page, from 0
+	At     time.Time `json:"at"`
+	// Document is what stands in the mirror under the key: documentNone,
+	// documentStale or documentCurrent.
+	Document string `json:"document"`
+}
+
+// What the mirror has for a quarantined row.
+const (
+	documentNone    = "none"
+	documentStale   = "stale"   // an older version of the row, marked so
+	documentCurrent = "current" // another row of the crawl, or a later one
+)
+
+func quarantineListCommand() *cobra.Command {
+	var (
+		out   output
+		limit int
+		run   string
+	)
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the quarantined rows of the newest crawl, or of another run",
+		Long: `Lists the rows that the newest crawl had to keep apart: their id, key and reason,
+and what the mirror has under that key: nothing (none), an older version of the
+row (stale), or what another row or a later run brought (current).
+The rows themselves are not shown; ` + "`starter quarantine show ID`" + ` does that.`,
+		Example: `  starter quarantine list
+  starter quarantine list --run manual-2026-11-23T16:11:58.123Z -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkLimit(limit); err != nil {
+				return err
+			}
+			return withMirror(cmd, func(m *mirror.Mirror) error {
+				of, err := quarantineRun(cmd.Context(), m, run)
+				if err != nil {
+					return err
+				}
+				views, err := quarantineViews(cmd.Context(), m, of, limit)
+				if err != nil {
+					return err
+				}
+				all, err := m.CountQuarantine(cmd.Context(), of)
+				if err != nil {
+					return err
+				}
+				return out.show(cmd.OutOrStdout(), views, func(w io.Writer) { printQuarantine(w, of, views, all) })
+			})
+		},
+	}
+	cmd.Flags().StringVar(&run, "run", "", "the run whose rows to list (default: the newest that crawled)")
+	cmd.Flags().IntVarP(&limit, "limit", "n", 100, "how many rows")
+	out.add(cmd)
+	return cmd
+}
+
+// quarantineRun is the run given, if there is one, else the newest crawl.
+func quarantineRun(ctx context.Context, m *mirror.Mirror, id string) (string, error) {
+	if id != "" {
+		_, err := readRun(ctx, m, id)
+		return id, err
+	}
+	run, err := m.LastDone(ctx)
+	if errors.Is(err, mirror.ErrNoRun) {
+		return "", errors.New("no run has crawled the portal yet; `starter run --wait` makes the first")
+	}
+	return run.ID, err
+}
+
+func quarantineViews(ctx context.Context, m *mirror.Mirror, run string, limit int) ([]quarantinedView, error) {
+	rows, err := m.QuarantineOf(ctx, run, "", limit)
+	if err != nil {
+		return nil, err
+	}
+	var keys []string
+	for _, r := range rows {
+		if r.Key != "" {
+			keys = append(keys, r.Key)
+		}
+	}
+	stands, err := standing(ctx, m, keys)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]quarantinedView, len(rows))
+	for i, r := range rows {
+		views[i] = viewQuarantined(r, stands)
+	}
+	return views, nil
+}
+
+func viewQuarantined(q mirror.Quarantined, stands map[string]string) quarantinedView {
+	return quarantinedView{q.ID, q.Key, q.Reason, q.Run, q.Page, q.Index, q.At, cmp.Or(stands[q.Key], documentNone)}
+}
+
+// standing says of the keys that have a document in the mirror how it stands.
+func standing(ctx context.Context, m *mirror.Mirror, keys []string) (map[string]string, error) {
+	stands := map[string]string{}
+	if len(keys) == 0 {
+		return stands, nil
+	}
+	cursor, err := m.Database().Collection(mirror.Businesses).Find(ctx,
+		bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: keys}}}}, options.Find().SetProjection(bson.D{{Key: "quality.stale", Value: 1}}))
+	if err != nil {
+		return nil, fmt.Errorf("look for the documents of %d keys: %w", len(keys), err)
+	}
+	var found []struct {
+		Key     string `bson:"_id"`
+		Quality struct {
+			Stale bool `bson:"stale"`
+		} `bson:"quality"`
+	}
+	if err := cursor.All(ctx, &found); err != nil {
+		return nil, fmt.Errorf("look for the documents of %d keys: %w", len(keys), err)
+	}
+	for _, f := range found {
+		stands[f.Key] = documentCurrent
+		if f.Quality.Stale {
+			stands[f.Key] = documentStale
+		}
+	}
+	return stands, nil
+}
+
+func printQuarantine(w io.Writer, run string, views []quarantinedView, all int64) {
+	if all == 0 {
+		fmt.Fprintf(w, "run %s has no rows in quarantine\n", run)
+		return
+	}
+	var rows []table.Row
+	for _, v := range views {
+		rows = append(rows, table.Row{v.ID, plain(v.Key), v.Document, plain(v.Reason)})
+	}
+	grid(w, table.Row{"row (run/page/index)", "key", "document", "reason"}, rows)
+	if more := all - int64(len(views)); more > 0 {
+		fmt.Fprintf(w, "and %s more; -n %d lists all\n", count(more), all)
+	}
+}
+
+// plain takes control characters out of a value that somebody else chose: it
+// must not steer the reader's terminal or break a table's line.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+func quarantineShowCommand() *cobra.Command {
+	var out output
+	cmd := &cobra.Command{
+		Use:   "show ID",
+		Short: "Show a quarantined row as the portal served it",
+		Long: `Shows one quarantined row with its reason and all the values that the portal
+served, so that you can see what is wrong with it.
+
+The row may contain personal data, such as the name and the home address of a
+sole owner: treat the output accordingly.`,
+		Example: `  starter quarantine show manual-2026-11-23T16%3A11%3A58.123Z/0000.0/00000003
+  starter quarantine show ID -o json | jq .row`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withMirror(cmd, func(m *mirror.Mirror) error { return showQuarantined(cmd, m, args[0], out) })
+		},
+	}
+	out.add(cmd)
+	return cmd
+}
+
+func showQuarantined(cmd *cobra.Command, m *mirror.Mirror, id string, out output) error {
+	ctx := cmd.Context()
+	var q mirror.Quarantined
+	err := m.Database().Collection(mirror.Quarantine).FindOne(ctx, bson.D{{Key: "_id", Value: id}}).Decode(&q)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return fmt.Errorf("there is no quarantined row %q; `starter quarantine list` lists them", id)
+	}
+	if err != nil {
+		return fmt.Errorf("read quarantined row %s: %w", id, err)
+	}
+	stands, err := standing(ctx, m, []string{q.Key})
+	if err != nil {
+		return err
+	}
+	view := struct {
+		quarantinedView
+		Row json.RawMessage `json:"row"`
+	}{viewQuarantined(q, stands), json.RawMessage(q.Raw)}
+	return out.show(cmd.OutOrStdout(), view, func(w io.Writer) {
+		facts(w, [][2]string{
+			{"row", q.ID},
+			{"key", plain(q.Key)},
+			{"reason", plain(q.Reason)},
+			{"run", q.Run},
+			{"seen", moment(q.At)},
+			{"document", view.Document},
+		})
+		var indented bytes.Buffer
+		if json.Indent(&indented, view.Row, "", "  ") != nil {
+			indented.Reset()
+			indented.WriteString(q.Raw)
+		}
+		fmt.Fprintf(w, "\n%s\n", &indented)
+	})
+}
