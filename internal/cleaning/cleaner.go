@@ -2,7 +2,7 @@
 // same bytes, whatever the day, the machine and the order of the row's columns.
 //
 // Nothing is coerced away. Where a document does not say what the row said, source{column: raw} does, so that
-// Source rebuilds the row from the document, volatile, ignored and silent columns aside.
+// Source rebuilds the row from the document, volatile, ignored, dropped and silent columns aside.
 package cleaning
 
 import (
@@ -46,6 +46,7 @@ type Cleaner struct {
 	fields  []field
 	columns map[string]int // mapped columns: index in names
 	names   []string       // mapped columns, sorted
+	paths   map[string]int // of fields: index in fields
 	key     int            // index of the key's column
 	plan    plan
 	cities  cities
@@ -76,7 +77,7 @@ type Cleaner struct {
 // other is a column that is not mapped.
 type other struct {
 	rows  int
-	known bool // volatile or ignored
+	known bool // volatile, ignored or dropped
 }
 
 // field is a field of the spec, ready for use.
@@ -140,23 +141,24 @@ func New(spec *dataset.Spec) (*Cleaner, error) {
 	c := &Cleaner{
 		spec:    spec,
 		columns: make(map[string]int),
+		paths:   make(map[string]int),
 		cities:  newCities(spec.Cities),
 		hexes:   newHexes(spec.Box),
 		flags:   Flags(spec),
 		others:  make(map[string]*other),
 	}
-	for _, f := range spec.Fields {
+	fields := slices.DeleteFunc(slices.Clone(spec.Fields), func(f dataset.Field) bool { return f.Drop })
+	for _, f := range fields {
 		c.names = append(c.names, f.From...)
 	}
 	slices.Sort(c.names)
 	for i, name := range c.names {
 		c.columns[name] = i
 	}
-	index := make(map[string]int)
-	for i, f := range spec.Fields {
-		index[f.Path] = i
+	for i, f := range fields {
+		c.paths[f.Path] = i
 	}
-	for _, f := range spec.Fields {
+	for _, f := range fields {
 		compiled := field{Field: f, leaf: f.Path, copy: -1, silent: slices.Contains(spec.Silent, f.Path)}
 		if group, leaf, nested := strings.Cut(f.Path, "."); nested {
 			compiled.group, compiled.leaf = group, leaf
@@ -168,7 +170,7 @@ func New(spec *dataset.Spec) (*Cleaner, error) {
 			compiled.columns = append(compiled.columns, c.columns[column])
 		}
 		if f.Copy != "" {
-			compiled.copy = index[f.Copy]
+			compiled.copy = c.paths[f.Copy]
 		}
 		for _, d := range f.Defaults {
 			day, err := time.Parse(time.DateOnly, d)
@@ -188,22 +190,22 @@ func New(spec *dataset.Spec) (*Cleaner, error) {
 	}
 	c.key = key
 
-	c.plan = plan{closed: -1, point: -1, start: index[spec.Lifecycle.Start]}
+	c.plan = plan{closed: -1, point: -1, start: c.paths[spec.Lifecycle.Start]}
 	for _, end := range spec.Lifecycle.End {
-		c.plan.ends = append(c.plan.ends, index[end.Path])
+		c.plan.ends = append(c.plan.ends, c.paths[end.Path])
 	}
 	if n := len(spec.Lifecycle.End); n > 1 {
 		c.plan.closedWithoutWidest = c.flagIndex("closed_without_" + spec.Lifecycle.End[n-1].Kind + "_end")
 	}
 	if spec.Lifecycle.Closed != "" {
-		c.plan.closed = index[spec.Lifecycle.Closed]
+		c.plan.closed = c.paths[spec.Lifecycle.Closed]
 		c.plan.closedWithoutDate = c.flagIndex("closed_without_end_date")
 	}
 	for _, i := range spec.Lifecycle.Intervals {
-		c.plan.intervals = append(c.plan.intervals, interval{index[i.Start], index[i.End], c.flagIndex(i.Name + "_end_before_start")})
+		c.plan.intervals = append(c.plan.intervals, interval{c.paths[i.Start], c.paths[i.End], c.flagIndex(i.Name + "_end_before_start")})
 	}
 	for _, d := range spec.Dimensions {
-		c.plan.facets = append(c.plan.facets, index[d.Path])
+		c.plan.facets = append(c.plan.facets, c.paths[d.Path])
 	}
 	for i, f := range c.fields {
 		if f.Search {
@@ -303,7 +305,7 @@ func (c *Cleaner) read(raw []byte) error {
 			others := c.others[string(quoted)]
 			if others == nil {
 				_, ignored := c.spec.Ignored[string(quoted)]
-				others = &other{known: ignored || c.spec.IsVolatile(string(quoted))}
+				others = &other{known: ignored || c.spec.IsVolatile(string(quoted)) || c.spec.Dropped(string(quoted))}
 				c.others[string(quoted)] = others
 			}
 			others.rows++

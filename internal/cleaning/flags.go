@@ -179,6 +179,9 @@ func rulesOf(f dataset.Field) []rule {
 func Flags(spec *dataset.Spec) []string {
 	var flags []string
 	for _, f := range spec.Fields {
+		if f.Drop {
+			continue
+		}
 		name := spec.FieldName(f.Path)
 		for _, r := range rulesOf(f) {
 			flags = append(flags, name+"_"+describe(r).Flag)

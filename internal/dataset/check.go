@@ -15,6 +15,7 @@ type Column struct {
 // Retyped is a column whose type on the portal is not one its field expects.
 type Retyped struct {
 	Column   string   `json:"column" bson:"column"`
+	Path     string   `json:"path" bson:"path"` // of its field
 	Type     string   `json:"type" bson:"type"`
 	Expected []string `json:"expected" bson:"expected"`
 	Required bool     `json:"required" bson:"required"`
@@ -28,7 +29,8 @@ type Missing struct {
 
 func (m Missing) String() string { return strings.Join(m.Columns, " or ") }
 
-// Check is the live dataset held against the spec. Every live column is mapped, volatile, ignored, or in New.
+// Check is the live dataset held against the spec. Every live column is mapped, volatile, ignored, in Dropped, or
+// in New.
 type Check struct {
 	Dataset         string    `json:"dataset" bson:"dataset"` // name of the spec
 	Portal          Portal    `json:"portal" bson:"portal"`
@@ -36,6 +38,7 @@ type Check struct {
 	MissingOptional []Missing `json:"missing_optional,omitempty" bson:"missing_optional,omitempty"`
 	New             []Column  `json:"new,omitempty" bson:"new,omitempty"` // columns the spec does not know
 	Retyped         []Retyped `json:"retyped,omitempty" bson:"retyped,omitempty"`
+	Dropped         []string  `json:"dropped,omitempty" bson:"dropped,omitempty"` // columns that the spec leaves on the portal
 }
 
 // portalTypes are the Socrata types a field type expects of its columns unless the field says otherwise.
@@ -65,7 +68,7 @@ func (s *Spec) Check(live []Column) Check {
 	}
 	check := Check{Dataset: s.Name, Portal: s.Portal}
 	for _, f := range s.Fields {
-		if f.Copy != "" {
+		if f.Copy != "" || f.Drop {
 			continue
 		}
 		there := false
@@ -80,7 +83,7 @@ func (s *Spec) Check(live []Column) Check {
 				expected = portalTypes(f.Type)
 			}
 			if !slices.Contains(expected, t) {
-				check.Retyped = append(check.Retyped, Retyped{Column: column, Type: t, Expected: expected, Required: f.Required})
+				check.Retyped = append(check.Retyped, Retyped{Column: column, Path: f.Path, Type: t, Expected: expected, Required: f.Required})
 			}
 		}
 		switch {
@@ -93,6 +96,10 @@ func (s *Spec) Check(live []Column) Check {
 		}
 	}
 	for _, c := range live {
+		if s.Dropped(c.Name) {
+			check.Dropped = append(check.Dropped, c.Name)
+			continue
+		}
 		if _, ignored := s.Ignored[c.Name]; !ignored && !s.mapped(c.Name) && !s.IsVolatile(c.Name) {
 			check.New = append(check.New, c)
 		}

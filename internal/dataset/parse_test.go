@@ -70,7 +70,7 @@ func TestParse(t *testing.T) {
 func TestParseErrors(t *testing.T) {
 	for _, test := range []struct{ name, old, new, want string }{
 		{"unknown key", "title:", "titel:", `small.yaml:2:1: unknown key "titel" in spec; known keys: attribution, box,`},
-		{"unknown key in a field", "rules: [name], search: true", "rulez: [name]", `small.yaml:12:56: unknown key "rulez" in fields[1]; known keys: copy, defaults, from,`},
+		{"unknown key in a field", "rules: [name], search: true", "rulez: [name]", `small.yaml:12:56: unknown key "rulez" in fields[1]; known keys: copy, defaults, drop, from,`},
 		{"unknown key deep", "kind: stand}", "kin: stand}", `small.yaml:21:24: unknown key "kin" in lifecycle.end[0]; known keys: kind, path`},
 		{"not a list", "volatile: [loaded_at, \":@computed_region_*\"]", "volatile: loaded_at", `small.yaml:7:11: volatile: expected a list`},
 		{"not a mapping", "portal: {host: data.example.org, id: abcd-1234}", "portal: data.example.org", `small.yaml:3:9: portal: expected a mapping`},

@@ -59,6 +59,7 @@ type Spec struct {
 	Volatile    []string          `yaml:"volatile" json:"volatile"`                   // source columns, or prefixes ending in *; not stored
 	Silent      []string          `yaml:"silent" json:"silent"`                       // document paths whose change alone is no change event
 	Ignored     map[string]string `yaml:"ignored,omitempty" json:"ignored,omitempty"` // source column: why it is not stored
+	Events      Events            `yaml:"events,omitempty" json:"events"`             // what changes are called
 	Fields      []Field           `yaml:"fields" json:"fields"`                       // in the order of the document
 	Lifecycle   Lifecycle         `yaml:"lifecycle" json:"lifecycle"`
 	Dimensions  []Dimension       `yaml:"dimensions" json:"dimensions"`
@@ -68,8 +69,9 @@ type Spec struct {
 	License     string            `yaml:"license" json:"license"`
 	Attribution string            `yaml:"attribution" json:"attribution"`
 
-	location *time.Location
-	digest   string
+	location  *time.Location
+	digest    string
+	sensitive []string // paths of the document
 }
 
 // Portal is where a dataset is published.
@@ -104,12 +106,19 @@ type Field struct {
 	Rules       []Rule   `yaml:"rules,omitempty" json:"rules,omitempty"`
 	Required    bool     `yaml:"required,omitempty" json:"required,omitempty"`         // its column must exist, and a value in it must be readable; a row may lack it
 	Sensitive   bool     `yaml:"sensitive,omitempty" json:"sensitive,omitempty"`       // may concern a private person
+	Drop        bool     `yaml:"drop,omitempty" json:"drop,omitempty"`                 // its columns are known, but neither asked of the portal nor stored
 	Search      bool     `yaml:"search,omitempty" json:"search,omitempty"`             // its words become search tokens
 	PortalTypes []string `yaml:"portal_types,omitempty" json:"portal_types,omitempty"` // Socrata types the column may have; default by type
 	Defaults    []string `yaml:"defaults,omitempty" json:"defaults,omitempty"`         // dates (2006-01-02) that stand for "not known"
 	Range       []int    `yaml:"range,omitempty" json:"range,omitempty"`               // smallest and largest plausible number
 	Marker      string   `yaml:"marker,omitempty" json:"marker,omitempty"`             // the text of a marker
 	Retired     string   `yaml:"retired,omitempty" json:"retired,omitempty"`           // since when the portal has none of its columns: that they are missing is no news
+}
+
+// Events says what a change of a row is called, by the document paths of the fields that changed.
+type Events struct {
+	Renamed []string `yaml:"renamed,omitempty" json:"renamed,omitempty"`
+	Moved   []string `yaml:"moved,omitempty" json:"moved,omitempty"`
 }
 
 // FieldName is the short name of a field, unique in its spec: the prefix of its flags. It is the last name of the
@@ -252,6 +261,59 @@ func (s *Spec) IsVolatile(column string) bool {
 	})
 }
 
+// Dropped says whether a source column belongs to a field that the spec drops: it is neither asked of the portal
+// nor stored.
+func (s *Spec) Dropped(column string) bool {
+	return slices.ContainsFunc(s.Fields, func(f Field) bool { return f.Drop && slices.Contains(f.From, column) })
+}
+
+// Sensitive says whether the value at a path of the document may concern a private person: that of a sensitive
+// field, what is made of it (copies, facets, search tokens), its original in source, a part of these, or a
+// sub-document with one of them in it. It says so of dropped fields too, which older documents may still have.
+func (s *Spec) Sensitive(path string) bool {
+	return slices.ContainsFunc(s.sensitive, func(p string) bool {
+		return p == path || within(path, p) || within(p, path)
+	})
+}
+
+// within says whether path lies below parent.
+func within(path, parent string) bool {
+	return len(path) > len(parent) && path[len(parent)] == '.' && strings.HasPrefix(path, parent)
+}
+
+// sensitivePaths are the paths at which a document holds sensitive values.
+func (s *Spec) sensitivePaths() []string {
+	var paths []string
+	for _, f := range s.Fields {
+		of := f
+		if f.Copy != "" {
+			of, _ = s.Field(f.Copy)
+		}
+		if !f.Sensitive && !of.Sensitive {
+			continue
+		}
+		paths = append(paths, f.Path)
+		for _, column := range f.From {
+			paths = append(paths, "source."+column)
+			if column == s.Key {
+				paths = append(paths, "_id")
+			}
+		}
+		if f.Search {
+			paths = append(paths, "facets.tokens")
+		}
+		if f.Type == Point {
+			paths = append(paths, "facets.cell")
+		}
+		for _, d := range s.Dimensions {
+			if d.Path == f.Path {
+				paths = append(paths, d.FacetPath())
+			}
+		}
+	}
+	return paths
+}
+
 func (s *Spec) mapped(column string) bool {
 	return slices.ContainsFunc(s.Fields, func(f Field) bool { return slices.Contains(f.From, column) })
 }
@@ -267,6 +329,6 @@ func (s *Spec) finish() error {
 		return fmt.Errorf("digest of dataset %s: %w", s.Name, err)
 	}
 	sum := sha256.Sum256(fmt.Appendf(normal, "\nrules %d", RulesVersion))
-	s.location, s.digest = location, hex.EncodeToString(sum[:])
+	s.location, s.digest, s.sensitive = location, hex.EncodeToString(sum[:]), s.sensitivePaths()
 	return nil
 }

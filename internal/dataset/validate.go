@@ -127,6 +127,24 @@ func (s *Spec) validate(at func(path, format string, args ...any) error) error {
 			return at(fmt.Sprintf("silent[%d]", i), "%s is there twice", path)
 		}
 	}
+	named := make(map[string]string)
+	for _, kind := range []struct {
+		where string
+		paths []string
+	}{{"events.renamed", s.Events.Renamed}, {"events.moved", s.Events.Moved}} {
+		for i, path := range kind.paths {
+			where := fmt.Sprintf("%s[%d]", kind.where, i)
+			switch {
+			case !paths[path]:
+				return at(where, "no field has the path %q", path)
+			case slices.Contains(s.Silent, path):
+				return at(where, "%s is silent: its change is no event", path)
+			case named[path] != "":
+				return at(where, "%s is there already, in %s", path, named[path])
+			}
+			named[path] = kind.where
+		}
+	}
 	return s.validateUses(wordShape, at)
 }
 
@@ -143,12 +161,17 @@ func (s *Spec) validateField(f Field, where string, at func(path, format string,
 	if f.Copy != "" {
 		if of, ok := s.Field(f.Copy); !ok || of.Type != Point {
 			return at(where+".copy", "no field of type %s has the path %q", Point, f.Copy)
+		} else if of.Drop && !f.Drop {
+			return at(where+".copy", "%s is dropped: there is nothing to copy", f.Copy)
 		}
 		if len(f.From) > 0 || f.Required {
 			return at(where, "a copy has no columns of its own and cannot be required")
 		}
 	} else if len(f.From) == 0 {
 		return at(where, "needs from: the source columns, in order of preference")
+	}
+	if f.Drop && (f.Required || slices.Contains(f.From, s.Key)) {
+		return at(where+".drop", "the key and required fields cannot be dropped")
 	}
 	for i, r := range f.Rules {
 		if !slices.Contains(rules, r) {
@@ -181,8 +204,12 @@ func (s *Spec) validateField(f Field, where string, at func(path, format string,
 // validateUses checks what refers to fields: lifecycle, dimensions, cities.
 func (s *Spec) validateUses(wordShape *regexp.Regexp, at func(path, format string, args ...any) error) error {
 	ofType := func(where, path string, types ...Type) error {
-		if f, ok := s.Field(path); !ok || !slices.Contains(types, f.Type) {
+		f, ok := s.Field(path)
+		if !ok || !slices.Contains(types, f.Type) {
 			return at(where, "no field of type %s has the path %q", join(types), path)
+		}
+		if f.Drop {
+			return at(where, "%s is dropped", path)
 		}
 		return nil
 	}
