@@ -38,8 +38,15 @@ const (
 // UpsertInput is one key range's cleaned pages.
 type UpsertInput struct {
 	Run  string    // run id, into lineage.run
+	Part string    // label of the range within the run, without dots and slashes: names its pages of events
 	Spec string    // digest of spec and rules, into lineage.spec
 	At   time.Time // the run's time, into lineage.first_seen and changed_at
+
+	// FirstLoad says that the mirror was empty before the run: what is new
+	// then makes no event.
+	FirstLoad bool
+	// Explain gives changes their meaning. Compare needs none.
+	Explain Explain
 
 	// Range is what the pages cover. Of a range of null keys nothing is
 	// read or written but its quarantined rows.
@@ -56,11 +63,11 @@ type UpsertInput struct {
 	Beat func(Progress)
 }
 
-// PageRef is a landed cleaned page.
+// PageRef is a landed page, of cleaned rows or of keys.
 type PageRef struct {
-	ID     string // in the landing
-	SHA256 string // hex; what the page must hash to
-	Label  string // the page's label, the same for every attempt: names its quarantined rows
+	ID     string `bson:"id" json:"id"`         // in the landing
+	SHA256 string `bson:"sha256" json:"sha256"` // hex; what the page must hash to
+	Label  string `bson:"label" json:"label"`   // the page's label, the same for every attempt: names its quarantined rows
 }
 
 // Progress is how far an upsert has come.
@@ -75,6 +82,8 @@ type Progress struct {
 // earlier calls, and
 //
 //	stored rows in the range afterwards = Rows - Quarantined + Kept + Missing
+//
+// Compare lands no pages of keys, so it leaves MissingKeys and AllKeys empty.
 type UpsertResult struct {
 	Rows        int    `json:"rows"`        // records in the pages, quarantined ones included
 	Inserted    int    `json:"inserted"`    // new keys
@@ -84,12 +93,20 @@ type UpsertResult struct {
 	Quarantined int    `json:"quarantined"` // records that could not become documents
 	Kept        int    `json:"kept"`        // stored keys that the pages have only in quarantine: their documents stay
 	Last        string `json:"last"`        // key of the last record
+
+	KeptDigest Digest `json:"kept_digest"` // of the kept rows' keys and hashes
+	Stale      int    `json:"stale"`       // rows of which only quality.stale is to be set or cleared
+
+	MissingKeys PageRef `json:"missing_keys,omitzero"` // ordered pages: the missing keys, in byte order; none: zero
+	AllKeys     PageRef `json:"all_keys,omitzero"`     // unordered pages: all their keys, in byte order; none: zero
 }
 
 // Upsert makes the stored rows of a range equal to its pages: new keys are
-// inserted, changed ones replaced, unchanged ones not written. Missing ones
-// are counted and left alone; a quarantined key counts as present and its
-// stored document stays. Quarantined rows are kept in quarantine.
+// inserted, changed ones replaced, unchanged ones not written. Each change is
+// an event in changes, written before the row. A new key that is in removed
+// goes on from there. Missing keys are counted, listed and left alone; a
+// quarantined key counts as present, its stored document stays and is flagged
+// stale until the row is clean again. Quarantined rows are kept in quarantine.
 //
 // It is a merge join of the pages with the stored keys and hashes, both in key
 // order: one pass in constant memory. A call that fails or is cancelled at any
@@ -97,8 +114,15 @@ type UpsertResult struct {
 //
 // Errors to decide upon: ErrConflict (call again), ErrCorrupt and ErrNoPage
 // (clean the page again), ErrDuplicateKey and ErrOrder (the gate should have
-// seen it), and whatever the database answers.
+// seen it), ErrNoRun (events need the run's record), and whatever the database
+// or Explain answers.
 func (m *Mirror) Upsert(ctx context.Context, pages Landing, in UpsertInput) (UpsertResult, error) {
+	if in.Explain == nil {
+		return UpsertResult{}, errors.New("upsert: nothing explains changes")
+	}
+	if err := checkPart(in.Part); err != nil {
+		return UpsertResult{}, fmt.Errorf("upsert: %w", err)
+	}
 	return m.apply(ctx, pages, in, true)
 }
 
@@ -111,7 +135,7 @@ func (m *Mirror) apply(ctx context.Context, pages Landing, in UpsertInput, write
 	group, ctx := errgroup.WithContext(ctx)
 	j := &join{m: m, in: in, pages: pages}
 	if write {
-		j.sink = newSink(m, in)
+		j.sink = newSink(m, &j.in)
 		group.Go(func() error { return j.sink.drain(ctx) })
 	}
 	err := j.run(ctx)
@@ -134,10 +158,10 @@ func (m *Mirror) apply(ctx context.Context, pages Landing, in UpsertInput, write
 
 // stored is what the mirror holds of a row, as far as the join needs it.
 type stored struct {
-	key       string
-	hash      [HashSize]byte
-	version   int32
-	firstSeen time.Time
+	key     string
+	hash    [HashSize]byte
+	version int32
+	stale   bool // quality.stale
 }
 
 // join walks the pages of a range against its stored rows.
@@ -235,7 +259,9 @@ func (j *join) merge(ctx context.Context) error {
 			return err
 		}
 		for more && cur.key < rec.Key {
-			j.leave(&cur)
+			if err := j.leave(ctx, &cur); err != nil {
+				return err
+			}
 			if more, err = rows.next(ctx, &cur); err != nil {
 				return err
 			}
@@ -255,7 +281,9 @@ func (j *join) merge(ctx context.Context) error {
 		return err
 	}
 	for more {
-		j.leave(&cur)
+		if err := j.leave(ctx, &cur); err != nil {
+			return err
+		}
 		if more, err = rows.next(ctx, &cur); err != nil {
 			return err
 		}
@@ -263,15 +291,32 @@ func (j *join) merge(ctx context.Context) error {
 	return nil
 }
 
-// leave counts a stored row that no further record can meet. The row stays
+// leave settles a stored row that no further record can meet. The row stays
 // current until a greater key comes, for a quarantined double may follow.
-func (j *join) leave(cur *stored) {
+func (j *join) leave(ctx context.Context, cur *stored) error {
 	switch {
 	case !j.hasLast || j.last != cur.key:
 		j.result.Missing++
+		return j.list(ctx, cur.key)
 	case !j.clean:
-		j.result.Kept++
+		return j.keep(ctx, cur)
 	}
+	return nil
+}
+
+// keep leaves a stored row as it is that came in quarantine only, and sees to
+// it that it is flagged.
+func (j *join) keep(ctx context.Context, cur *stored) error {
+	j.result.Kept++
+	j.result.KeptDigest.Add(cur.key, cur.hash)
+	if cur.stale {
+		return nil
+	}
+	j.result.Stale++
+	if j.sink == nil {
+		return nil
+	}
+	return j.sink.flag(ctx, cur, true, false)
 }
 
 // checkOrder holds ordered pages to what they claim: a wrong claim would show
@@ -302,7 +347,10 @@ func (j *join) decide(ctx context.Context, rec *Record, old *stored) error {
 		j.result.Inserted++
 	case old.hash == rec.Hash:
 		j.result.Unchanged++
-		return nil
+		if !old.stale {
+			return nil
+		}
+		j.result.Stale++
 	default:
 		j.result.Replaced++
 	}
@@ -312,11 +360,19 @@ func (j *join) decide(ctx context.Context, rec *Record, old *stored) error {
 	if err := checkDocument(rec); err != nil {
 		return err
 	}
-	if old == nil {
-		return j.sink.insert(ctx, rec)
+	switch {
+	case old == nil && j.in.FirstLoad:
+		return j.sink.load(ctx, rec)
+	case old != nil && old.hash == rec.Hash:
+		_, err := rec.Document.LookupErr("quality")
+		return j.sink.flag(ctx, old, false, err == nil)
+	default:
+		return j.sink.change(ctx, rec, old)
 	}
-	return j.sink.replace(ctx, rec, old)
 }
+
+// list puts a key on the page of keys that is landed at the end.
+func (j *join) list(_ context.Context, _ string) error { return nil }
 
 // checkDocument makes sure that what is about to be stored is what was
 // cleaned, before the page's own hash is known to be right: that shows only
@@ -390,7 +446,13 @@ func (j *join) lookup(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		j.result.Kept += len(found)
+		for _, key := range keys {
+			if cur, ok := found[key]; ok {
+				if err := j.keep(ctx, &cur); err != nil {
+					return err
+				}
+			}
+		}
 	}
 	return nil
 }
@@ -459,7 +521,7 @@ func (m *Mirror) storedRows(ctx context.Context, r socrata.Range) (*storedCursor
 
 func (m *Mirror) findStored(ctx context.Context, filter bson.D, sorted bool) (*storedCursor, error) {
 	opts := options.Find().SetBatchSize(readBatch).SetProjection(bson.D{
-		{Key: "lineage.hash", Value: 1}, {Key: "lineage.version", Value: 1}, {Key: "lineage.first_seen", Value: 1},
+		{Key: "lineage.hash", Value: 1}, {Key: "lineage.version", Value: 1}, {Key: "quality.stale", Value: 1},
 	})
 	if sorted {
 		opts.SetSort(bson.D{{Key: "_id", Value: 1}})
@@ -515,10 +577,8 @@ func (s *stored) decode(doc bsoncore.Document) error {
 	if s.version, ok = lineage.Lookup("version").Int32OK(); !ok {
 		return fmt.Errorf("stored row %q has no version", id)
 	}
-	ms, ok := lineage.Lookup("first_seen").DateTimeOK()
-	if !ok {
-		return fmt.Errorf("stored row %q has no first_seen", id)
+	if quality, ok := doc.Lookup("quality").DocumentOK(); ok {
+		s.stale, _ = quality.Lookup("stale").BooleanOK()
 	}
-	s.firstSeen = time.UnixMilli(ms).UTC()
 	return nil
 }

@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
 
@@ -19,47 +21,71 @@ import (
 // that is the difference between 95,000 and 170,000 rows a second.
 type sink struct {
 	m       *Mirror
+	in      *UpsertInput
 	lineage Lineage // of the run; hash, version and first_seen per row
 
-	inserts  *batch
-	replaces *batch
-	held     []Quarantined
-	full     chan *batch // to drain
-	free     chan *batch // back from it
+	loads   *batch // rows of a first load
+	changes *batch // rows that change, each with its event
+	flags   *batch // rows of which only quality.stale changes
+	held    []Quarantined
+	full    chan *batch // to drain
+	free    chan *batch // back from it
+
+	// What only drain uses.
+	journal  journal
+	removals removals
+	update   command // of businesses
+	insert   command // into businesses
+	remove   command // from removed
 }
 
-func newSink(m *Mirror, in UpsertInput) *sink {
+// removals says whether there are any removed rows that could return.
+type removals int
+
+const (
+	removalsUnknown removals = iota
+	removalsNone
+	removalsSome
+)
+
+func newSink(m *Mirror, in *UpsertInput) *sink {
 	return &sink{
 		m:       m,
+		in:      in,
 		lineage: Lineage{Run: in.Run, ChangedAt: in.At, Spec: in.Spec},
+		journal: journal{m: m, run: in.Run, part: in.Part, at: in.At},
 		full:    make(chan *batch),
 		free:    make(chan *batch, 2), // one being filled, one being written
 	}
 }
 
-// batch is one write command: its rows, or the quarantined rows to keep.
+// batch is what is written together: a finished command, or rows that change,
+// or quarantined rows.
 type batch struct {
 	command command
-	rows    []replacement // replaces only
-	held    []Quarantined // quarantine only
+	rows    []change
+	bytes   int // of the rows' documents
+	held    []Quarantined
 }
 
-// replacement is one row of a batch that goes from version to version+1.
-type replacement struct {
+// change is a row whose document is to become another one.
+type change struct {
 	key     string
-	version int32
+	hash    [HashSize]byte
+	doc     bson.Raw
+	exists  bool           // in businesses, where the join saw:
+	version int32          // its version
+	was     [HashSize]byte // its hash
 }
 
-func (s *sink) take(start func(*command)) *batch {
-	var b *batch
+func (s *sink) take() *batch {
 	select {
-	case b = <-s.free:
+	case b := <-s.free:
+		b.rows, b.bytes, b.held = b.rows[:0], 0, nil
+		return b
 	default:
-		b = &batch{}
+		return &batch{}
 	}
-	b.rows, b.held = b.rows[:0], nil
-	start(&b.command)
-	return b
 }
 
 // hand gives a batch to drain, and waits while another is being written.
@@ -72,55 +98,68 @@ func (s *sink) hand(ctx context.Context, b *batch) error {
 	}
 }
 
-func (s *sink) insert(ctx context.Context, rec *Record) error {
-	if s.inserts == nil {
-		s.inserts = s.take(func(c *command) { c.start("insert", Businesses, "documents") })
+// load inserts a row of a first load: without event, and without looking for
+// what it was before.
+func (s *sink) load(ctx context.Context, rec *Record) error {
+	if s.loads == nil {
+		s.loads = s.take()
+		s.loads.command.start("insert", Businesses, "documents")
 	}
 	l := s.lineage
 	l.Hash, l.Version, l.FirstSeen = rec.Hash, 1, l.ChangedAt
-	if err := s.inserts.command.add(func(dst []byte) ([]byte, error) {
+	if err := s.loads.command.add(func(dst []byte) ([]byte, error) {
 		return AppendWithLineage(dst, rec.Document, &l)
 	}); err != nil {
 		return fmt.Errorf("key %q: %w", rec.Key, err)
 	}
-	return s.handWhenFull(ctx, &s.inserts)
+	return s.handWhenFull(ctx, &s.loads)
 }
 
-func (s *sink) replace(ctx context.Context, rec *Record, old *stored) error {
-	if s.replaces == nil {
-		s.replaces = s.take(func(c *command) { c.start("update", Businesses, "updates") })
+// change makes rec the row's document; old is what is stored, nil when
+// nothing is.
+func (s *sink) change(ctx context.Context, rec *Record, old *stored) error {
+	if s.changes == nil {
+		s.changes = s.take()
 	}
-	l := s.lineage
-	l.Hash, l.Version, l.FirstSeen = rec.Hash, old.version+1, old.firstSeen
-	if err := s.replaces.command.add(func(dst []byte) ([]byte, error) {
-		return appendReplacement(dst, rec, old, &l)
-	}); err != nil {
-		return fmt.Errorf("key %q: %w", rec.Key, err)
+	c := change{key: rec.Key, hash: rec.Hash, doc: bytes.Clone(rec.Document)}
+	if old != nil {
+		c.exists, c.version, c.was = true, old.version, old.hash
 	}
-	s.replaces.rows = append(s.replaces.rows, replacement{key: rec.Key, version: old.version})
-	return s.handWhenFull(ctx, &s.replaces)
+	s.changes.rows = append(s.changes.rows, c)
+	s.changes.bytes += len(c.doc)
+	return s.handWhenFull(ctx, &s.changes)
 }
 
-// appendReplacement appends one element of an update command: replace the row
-// at exactly the version that was read.
-func appendReplacement(dst []byte, rec *Record, old *stored, l *Lineage) ([]byte, error) {
-	start, dst := bsoncore.AppendDocumentStart(dst)
-	query, dst := bsoncore.AppendDocumentElementStart(dst, "q")
-	dst = bsoncore.AppendStringElement(dst, "_id", rec.Key)
-	dst = bsoncore.AppendInt32Element(dst, "lineage.version", old.version)
-	dst, err := bsoncore.AppendDocumentEnd(dst, query)
+// flag sets quality.stale, or takes it away: quality as a whole unless the
+// document has one of its own.
+func (s *sink) flag(ctx context.Context, old *stored, stale, ownQuality bool) error {
+	if s.flags == nil {
+		s.flags = s.take()
+		s.flags.command.start("update", Businesses, "updates")
+	}
+	change := bson.D{{Key: "$unset", Value: bson.D{{Key: "quality", Value: ""}}}}
+	switch {
+	case stale:
+		change = bson.D{{Key: "$set", Value: bson.D{{Key: "quality.stale", Value: true}}}}
+	case ownQuality:
+		change = bson.D{{Key: "$unset", Value: bson.D{{Key: "quality.stale", Value: ""}}}}
+	}
+	element, err := bson.Marshal(bson.D{
+		{Key: "q", Value: bson.D{{Key: "_id", Value: old.key}, {Key: "lineage.version", Value: old.version}}},
+		{Key: "u", Value: change},
+	})
 	if err != nil {
-		return dst, err
+		return fmt.Errorf("key %q: %w", old.key, err)
 	}
-	dst = bsoncore.AppendHeader(dst, bsoncore.TypeEmbeddedDocument, "u")
-	if dst, err = AppendWithLineage(dst, rec.Document, l); err != nil {
-		return dst, err
+	if err := s.flags.command.add(func(dst []byte) ([]byte, error) { return append(dst, element...), nil }); err != nil {
+		return fmt.Errorf("key %q: %w", old.key, err)
 	}
-	return bsoncore.AppendDocumentEnd(dst, start)
+	return s.handWhenFull(ctx, &s.flags)
 }
 
 func (s *sink) handWhenFull(ctx context.Context, b **batch) error {
-	if c := &(*b).command; c.rows < s.m.batchRows && len(c.buf) < s.m.batchBytes {
+	c := &(*b).command
+	if c.rows+len((*b).rows) < s.m.batchRows && len(c.buf)+(*b).bytes < s.m.batchBytes {
 		return nil
 	}
 	err := s.hand(ctx, *b)
@@ -139,7 +178,7 @@ func (s *sink) quarantine(ctx context.Context, q Quarantined) error {
 
 // flush hands over all batches that are not full.
 func (s *sink) flush(ctx context.Context) error {
-	for _, b := range []*batch{s.inserts, s.replaces} {
+	for _, b := range []*batch{s.loads, s.changes, s.flags} {
 		if b != nil {
 			if err := s.hand(ctx, b); err != nil {
 				return err
@@ -163,7 +202,7 @@ func (s *sink) drain(ctx context.Context) error {
 		case len(b.held) > 0:
 			err = s.m.StoreQuarantine(ctx, b.held)
 		case len(b.rows) > 0:
-			err = s.m.writeReplacements(ctx, b)
+			err = s.writeChanges(ctx, b.rows)
 		default:
 			err = s.m.write(ctx, &b.command)
 		}
@@ -178,11 +217,206 @@ func (s *sink) drain(ctx context.Context) error {
 	return nil
 }
 
-// writeReplacements takes rows from version n to n+1. Whatever has to exist
-// before a row reaches n+1 (its change event) is to be written here, first:
-// the batch knows each row's key and version, and the rows are still at n.
-func (m *Mirror) writeReplacements(ctx context.Context, b *batch) error {
-	return m.write(ctx, &b.command)
+// writeChanges writes first the rows' change events, then the rows, then takes
+// those that returned out of removed. Cut short anywhere, a row is either as it
+// was, its event above its version and so of no account, or as it is to be; a
+// copy left in removed is Settle's.
+func (s *sink) writeChanges(ctx context.Context, rows []change) error {
+	before, err := s.before(ctx, rows)
+	if err != nil {
+		return err
+	}
+	s.journal.start()
+	s.update.start("update", Businesses, "updates")
+	s.insert.start("insert", Businesses, "documents")
+	s.remove.start("delete", Removed, "deletes")
+	for i := range rows {
+		row := &rows[i]
+		old, known := before[row.key]
+		if row.exists && (!known || old.lineage.Version != row.version || old.lineage.Hash != row.was) {
+			return fmt.Errorf("%w: key %q", ErrConflict, row.key)
+		}
+		if err := s.build(ctx, row, &old); err != nil {
+			return fmt.Errorf("key %q: %w", row.key, err)
+		}
+	}
+	if err := s.journal.flush(ctx); err != nil {
+		return err
+	}
+	for _, c := range []*command{&s.update, &s.insert, &s.remove} {
+		if c.rows > 0 {
+			if err := s.m.write(ctx, c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// before fetches what rows were: in businesses, or in removed.
+func (s *sink) before(ctx context.Context, rows []change) (map[string]former, error) {
+	var present, absent []string
+	for i := range rows {
+		if rows[i].exists {
+			present = append(present, rows[i].key)
+		} else {
+			absent = append(absent, rows[i].key)
+		}
+	}
+	found := make(map[string]former, len(present))
+	if err := s.m.formers(ctx, Businesses, present, found); err != nil {
+		return nil, err
+	}
+	if len(absent) > 0 && s.removals == removalsUnknown {
+		some, err := s.m.hasAny(ctx, Removed)
+		if err != nil {
+			return nil, err
+		}
+		if s.removals = removalsNone; some {
+			s.removals = removalsSome
+		}
+	}
+	if s.removals == removalsSome {
+		if err := s.m.formers(ctx, Removed, absent, found); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// build adds what a row's change takes to the commands: replace the row at
+// exactly the version and hash that were read, or insert it; and its event,
+// unless the difference is worth none: then the row stays at its version.
+func (s *sink) build(ctx context.Context, row *change, old *former) error {
+	known := old.doc != nil
+	meaning, err := s.in.Explain(old.doc, row.doc, !known || old.lineage.Spec == s.in.Spec)
+	if err != nil {
+		return err
+	}
+	l := s.lineage
+	l.Hash, l.Version, l.FirstSeen = row.hash, old.lineage.Version+1, l.ChangedAt
+	if known {
+		l.FirstSeen = old.lineage.FirstSeen
+	}
+	// That a key came is the portal's doing, whatever else changed with it.
+	switch {
+	case row.exists:
+	case known:
+		meaning.Kinds, meaning.Cause = primary(KindReturned, meaning.Kinds), CauseSource
+	default:
+		meaning.Kinds, meaning.Cause = primary(KindOpened, meaning.Kinds), CauseSource
+	}
+	if len(meaning.Kinds) > 0 {
+		event := Event{EventID: EventID{Key: row.key, Version: l.Version}, Kinds: meaning.Kinds, Cause: meaning.Cause}
+		if event.Fields, err = Diff(old.doc, row.doc); err != nil {
+			return err
+		}
+		drop(event.Fields, meaning.Drop)
+		if err := s.journal.add(ctx, &event); err != nil {
+			return err
+		}
+	} else {
+		// What is written is still the version of the run that made it.
+		l.Version, l.Run, l.ChangedAt = old.lineage.Version, old.lineage.Run, old.lineage.ChangedAt
+	}
+	if row.exists {
+		return s.update.add(func(dst []byte) ([]byte, error) { return appendReplacement(dst, row, &l) })
+	}
+	if known {
+		if err := s.remove.add(func(dst []byte) ([]byte, error) {
+			return appendDelete(dst, row.key, old.lineage.Version)
+		}); err != nil {
+			return err
+		}
+	}
+	return s.insert.add(func(dst []byte) ([]byte, error) { return AppendWithLineage(dst, row.doc, &l) })
+}
+
+// former is what a row was before a change.
+type former struct {
+	doc     bson.Raw // canonical
+	lineage Lineage
+}
+
+// formers adds the documents of a collection that have one of keys to found.
+func (m *Mirror) formers(ctx context.Context, collection string, keys []string, found map[string]former) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	call, cancel := m.call(ctx)
+	defer cancel()
+	cursor, err := m.db.Collection(collection).Find(call, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: keys}}}},
+		options.Find().SetBatchSize(int32(len(keys))))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", collection, err)
+	}
+	defer cursor.Close(call) //nolint:errcheck // a cursor that cannot be closed is the server's to time out
+	for cursor.Next(call) {
+		key, ok := cursor.Current.Lookup("_id").StringValueOK()
+		if !ok {
+			return fmt.Errorf("document in %s has an _id that is no string: %s", collection, cursor.Current.Lookup("_id"))
+		}
+		f := former{}
+		if f.doc, err = CanonicalOf(nil, cursor.Current); err != nil {
+			return fmt.Errorf("key %q in %s: %w", key, collection, err)
+		}
+		if f.lineage, err = LineageOf(cursor.Current); err != nil {
+			return fmt.Errorf("key %q in %s: %w", key, collection, err)
+		}
+		found[key] = f
+	}
+	if err := cursor.Err(); err != nil {
+		return fmt.Errorf("read %s: %w", collection, err)
+	}
+	return nil
+}
+
+// hasAny reports whether a collection has a document.
+func (m *Mirror) hasAny(ctx context.Context, collection string) (bool, error) {
+	call, cancel := m.call(ctx)
+	defer cancel()
+	err := m.db.Collection(collection).FindOne(call, bson.D{}, options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Err()
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look into %s: %w", collection, err)
+	}
+	return true, nil
+}
+
+// appendReplacement appends one element of an update command: replace the row
+// at exactly the version and hash that were read.
+func appendReplacement(dst []byte, row *change, l *Lineage) ([]byte, error) {
+	start, dst := bsoncore.AppendDocumentStart(dst)
+	query, dst := bsoncore.AppendDocumentElementStart(dst, "q")
+	dst = bsoncore.AppendStringElement(dst, "_id", row.key)
+	dst = bsoncore.AppendInt32Element(dst, "lineage.version", row.version)
+	dst = bsoncore.AppendBinaryElement(dst, "lineage.hash", bson.TypeBinaryGeneric, row.was[:])
+	dst, err := bsoncore.AppendDocumentEnd(dst, query)
+	if err != nil {
+		return dst, err
+	}
+	dst = bsoncore.AppendHeader(dst, bsoncore.TypeEmbeddedDocument, "u")
+	if dst, err = AppendWithLineage(dst, row.doc, l); err != nil {
+		return dst, err
+	}
+	return bsoncore.AppendDocumentEnd(dst, start)
+}
+
+// appendDelete appends one element of a delete command: the row at exactly
+// that version.
+func appendDelete(dst []byte, key string, version int32) ([]byte, error) {
+	start, dst := bsoncore.AppendDocumentStart(dst)
+	query, dst := bsoncore.AppendDocumentElementStart(dst, "q")
+	dst = bsoncore.AppendStringElement(dst, "_id", key)
+	dst = bsoncore.AppendInt32Element(dst, "lineage.version", version)
+	dst, err := bsoncore.AppendDocumentEnd(dst, query)
+	if err != nil {
+		return dst, err
+	}
+	dst = bsoncore.AppendInt32Element(dst, "limit", 1)
+	return bsoncore.AppendDocumentEnd(dst, start)
 }
 
 // write sends a command and holds the answer to it: every row written, or an
