@@ -52,7 +52,7 @@ func (p *Portal) EditAt(at time.Time, ops ...Op) error {
 	}
 	next := *p.truth
 	next.version++
-	next.versions = append(slices.Clip(next.versions), at)
+	next.versions = append(next.versions, at) // shared with the versions before, which do not look that far
 	e := &edit{next: &next, changed: map[string]*change{}}
 	for i, op := range ops {
 		if err := op(e); err != nil {
@@ -64,6 +64,9 @@ func (p *Portal) EditAt(at time.Time, ops ...Op) error {
 		next.schemaAt = at
 	}
 	p.truth = &next
+	if p.history != nil {
+		p.history = append(p.history, &next)
+	}
 	return nil
 }
 
@@ -399,7 +402,7 @@ func (e *edit) write(d draft) entry {
 // finish merges the changed keys into the rows in one pass and seals the chunk.
 func (e *edit) finish() {
 	s := e.next
-	changes := slices.SortedFunc(maps.Values(e.changed), func(a, b *change) int { return compareValues(a.key, b.key) })
+	changes := slices.SortedFunc(maps.Values(e.changed), func(a, b *change) int { return s.compare(a.key, b.key) })
 	if len(changes) > 0 {
 		merged := make([]entry, 0, len(s.rows)+len(changes))
 		from := 0
@@ -415,7 +418,7 @@ func (e *edit) finish() {
 		s.rows = append(merged, s.rows[from:]...)
 	}
 	if len(e.records) > 0 {
-		s.chunks = append(slices.Clip(s.chunks), string(e.records))
+		s.chunks = append(s.chunks, string(e.records)) // shared, as the versions are
 	}
 }
 

@@ -18,12 +18,15 @@ type Fault struct {
 	Fraction float64
 
 	Status     int    // answers this instead, with the portal's usual body for it
+	Code       string // replaces the code in the usual body
 	RetryAfter string // the header's value
+	Location   string // the header's value, for redirects
 	Body       string // replaces the usual body; with Status 0 the status is 200
 	HTML       bool   // answers an HTML page, as a proxy would; with Status 0 the status is 200
 
 	Delay         time.Duration // waits before answering
 	StallAfter    int           // waits Delay after so many bytes of the body instead
+	Pace          time.Duration // waits so long before every 32 KiB of the body: slow, but coming
 	TruncateAfter int           // ends the body properly after so many bytes, before compression
 	// Reset closes the connection, without an answer or after ResetAfter bytes. Go's client repeats a GET by itself when
 	// a kept connection is reset before the answer: Times must allow for that.
@@ -89,7 +92,7 @@ func (p *Portal) fault(r *http.Request) *Fault {
 
 // instead acts out what comes before or in place of the answer; true when there is nothing more to answer.
 func (f *Fault) instead(a *answer) bool {
-	if f.StallAfter == 0 && !f.wait(a.request) {
+	if f.StallAfter == 0 && !wait(a.request, f.Delay) {
 		return true
 	}
 	if f.Reset && f.ResetAfter == 0 {
@@ -97,6 +100,9 @@ func (f *Fault) instead(a *answer) bool {
 	}
 	if f.RetryAfter != "" {
 		a.writer.Header().Set("Retry-After", f.RetryAfter)
+	}
+	if f.Location != "" {
+		a.writer.Header().Set("Location", f.Location)
 	}
 	status := f.Status
 	switch {
@@ -124,6 +130,10 @@ func (f *Fault) instead(a *answer) bool {
 
 // usual answers as the portal does with this status.
 func (a *answer) usual(status int) {
+	if code := a.fault.Code; code != "" {
+		a.problem(status, code, "Query coordinator error: "+code, nil)
+		return
+	}
 	switch status {
 	case http.StatusAccepted:
 		a.problem(status, "", "Your request is being processed; please try again later.", nil)
@@ -146,12 +156,12 @@ func (a *answer) usual(status int) {
 	}
 }
 
-// wait pauses for Delay; false when the client left meanwhile.
-func (f *Fault) wait(r *http.Request) bool {
-	if f.Delay <= 0 {
+// wait pauses; false when the client left meanwhile.
+func wait(r *http.Request, pause time.Duration) bool {
+	if pause <= 0 {
 		return true
 	}
-	timer := time.NewTimer(f.Delay)
+	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -197,7 +207,7 @@ func (w *wireWriter) count(n int, err error) (int, error) {
 
 // cut applies the faults that concern the body before compression.
 func (a *answer) cut(body io.Writer) io.Writer {
-	if a.fault == nil || a.fault.TruncateAfter == 0 && a.fault.StallAfter == 0 {
+	if a.fault == nil || a.fault.TruncateAfter == 0 && a.fault.StallAfter == 0 && a.fault.Pace == 0 {
 		return body
 	}
 	return &cutWriter{body: body, answer: a}
@@ -211,7 +221,10 @@ type cutWriter struct {
 
 func (w *cutWriter) Write(b []byte) (int, error) {
 	f, all := w.answer.fault, len(b)
-	if f.StallAfter > 0 && w.written <= f.StallAfter && w.written+len(b) > f.StallAfter && !f.wait(w.answer.request) {
+	if f.StallAfter > 0 && w.written <= f.StallAfter && w.written+len(b) > f.StallAfter && !wait(w.answer.request, f.Delay) {
+		return 0, w.answer.request.Context().Err()
+	}
+	if !wait(w.answer.request, f.Pace) {
 		return 0, w.answer.request.Context().Err()
 	}
 	if f.TruncateAfter > 0 {

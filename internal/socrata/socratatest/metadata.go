@@ -121,6 +121,7 @@ type tally struct {
 	others            map[uint64]other
 	bits              []uint64
 	smallest, largest value
+	compare           func(a, b value) int
 }
 
 // tallyBits is the size of a tally's bitmap: 1 MiB, enough for ten million distinct values.
@@ -133,7 +134,7 @@ func (s *snapshot) contents() map[string]*contents {
 	seed := maphash.MakeSeed()
 	tallies := make([]tally, len(s.slots))
 	for i := range tallies {
-		tallies[i] = tally{words: make([]int, len(s.slots[i].words)), others: map[uint64]other{}}
+		tallies[i] = tally{words: make([]int, len(s.slots[i].words)), others: map[uint64]other{}, compare: s.compare}
 		if len(s.slots[i].words) == maxWords {
 			tallies[i].bits = make([]uint64, tallyBits/64)
 		}
@@ -210,10 +211,10 @@ func (t *tally) estimate() int {
 }
 
 func (t *tally) bound(v value) {
-	if !t.smallest.set || compareValues(v, t.smallest) < 0 {
+	if !t.smallest.set || t.compare(v, t.smallest) < 0 {
 		t.smallest = v
 	}
-	if !t.largest.set || compareValues(v, t.largest) > 0 {
+	if !t.largest.set || t.compare(v, t.largest) > 0 {
 		t.largest = v
 	}
 }

@@ -49,6 +49,17 @@ type Options struct {
 	HideComputed bool
 	// NoMetadataContents leaves cachedContents out of the metadata, as the portal does before it has computed them.
 	NoMetadataContents bool
+	// Collate is the order of texts in which the portal sorts and compares, as a locale's that is not that of bytes
+	// (see Dictionary); nil is the order of bytes. Equal are only equal texts.
+	Collate func(a, b string) int
+	// ShuffleTies makes rows that the order does not tell apart (of one key, or all without an order) come in another
+	// order for each request.
+	ShuffleTies bool
+	// History keeps every version for RowsAt and VersionsOf: 20 bytes for each row and version, and what edits write.
+	History bool
+	// CacheBytes keeps answers as they went over the wire, up to so many bytes, so that asking again costs next to
+	// nothing: a benchmark then measures who asks. An answer stays good until an edit touches its rows.
+	CacheBytes int64
 	// Throttle answers 429 to requests without an app token beyond so many per window.
 	Throttle *Throttle
 }
@@ -68,12 +79,15 @@ type Portal struct {
 	hide       bool
 	noContents bool
 	throttle   *Throttle
+	ties       bool
+	cache      *cache // nil when none is kept
 
 	mu        sync.Mutex
 	truth     *snapshot // what the publisher has
 	lagging   *snapshot // what a lagging copy serves; nil when none lags
 	lags      func(*http.Request) bool
 	moved     map[string]string // host to the base URL it moved to
+	history   []*snapshot       // all versions, oldest first; nil when they are not kept
 	faults    []*Fault
 	onRequest func(*http.Request)
 	window    time.Time // throttling: start of the current window
@@ -126,13 +140,19 @@ func New(o Options) (*Portal, error) {
 			o.Key = names[0]
 		}
 	}
-	first, err := newSnapshot(o.Table, o.Key, o.Seed, o.Updated.UTC().Truncate(time.Second))
+	first, err := newSnapshot(o.Table, o)
 	if err != nil {
 		return nil, err
 	}
 	p := &Portal{
 		id: o.ID, name: o.Name, now: o.Now, maxLimit: o.MaxLimit, hide: o.HideComputed, noContents: o.NoMetadataContents,
-		throttle: o.Throttle, truth: first, moved: map[string]string{},
+		throttle: o.Throttle, ties: o.ShuffleTies, truth: first, moved: map[string]string{},
+	}
+	if o.History {
+		p.history = []*snapshot{first}
+	}
+	if o.CacheBytes > 0 {
+		p.cache = &cache{left: o.CacheBytes, answers: map[string]*cachedAnswer{}}
 	}
 	p.buffers.New = func() any { return new([]byte) }
 	p.gzips.New = func() any {
@@ -195,16 +215,7 @@ func (p *Portal) Versions() (truth, served time.Time) {
 // SourceRows yields the publisher's rows as decoded JSON, in key order, rows without a key last: the ground truth of a
 // test. System columns are left out; nulls are absent.
 func (p *Portal) SourceRows() iter.Seq[map[string]any] {
-	s := p.snapshots()
-	return func(yield func(map[string]any) bool) {
-		for _, rows := range [][]entry{s.rows, s.keyless} {
-			for _, e := range rows {
-				if !yield(s.row(e)) {
-					return
-				}
-			}
-		}
-	}
+	return p.snapshots().all
 }
 
 // Row gives the publisher's row with a key, nil when there is none, the first when there are several.
@@ -416,7 +427,11 @@ func (a *answer) resource(served, truth *snapshot) {
 	parsed, err := parseQuery(a.request.URL.Query(), DefaultLimit, p.maxLimit)
 	var q *query
 	if err == nil {
-		q, err = plan(served, parsed, p.hide && len(parsed.order) > 0)
+		salt := uint64(0)
+		if p.ties {
+			salt = p.requestID.Add(1)
+		}
+		q, err = plan(served, parsed, p.hide && len(parsed.order) > 0, salt)
 	}
 	if err != nil {
 		var wrong *soqlError
@@ -438,11 +453,19 @@ func (a *answer) resource(served, truth *snapshot) {
 	h.Set("Content-Type", "application/json;charset=utf-8")
 	h.Set("X-SODA2-Fields", list(q.outputs, func(o output) string { return o.name }))
 	h.Set("X-SODA2-Types", list(q.outputs, func(o output) string { return o.kind.String() }))
+	if a.cacheable(q) {
+		a.fromCache(q)
+		return
+	}
 	body, closeBody := a.body(http.StatusOK)
 	defer closeBody()
 	if a.request.Method == http.MethodHead {
 		return
 	}
+	p.render(q, body)
+}
+
+func (p *Portal) render(q *query, body io.Writer) {
 	buf := p.buffers.Get().(*[]byte)
 	defer p.buffers.Put(buf)
 	if cap(*buf) == 0 {

@@ -12,9 +12,10 @@ import (
 // makes the next one, so that an answer in flight stays consistent.
 type snapshot struct {
 	seed     uint64
-	version  uint32      // index into versions
-	versions []time.Time // when each version so far was published; one-second steps at least
-	schemaAt time.Time   // when the columns last changed
+	collate  func(a, b string) int // the order of texts; nil: their bytes
+	version  uint32                // index into versions
+	versions []time.Time           // when each version so far was published; one-second steps at least
+	schemaAt time.Time             // when the columns last changed
 
 	columns []column
 	slots   []slot
@@ -29,18 +30,19 @@ type snapshot struct {
 }
 
 // newSnapshot sorts a table's rows by their key.
-func newSnapshot(t *Table, key string, seed uint64, updated time.Time) (*snapshot, error) {
+func newSnapshot(t *Table, o Options) (*snapshot, error) {
+	updated := o.Updated.UTC().Truncate(time.Second)
 	s := &snapshot{
-		seed: seed, versions: []time.Time{updated}, schemaAt: updated,
+		seed: o.Seed, collate: o.Collate, versions: []time.Time{updated}, schemaAt: updated,
 		columns: t.columns, slots: t.slots, chunks: slices.Clip(t.chunks), nextSeq: uint32(len(t.rows)), keySlot: -1,
 	}
 	for _, c := range t.columns {
-		if c.name == key {
+		if c.name == o.Key {
 			s.keySlot = c.slot
 		}
 	}
 	if s.keySlot < 0 {
-		return nil, fmt.Errorf("the table has no column %q to be its key; it has %s", key, strings.Join(t.Columns(), ", "))
+		return nil, fmt.Errorf("the table has no column %q to be its key; it has %s", o.Key, strings.Join(t.Columns(), ", "))
 	}
 	s.rows = t.rows
 	if keyless := slices.ContainsFunc(t.rows, func(e entry) bool { return !s.key(e).set }); keyless {
@@ -77,12 +79,23 @@ func (s *snapshot) key(e entry) value {
 	return r.cell(s.keySlot)
 }
 
-func (s *snapshot) compareKeys(a, b entry) int { return compareValues(s.key(a), s.key(b)) }
+// compare orders two set values of one kind as the portal does. Texts that its collation takes for the same come by
+// their bytes, so that only equal ones are equal.
+func (s *snapshot) compare(a, b value) int {
+	if s.collate != nil && a.kind == kindText {
+		if c := s.collate(a.text, b.text); c != 0 {
+			return c
+		}
+	}
+	return compareValues(a, b)
+}
+
+func (s *snapshot) compareKeys(a, b entry) int { return s.compare(s.key(a), s.key(b)) }
 
 // search is the place of the first row whose key is at least k, or, with after, greater than k.
 func (s *snapshot) search(k value, after bool) int {
 	return sort.Search(len(s.rows), func(i int) bool {
-		c := compareValues(s.key(s.rows[i]), k)
+		c := s.compare(s.key(s.rows[i]), k)
 		return c > 0 || c == 0 && !after
 	})
 }
@@ -96,6 +109,11 @@ func (s *snapshot) column(name string) (column, bool) {
 		return column{}, false
 	}
 	return s.columns[i], true
+}
+
+// sameColumns says whether no edit of columns lies between two versions: such edits clone the list.
+func sameColumns(a, b *snapshot) bool {
+	return len(a.columns) == len(b.columns) && (len(a.columns) == 0 || &a.columns[0] == &b.columns[0])
 }
 
 // cells reads a whole row by slot.

@@ -75,11 +75,11 @@ func (a *aggregate) add(st *state, c *cursor) {
 	st.count++
 	switch a.call.name {
 	case "min":
-		if !st.best.set || compareValues(v, st.best) < 0 {
+		if !st.best.set || c.s.compare(v, st.best) < 0 {
 			st.best = v
 		}
 	case "max":
-		if !st.best.set || compareValues(v, st.best) > 0 {
+		if !st.best.set || c.s.compare(v, st.best) > 0 {
 			st.best = v
 		}
 	case "sum", "avg":
@@ -122,6 +122,7 @@ type sorting struct {
 // query is a request bound to a snapshot: what rows it reads by the key index, what it filters, and what it renders.
 type query struct {
 	s       *snapshot
+	salt    uint64 // of the order of ties; 0 where it is the same for every request
 	aliases map[string]node
 
 	rows    []entry // in key order
@@ -144,9 +145,10 @@ type query struct {
 	limit, offset int
 }
 
-// plan binds a parsed query to a snapshot. hideComputed leaves the computed regions out of whole rows.
-func plan(s *snapshot, parsed *soqlQuery, hideComputed bool) (*query, error) {
-	q := &query{s: s, aliases: map[string]node{}, limit: parsed.limit, offset: parsed.offset}
+// plan binds a parsed query to a snapshot. hideComputed leaves the computed regions out of whole rows; salt, when it is
+// not 0, decides the order of ties.
+func plan(s *snapshot, parsed *soqlQuery, hideComputed bool, salt uint64) (*query, error) {
+	q := &query{s: s, salt: salt, aliases: map[string]node{}, limit: parsed.limit, offset: parsed.offset}
 	for _, item := range parsed.items {
 		if item.alias == "" {
 			continue
@@ -171,7 +173,8 @@ func plan(s *snapshot, parsed *soqlQuery, hideComputed bool) (*query, error) {
 		first := parsed.order[0]
 		column, ok := first.expr.(columnNode)
 		isKey := ok && q.isKey(column.name) && first.nullFirst == first.desc
-		q.byKey = isKey && (len(parsed.order) == 1 || s.duplicates == 0 && len(q.keyless) < 2)
+		unique := s.duplicates == 0 && len(q.keyless) < 2
+		q.byKey = isKey && (unique || salt == 0 && len(parsed.order) == 1)
 		q.byKeyDesc = first.desc
 	}
 	return q, nil
@@ -286,7 +289,7 @@ func (q *query) narrow(low, high []bound, lists [][]value) {
 	for _, i := range slices.Compact(places) {
 		k := q.s.key(q.s.rows[i])
 		inAll := !slices.ContainsFunc(lists[1:], func(list []value) bool {
-			return !slices.ContainsFunc(list, func(l value) bool { return compareValues(l, k) == 0 })
+			return !slices.ContainsFunc(list, func(l value) bool { return q.s.compare(l, k) == 0 })
 		})
 		if inAll {
 			q.rows = append(q.rows, q.s.rows[i])
@@ -670,7 +673,7 @@ func (q *query) compileCompare(n compareNode) (compiled, error) {
 		if !a.set || !b.set {
 			return value{}
 		}
-		return boolValue(holds(n.op, compareValues(a, b)))
+		return boolValue(holds(n.op, c.s.compare(a, b)))
 	}}, nil
 }
 
@@ -920,7 +923,7 @@ func dateFunction(name string) (func(time.Time) value, kind, bool) {
 func (q *query) total() int { return len(q.rows) + len(q.keyless) }
 
 // at is the i-th row before the filter: in the order of the key, or, without an order, in one that is arbitrary but
-// the same for one version of one copy.
+// the same for one version of one copy, or one salt.
 func (q *query) at(i int) entry {
 	n := q.total()
 	switch {
@@ -938,7 +941,7 @@ func (q *query) at(i int) entry {
 // shuffle is a permutation of 0..n-1 that depends on the version: i times a number coprime to n, plus another.
 func (q *query) shuffle(i, n int) int {
 	m := uint64(n)
-	h := mix(q.s.seed, uint64(q.s.version), 0x5eed)
+	h := mix(q.s.seed, uint64(q.s.version), 0x5eed+q.salt)
 	step := h%m | 1
 	for gcd(step, m) != 1 {
 		step++
@@ -1010,7 +1013,7 @@ func (q *query) sorted(c *cursor) []entry {
 	}
 	slices.SortStableFunc(list, func(a, b sortable) int {
 		for i, o := range q.order {
-			if order := o.compare(a.by[i], b.by[i]); order != 0 {
+			if order := o.compare(q.s, a.by[i], b.by[i]); order != 0 {
 				return order
 			}
 		}
@@ -1024,7 +1027,7 @@ func (q *query) sorted(c *cursor) []entry {
 	return entries
 }
 
-func (o *sorting) compare(a, b value) int {
+func (o *sorting) compare(s *snapshot, a, b value) int {
 	switch {
 	case !a.set && !b.set:
 		return 0
@@ -1034,9 +1037,9 @@ func (o *sorting) compare(a, b value) int {
 		}
 		return 1
 	case o.desc:
-		return -compareValues(a, b)
+		return -s.compare(a, b)
 	default:
-		return compareValues(a, b)
+		return s.compare(a, b)
 	}
 }
 
@@ -1181,7 +1184,7 @@ func (q *query) aggregate() [][]value {
 	}
 	slices.SortStableFunc(results, func(a, b []value) int {
 		for _, o := range q.order {
-			if order := o.compare(a[o.index], b[o.index]); order != 0 {
+			if order := o.compare(q.s, a[o.index], b[o.index]); order != 0 {
 				return order
 			}
 		}

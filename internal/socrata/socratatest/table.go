@@ -75,7 +75,8 @@ func (v value) number() float64 {
 	return f
 }
 
-// compareValues orders two set values of one kind: text by bytes, numbers by size, dates by time, false before true.
+// compareValues orders two set values of one kind: text by bytes, numbers by size, dates by time, false before true. A
+// portal may order text otherwise: see snapshot.compare.
 func compareValues(a, b value) int {
 	switch a.kind {
 	case kindNumber:
