@@ -104,13 +104,18 @@ func newStack(t *testing.T, table *socratatest.Table) *stack {
 
 func quiet() sdklog.Logger { return sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)) }
 
-// specNamed is the embedded spec of San Francisco under another name.
-func specNamed(t *testing.T, name string) *dataset.Spec {
+// specNamed is the embedded spec of San Francisco under another name, with
+// changes: pairs of old and new text.
+func specNamed(t testing.TB, name string, changes ...string) *dataset.Spec {
 	t.Helper()
 	text, err := os.ReadFile("../internal/dataset/specs/sf-business.yaml")
 	require.NoError(t, err)
-	renamed := strings.Replace(string(text), "name: sf-business", "name: "+name, 1)
-	spec, err := dataset.Parse([]byte(renamed), name+".yaml")
+	changed := string(text)
+	for pair := range slices.Chunk(append(changes, "name: sf-business", "name: "+name), 2) {
+		require.Contains(t, changed, pair[0])
+		changed = strings.Replace(changed, pair[0], pair[1], 1)
+	}
+	spec, err := dataset.Parse([]byte(changed), name+".yaml")
 	require.NoError(t, err)
 	require.Equal(t, name, spec.Name)
 	return spec

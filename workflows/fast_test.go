@@ -1,0 +1,162 @@
+package workflows_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/testsuite"
+
+	"padron/activities"
+	"padron/internal/dataset"
+	"padron/internal/guard"
+	"padron/internal/mirror"
+	"padron/internal/socrata/socratatest"
+	"padron/workflows"
+)
+
+// fast is a whole Padron in which Temporal is the SDK's test environment: the
+// product's workflows and activities with a real database and a simulated
+// portal, where waiting takes no time. A run of a small table takes some tens of
+// milliseconds.
+type fast struct {
+	spec     *dataset.Spec
+	portal   *socratatest.Portal
+	mirror   *mirror.Mirror // read by the test, past the wire
+	wire     *wire          // between the worker and the database
+	activity *activities.Activities
+	oracle   oracle
+
+	served atomic.Pointer[socratatest.Portal]
+	name   string
+	runs   int
+}
+
+// fastPage is the page size: a table of some 60 rows is several ranges.
+const fastPage = 20
+
+// newFast skips the test when the database's address is not set. Changes are
+// pairs of old and new text of the spec.
+func newFast(t testing.TB, landing mirror.LandingConfig, changes ...string) *fast {
+	t.Helper()
+	uri := os.Getenv("MONGODB_URI")
+	if uri == "" {
+		t.Skip("needs a server: MONGODB_URI is not set")
+	}
+	ctx := t.Context()
+	name := strings.ToLower("f" + bson.NewObjectID().Hex()[14:])
+	f := &fast{spec: specNamed(t, name, changes...), wire: &wire{}, name: name}
+	f.oracle = oracle{f.spec}
+
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f.served.Load().ServeHTTP(w, r) }))
+	t.Cleanup(server.Close)
+
+	plain, err := mirror.Connect(ctx, uri)
+	require.NoError(t, err)
+	f.mirror, err = mirror.Open(ctx, plain, "padrontest", name)
+	require.NoError(t, err)
+	wired, err := mirror.Connect(ctx, uri, func(o *options.ClientOptions) { o.SetDialer(f.wire) })
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(ctx)
+		require.NoError(t, f.mirror.Database().Drop(ctx))
+		require.NoError(t, wired.Disconnect(ctx))
+		require.NoError(t, plain.Disconnect(ctx))
+	})
+
+	never := func(error) bool { return false } // each try again is Temporal's: it costs no time
+	f.activity = &activities.Activities{
+		Mongo: wired, MongoDatabase: "padrontest", Landing: landing, KeepCrawls: 2, PageSize: fastPage, PortalURL: server.URL,
+		Log:      slog.New(slog.DiscardHandler),
+		Portal:   guard.New(guard.Options{Name: "portal", Down: never}),
+		Database: guard.New(guard.Options{Name: "mongodb", Down: never}),
+	}
+	f.activity.Serve(f.spec)
+	return f
+}
+
+// begin empties the mirror and serves a new portal.
+func (f *fast) begin(t require.TestingT, ctx context.Context, table *socratatest.Table) {
+	db := f.mirror.Database()
+	names, err := db.ListCollectionNames(ctx, bson.D{{Key: "name", Value: bson.D{{Key: "$ne", Value: "padron"}}}})
+	require.NoError(t, err)
+	for _, name := range names {
+		_, err := db.Collection(name).DeleteMany(ctx, bson.D{})
+		require.NoError(t, err)
+	}
+	// Versions go up by at least a second for each edit, and must stay older
+	// than a minute for runs to be skipped.
+	f.portal, err = socratatest.New(socratatest.Options{Table: table, HideComputed: true, Updated: time.Now().Add(-30 * 24 * time.Hour)})
+	require.NoError(t, err)
+	f.served.Store(f.portal)
+	f.wire.arm(cut{})
+}
+
+// run makes a run.
+func (f *fast) run(in workflows.MirrorInput) (workflows.MirrorResult, error) {
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(quiet())
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(time.Minute)
+	in.Dataset = f.name
+	if in.Mode == "" {
+		in.Mode = activities.Auto
+	}
+	f.runs++
+	env.SetStartWorkflowOptions(client.StartWorkflowOptions{
+		ID: workflows.MirrorID(f.name, "manual-"+bson.NewObjectID().Hex()), TaskQueue: f.name,
+	})
+	workflows.Register(env)
+	activities.Register(env, f.activity)
+	env.ExecuteWorkflow(workflows.Mirror, in)
+	var result workflows.MirrorResult
+	if err := env.GetWorkflowError(); err != nil {
+		return result, err
+	}
+	err := env.GetWorkflowResult(&result)
+	return result, err
+}
+
+// dump reads a whole collection, by _id.
+func (f *fast) dump(t require.TestingT, ctx context.Context, collection string) []bson.Raw {
+	return dump(t, ctx, f.mirror, collection)
+}
+
+func dump(t require.TestingT, ctx context.Context, m *mirror.Mirror, collection string) []bson.Raw {
+	cursor, err := m.Database().Collection(collection).Find(ctx, bson.D{}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))
+	require.NoError(t, err)
+	var all []bson.Raw
+	require.NoError(t, cursor.All(ctx, &all))
+	return all
+}
+
+// TestFastRunsAreRuns holds the fast runs against what runs on the real servers
+// do in the tests beside this one.
+func TestFastRunsAreRuns(t *testing.T) {
+	t.Parallel()
+	f := newFast(t, mirror.LandingConfig{})
+	f.begin(t, t.Context(), socratatest.Generate(60, 1))
+	f.portal.Fail(socratatest.Fault{Path: "/resource/", Skip: 3, Times: 6, Status: http.StatusServiceUnavailable})
+	began := time.Now()
+	result, err := f.run(workflows.MirrorInput{})
+	require.NoError(t, err)
+	require.Equal(t, "green", result.Outcome, result.Why)
+	require.Zero(t, f.portal.PendingFaults())
+	require.Greater(t, result.Write.Pages, 3, "several ranges")
+	require.Less(t, time.Since(began), 10*time.Second, "waiting takes no time")
+	f.oracle.require(t, f.dump(t, t.Context(), mirror.Businesses), f.oracle.read(f.portal.SourceRows()))
+
+	result, err = f.run(workflows.MirrorInput{})
+	require.NoError(t, err)
+	require.Equal(t, workflows.OutcomeSkipped, result.Outcome, result.Why)
+}
