@@ -23,6 +23,7 @@ import (
 const (
 	KindRaw   = "raw"   // the answer of the portal, verbatim, decompressed
 	KindClean = "clean" // records as written by PageWriter
+	KindKeys  = "keys"  // keys of rows, in byte order, each once
 )
 
 // Landing holds pages between the steps of a run. Rows never travel through
@@ -71,7 +72,7 @@ type Landing interface {
 // Meta says what a page is.
 type Meta struct {
 	Run  string // run id
-	Kind string // KindRaw or KindClean
+	Kind string // KindRaw, KindClean or KindKeys
 	Page string // short label, the same for every attempt at this page, such as "0003"
 }
 
@@ -154,8 +155,8 @@ const (
 // pageID makes a fresh id: <run>/<kind>-<page>-<unique>. Ids of a run share a
 // prefix, so that listing a run is a range of ids in either landing.
 func pageID(meta Meta) (string, error) {
-	if meta.Kind != KindRaw && meta.Kind != KindClean {
-		return "", fmt.Errorf("landing: kind %q of page %q is neither raw nor clean", meta.Kind, meta.Page)
+	if !slices.Contains([]string{KindRaw, KindClean, KindKeys}, meta.Kind) {
+		return "", fmt.Errorf("landing: kind %q of page %q is none of raw, clean and keys", meta.Kind, meta.Page)
 	}
 	run := safeName(meta.Run)
 	if run == "" || len(run) > maxLabel {

@@ -1,0 +1,184 @@
+package mirror
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"golang.org/x/sync/errgroup"
+
+	"padron/internal/socrata"
+)
+
+// Reading all of a collection: in order of _id, several key ranges at once,
+// in constant memory.
+
+const (
+	// scanners is how many key ranges are read at once. Measured on two
+	// cores that are the server's too: two are a third faster than one, more
+	// gain nothing.
+	scanners = 3
+
+	// beatInterval is how often a long read says that it goes on; heartbeat
+	// timeouts are 15 s.
+	beatInterval = 500 * time.Millisecond
+)
+
+// pulse counts the rows of a long read.
+type pulse struct{ rows atomic.Int64 }
+
+func (p *pulse) add(rows int) { p.rows.Add(int64(rows)) }
+
+// beating runs a long read and meanwhile calls beat, when there is one, from
+// the calling goroutine.
+func beating(ctx context.Context, beat func(rows int64), read func(context.Context, *pulse) error) error {
+	var (
+		p    pulse
+		done = make(chan error, 1)
+	)
+	go func() { done <- read(ctx, &p) }()
+	tick := time.NewTicker(beatInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-tick.C:
+			if beat != nil {
+				beat(p.rows.Load())
+			}
+		}
+	}
+}
+
+// eachRange calls f for pieces of the key space, several at once. The pieces
+// end where the ranges do, but together they are all of it, each key in one
+// only: the ranges of a portal that sorts keys by another collation may
+// overlap in byte order, and leave gaps.
+func (m *Mirror) eachRange(ctx context.Context, ranges []socrata.Range, f func(ctx context.Context, i int, r socrata.Range) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(scanners)
+	for i, r := range pieces(ranges) {
+		group.Go(func() error { return f(ctx, i, r) })
+	}
+	return group.Wait()
+}
+
+func pieces(ranges []socrata.Range) []socrata.Range {
+	var cuts []string
+	for _, r := range ranges {
+		if r.UpTo != "" && !r.NullKeys {
+			cuts = append(cuts, r.UpTo)
+		}
+	}
+	slices.Sort(cuts)
+	whole := make([]socrata.Range, 0, len(cuts)+1)
+	after := ""
+	for _, cut := range slices.Compact(cuts) {
+		whole = append(whole, socrata.Range{After: after, UpTo: cut})
+		after = cut
+	}
+	return append(whole, socrata.Range{After: after})
+}
+
+// keysWithin matches the keys of a range.
+func keysWithin(r socrata.Range) bson.D {
+	bounds := bson.D{{Key: "$gt", Value: r.After}}
+	if r.UpTo != "" {
+		bounds = append(bounds, bson.E{Key: "$lte", Value: r.UpTo})
+	}
+	return bson.D{{Key: "_id", Value: bounds}}
+}
+
+// eachDocument visits what a filter matches, by _id. Each batch has a deadline
+// of its own.
+func (m *Mirror) eachDocument(ctx context.Context, collection string, filter bson.D, opts *options.FindOptionsBuilder, visit func(bson.Raw) error) error {
+	call, cancel := m.call(ctx)
+	cursor, err := m.db.Collection(collection).Find(call, filter, opts.SetSort(bson.D{{Key: "_id", Value: 1}}).SetBatchSize(readBatch))
+	cancel()
+	if err != nil {
+		return fmt.Errorf("read %s: %w", collection, err)
+	}
+	defer m.closeCursor(ctx, cursor)
+	for {
+		more, err := m.advance(ctx, cursor)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", collection, err)
+		}
+		if !more {
+			return nil
+		}
+		if err := visit(cursor.Current); err != nil {
+			return err
+		}
+	}
+}
+
+// advance goes to a cursor's next document; false at the end. Only a new batch
+// goes to the server and needs a deadline.
+func (m *Mirror) advance(ctx context.Context, cursor *mongo.Cursor) (bool, error) {
+	if cursor.RemainingBatchLength() == 0 {
+		call, cancel := m.call(ctx)
+		defer cancel()
+		ctx = call
+	}
+	return cursor.Next(ctx), cursor.Err()
+}
+
+// closeCursor closes a cursor. One that cannot be is the server's to time out.
+func (m *Mirror) closeCursor(ctx context.Context, cursor *mongo.Cursor) {
+	call, cancel := m.call(context.WithoutCancel(ctx))
+	defer cancel()
+	_ = cursor.Close(call)
+}
+
+// ownKey reports whether an _id can be a row's: text, and not empty.
+func ownKey(id bson.RawValue) bool {
+	text, ok := textBytes(id)
+	return ok && len(text) > 0
+}
+
+// eachStranger visits the _ids that no range of keys finds: those of other
+// types than own ones, which sort before or after all of these. It reads what
+// it visits and one document more at each end.
+func (m *Mirror) eachStranger(ctx context.Context, collection string, own func(bson.RawValue) bool, visit func(id bson.RawValue) error) error {
+	for _, direction := range []int{1, -1} {
+		call, cancel := m.call(ctx)
+		cursor, err := m.db.Collection(collection).Find(call, bson.D{}, options.Find().SetBatchSize(1).
+			SetProjection(bson.D{{Key: "_id", Value: 1}}).SetSort(bson.D{{Key: "_id", Value: direction}}))
+		cancel()
+		if err != nil {
+			return fmt.Errorf("read ends of %s: %w", collection, err)
+		}
+		met, err := m.strangersOf(ctx, cursor, own, visit)
+		if err != nil {
+			return fmt.Errorf("read ends of %s: %w", collection, err)
+		}
+		if !met {
+			return nil // all of them were visited
+		}
+	}
+	return nil
+}
+
+func (m *Mirror) strangersOf(ctx context.Context, cursor *mongo.Cursor, own func(bson.RawValue) bool, visit func(bson.RawValue) error) (met bool, err error) {
+	defer m.closeCursor(ctx, cursor)
+	for {
+		more, err := m.advance(ctx, cursor)
+		if err != nil || !more {
+			return false, err
+		}
+		id := cursor.Current.Lookup("_id")
+		if own(id) {
+			return true, nil
+		}
+		if err := visit(id); err != nil {
+			return false, err
+		}
+	}
+}
