@@ -221,7 +221,7 @@ func (a *answer) newError(kind Kind) *Error {
 	return e
 }
 
-// start says what a body begins like. It does not quote it: a row's values are nobody's business but the mirror's,
+// start says what a body is that does not begin like an array. It does not quote it: a row's values are nobody's business but the mirror's,
 // and an error goes to logs and to the Temporal Web UI.
 func start(body []byte) string {
 	body = bytes.TrimLeft(body, "\ufeff \t\r\n")
@@ -232,7 +232,7 @@ func start(body []byte) string {
 	case '<':
 		return "a body that begins like HTML or XML"
 	case '[':
-		return "a body that begins like a JSON array"
+		return ""
 	case '{':
 		return "a body that begins like a JSON object"
 	}

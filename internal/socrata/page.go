@@ -85,11 +85,8 @@ func (c *Client) page(ctx context.Context, asked string, ref *url.URL, dst io.Wr
 
 // unusable is the error for a body of rows that ended before its time or is no rows.
 func (a *answer) unusable(body *tee, err error) error {
-	switch {
-	case body.readErr != nil:
+	if body.readErr != nil {
 		return a.unread(body.readErr)
-	case bytes.HasPrefix(bytes.TrimLeft(body.head, " \t\r\n"), []byte("[")):
-		return a.garbage("", err)
 	}
 	return a.garbage(start(body.head), err)
 }
