@@ -72,7 +72,7 @@ type Explanation struct {
 // Explain says what a change of a row's canonical document means. old is nil
 // for a new row. sameSpec says that old was made by the same spec and rules.
 // It is called from one goroutine per Upsert and must not keep the documents.
-type Explain func(old, new bson.Raw, sameSpec bool) (Explanation, error)
+type Explain func(old, now bson.Raw, sameSpec bool) (Explanation, error)
 
 // PageOfEvents names page n of the events of one part of a run.
 func PageOfEvents(run, part string, n int) string { return fmt.Sprintf("%s/%s/%04d", run, part, n) }

@@ -48,20 +48,20 @@ func (f FieldChange) MarshalJSON() ([]byte, error) {
 }
 
 // Diff lists the leaves in which two documents differ, in the order of the
-// new one, then what only the old one has. Embedded documents are descended
+// second one, then what only the first one has. Embedded documents are descended
 // into; everything else, arrays and empty documents too, is a leaf and
 // compared whole. A nil document has no leaves. Names must not contain dots.
 // The values share memory with the documents.
-func Diff(old, new bson.Raw) ([]FieldChange, error) {
-	return appendDiff(nil, "", old, new)
+func Diff(old, now bson.Raw) ([]FieldChange, error) {
+	return appendDiff(nil, "", old, now)
 }
 
-func appendDiff(dst []FieldChange, prefix string, old, new bson.Raw) ([]FieldChange, error) {
+func appendDiff(dst []FieldChange, prefix string, old, now bson.Raw) ([]FieldChange, error) {
 	before, err := elements(old)
 	if err != nil {
 		return dst, fmt.Errorf("old document: %w", err)
 	}
-	after, err := elements(new)
+	after, err := elements(now)
 	if err != nil {
 		return dst, fmt.Errorf("new document: %w", err)
 	}

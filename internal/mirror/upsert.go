@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -132,22 +133,27 @@ func (m *Mirror) Compare(ctx context.Context, pages Landing, in UpsertInput) (Up
 }
 
 func (m *Mirror) apply(ctx context.Context, pages Landing, in UpsertInput, write bool) (UpsertResult, error) {
-	group, ctx := errgroup.WithContext(ctx)
+	group, walk := errgroup.WithContext(ctx)
 	j := &join{m: m, in: in, pages: pages}
 	if write {
+		j.keys = newKeyPage(ctx, pages, in.Run, in.Part)
+		defer j.keys.abort()
 		j.sink = newSink(m, &j.in)
-		group.Go(func() error { return j.sink.drain(ctx) })
+		group.Go(func() error { return j.sink.drain(walk) })
 	}
-	err := j.run(ctx)
+	err := j.run(walk)
 	if write {
 		// Only a complete walk hands over what it holds; after an error the
 		// writer just ends. Its error is the cause when both have one.
 		if err == nil {
-			err = j.sink.flush(ctx)
+			err = j.sink.flush(walk)
 		}
 		close(j.sink.full)
 		if werr := group.Wait(); werr != nil {
 			err = werr
+		}
+		if err == nil {
+			err = j.landKeys(ctx)
 		}
 	}
 	if err != nil {
@@ -169,7 +175,8 @@ type join struct {
 	m      *Mirror
 	in     UpsertInput
 	pages  Landing
-	sink   *sink // nil: count only
+	sink   *sink    // nil: count only
+	keys   *keyPage // of missing keys, or of all; nil: count only
 	result UpsertResult
 
 	last    string          // key of the record before
@@ -291,13 +298,30 @@ func (j *join) merge(ctx context.Context) error {
 	return nil
 }
 
+// landKeys lands the page of keys, if there are any.
+func (j *join) landKeys(ctx context.Context) error {
+	ref, err := j.keys.commit(ctx)
+	if err != nil {
+		return err
+	}
+	if j.seen == nil {
+		j.result.MissingKeys = ref
+	} else {
+		j.result.AllKeys = ref
+	}
+	return nil
+}
+
 // leave settles a stored row that no further record can meet. The row stays
 // current until a greater key comes, for a quarantined double may follow.
 func (j *join) leave(ctx context.Context, cur *stored) error {
 	switch {
 	case !j.hasLast || j.last != cur.key:
 		j.result.Missing++
-		return j.list(ctx, cur.key)
+		if j.keys == nil {
+			return nil
+		}
+		return j.keys.add(cur.key)
 	case !j.clean:
 		return j.keep(ctx, cur)
 	}
@@ -371,9 +395,6 @@ func (j *join) decide(ctx context.Context, rec *Record, old *stored) error {
 	}
 }
 
-// list puts a key on the page of keys that is landed at the end.
-func (j *join) list(_ context.Context, _ string) error { return nil }
-
 // checkDocument makes sure that what is about to be stored is what was
 // cleaned, before the page's own hash is known to be right: that shows only
 // at the page's end.
@@ -439,6 +460,13 @@ func (j *join) lookup(ctx context.Context) error {
 	for key, clean := range j.seen {
 		if !clean {
 			quarantined = append(quarantined, key)
+		}
+	}
+	if j.keys != nil {
+		for _, key := range slices.Sorted(maps.Keys(j.seen)) {
+			if err := j.keys.add(key); err != nil {
+				return err
+			}
 		}
 	}
 	for keys := range slices.Chunk(quarantined, readBatch) {
