@@ -2,7 +2,10 @@ package mirror
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -13,6 +16,9 @@ import (
 // quarantineBatch is how many quarantined rows are written at once. They are
 // rare; their source rows are at most a few KiB each.
 const quarantineBatch = 500
+
+// ErrNotQuarantined says that there is no quarantined row of that id.
+var ErrNotQuarantined = errors.New("no such quarantined row")
 
 // Quarantined is a source row that could not become a document.
 type Quarantined struct {
@@ -80,10 +86,132 @@ func (m *Mirror) CountQuarantine(ctx context.Context, run string) (int64, error)
 // ClearQuarantine removes a run's quarantined rows: before the run crawls
 // again, or when its record is given up.
 func (m *Mirror) ClearQuarantine(ctx context.Context, run string) error {
+	return m.clearQuarantine(ctx, safeName(run))
+}
+
+func (m *Mirror) clearQuarantine(ctx context.Context, prefix string) error {
 	call, cancel := m.call(ctx)
 	defer cancel()
-	if _, err := m.db.Collection(Quarantine).DeleteMany(call, within(safeName(run))); err != nil {
-		return fmt.Errorf("clear quarantine of %s: %w", run, err)
+	if _, err := m.db.Collection(Quarantine).DeleteMany(call, within(prefix)); err != nil {
+		return fmt.Errorf("clear quarantine of %s: %w", prefix, err)
 	}
 	return nil
+}
+
+// NewestQuarantine lists the quarantined rows of the newest crawl, as
+// QuarantineOf does, and names its run; ErrNoRun when there was none.
+func (m *Mirror) NewestQuarantine(ctx context.Context, after string, limit int) (run Run, rows []Quarantined, err error) {
+	if run, err = m.LastCrawl(ctx); err != nil {
+		return Run{}, nil, err
+	}
+	rows, err = m.QuarantineOf(ctx, run.ID, after, limit)
+	return run, rows, err
+}
+
+// QuarantinedRow reads a quarantined row by id; ErrNotQuarantined when there is
+// none.
+func (m *Mirror) QuarantinedRow(ctx context.Context, id string) (Quarantined, error) {
+	call, cancel := m.call(ctx)
+	defer cancel()
+	var q Quarantined
+	err := m.db.Collection(Quarantine).FindOne(call, byID(id)).Decode(&q)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return q, fmt.Errorf("%w: %s", ErrNotQuarantined, id)
+	}
+	if err != nil {
+		return q, fmt.Errorf("read quarantined row %s: %w", id, err)
+	}
+	return q, nil
+}
+
+// QuarantinedKeys lists the keys of a run's quarantined rows, in byte order and
+// each once. Rows without a key are left out.
+func (m *Mirror) QuarantinedKeys(ctx context.Context, run string) ([]string, error) {
+	var keys []string
+	err := m.eachQuarantined(ctx, run, func(_, key string) {
+		if key != "" {
+			keys = append(keys, key)
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("keys in quarantine of %s: %w", run, err)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys), nil
+}
+
+// ResolveQuarantine removes the rows of a run that have one of the keys: they
+// have become documents. It reads ids and keys of all of the run's.
+func (m *Mirror) ResolveQuarantine(ctx context.Context, run string, keys []string) error {
+	good := make(map[string]bool, len(keys))
+	for _, key := range keys {
+		good[key] = true
+	}
+	var ids []string
+	err := m.eachQuarantined(ctx, run, func(id, key string) {
+		if good[key] {
+			ids = append(ids, id)
+		}
+	})
+	if err == nil {
+		err = m.DeleteQuarantined(ctx, ids)
+	}
+	if err != nil {
+		return fmt.Errorf("resolve quarantine of %s: %w", run, err)
+	}
+	return nil
+}
+
+// DeleteQuarantined removes quarantined rows; ids that do not exist are no
+// error.
+func (m *Mirror) DeleteQuarantined(ctx context.Context, ids []string) error {
+	for batch := range slices.Chunk(ids, quarantineBatch) {
+		call, cancel := m.call(ctx)
+		_, err := m.db.Collection(Quarantine).DeleteMany(call, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: batch}}}})
+		cancel()
+		if err != nil {
+			return fmt.Errorf("delete %d quarantined rows: %w", len(batch), err)
+		}
+	}
+	return nil
+}
+
+// PruneQuarantine removes the quarantined rows of all runs but those given, and
+// returns of how many. It skips from run to run and reads one row of each.
+func (m *Mirror) PruneQuarantine(ctx context.Context, keep ...string) (int, error) {
+	kept := make([]string, len(keep))
+	for i, run := range keep {
+		kept[i] = safeName(run)
+	}
+	pruned := 0
+	for after := ""; ; {
+		call, cancel := m.call(ctx)
+		raw, err := m.db.Collection(Quarantine).FindOne(call, bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}},
+			options.FindOne().SetSort(bson.D{{Key: "_id", Value: 1}}).SetProjection(bson.D{{Key: "_id", Value: 1}})).Raw()
+		cancel()
+		if errors.Is(err, mongo.ErrNoDocuments) {
+			return pruned, nil
+		}
+		if err != nil {
+			return pruned, fmt.Errorf("prune quarantine: %w", err)
+		}
+		run, _, _ := strings.Cut(text(raw, "_id"), "/")
+		after = run + "0" // above every id of the run
+		if slices.Contains(kept, run) {
+			continue
+		}
+		if err := m.clearQuarantine(ctx, run); err != nil {
+			return pruned, fmt.Errorf("prune quarantine: %w", err)
+		}
+		pruned++
+	}
+}
+
+// eachQuarantined visits id and key of a run's quarantined rows.
+func (m *Mirror) eachQuarantined(ctx context.Context, run string, visit func(id, key string)) error {
+	return m.eachDocument(ctx, Quarantine, within(safeName(run)), options.Find().SetProjection(bson.D{{Key: "key", Value: 1}}),
+		func(doc bson.Raw) error {
+			visit(text(doc, "_id"), text(doc, "key"))
+			return nil
+		})
 }

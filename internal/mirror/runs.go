@@ -8,7 +8,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"padron/internal/socrata"
 )
@@ -149,7 +148,8 @@ type Probe struct {
 	Decision string          `bson:"decision" json:"decision"` // "skip" or "full"
 	Why      string          `bson:"why" json:"why"`
 	Version  socrata.Version `bson:"version,omitempty" json:"version,omitzero"`
-	Rows     int64           `bson:"rows" json:"rows"` // the portal's count
+	Rows     int64           `bson:"rows" json:"rows"`                           // the portal's count
+	Columns  []string        `bson:"columns,omitempty" json:"columns,omitempty"` // of the portal, as far as they are asked for
 }
 
 // RunRange is one key range of a run's plan and what was fetched for it.
@@ -227,6 +227,9 @@ func (m *Mirror) BeginRun(ctx context.Context, run Run) (Run, error) {
 	if run.ID == "" {
 		return Run{}, errors.New("begin run: no id")
 	}
+	if stored, err := m.Run(ctx, run.ID); !errors.Is(err, ErrNoRun) {
+		return stored, err
+	}
 	if run.Status == "" {
 		run.Status = StatusRunning
 	}
@@ -234,6 +237,15 @@ func (m *Mirror) BeginRun(ctx context.Context, run Run) (Run, error) {
 		run.Started = time.Now()
 	}
 	run.Started, run.Dataset, run.Updated = run.Started.UTC(), m.dataset, time.Now().UTC()
+	var lists []runList
+	for _, list := range runLists() {
+		if list.has(&run) {
+			lists = append(lists, list)
+		}
+	}
+	if err := m.list(ctx, &run, lists); err != nil {
+		return Run{}, fmt.Errorf("begin run %s: %w", run.ID, err)
+	}
 	call, cancel := m.call(ctx)
 	_, err := m.db.Collection(RunRecords).InsertOne(call, run)
 	cancel()
@@ -246,6 +258,9 @@ func (m *Mirror) BeginRun(ctx context.Context, run Run) (Run, error) {
 // SetRun sets fields of a run's record, named as in its bson tags, nested ones
 // with dots; and its time of writing. ErrNoRun when there is no record.
 func (m *Mirror) SetRun(ctx context.Context, id string, fields bson.D) error {
+	if err := m.listBefore(ctx, id, fields); err != nil {
+		return err
+	}
 	set := append(bson.D{{Key: "updated", Value: time.Now().UTC()}}, fields...)
 	call, cancel := m.call(ctx)
 	defer cancel()
@@ -261,25 +276,36 @@ func (m *Mirror) SetRun(ctx context.Context, id string, fields bson.D) error {
 
 // Run reads the record of a run; ErrNoRun when there is none.
 func (m *Mirror) Run(ctx context.Context, id string) (Run, error) {
-	return m.oneRun(ctx, byID(id), id)
+	call, cancel := m.call(ctx)
+	defer cancel()
+	var run Run
+	err := m.db.Collection(RunRecords).FindOne(call, byID(id)).Decode(&run)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return Run{}, fmt.Errorf("%w: %s", ErrNoRun, id)
+	}
+	if err != nil {
+		return Run{}, fmt.Errorf("read run %s: %w", id, err)
+	}
+	return run, nil
 }
 
 // Runs lists runs that started before the time given (zero: all), newest
 // first, at most limit.
 func (m *Mirror) Runs(ctx context.Context, limit int, before time.Time) ([]Run, error) {
-	filter := bson.D{}
+	below := string(allRuns) + "0"
 	if !before.IsZero() {
-		filter = bson.D{{Key: "started", Value: bson.D{{Key: "$lt", Value: before.UTC()}}}}
-	}
-	call, cancel := m.call(ctx)
-	defer cancel()
-	cursor, err := m.db.Collection(RunRecords).Find(call, filter, options.Find().SetSort(newestRun()).SetLimit(int64(limit)))
-	if err != nil {
-		return nil, fmt.Errorf("list runs: %w", err)
+		below = allRuns.entry(before, "")
 	}
 	runs := []Run{}
-	if err := cursor.All(call, &runs); err != nil {
-		return nil, fmt.Errorf("list runs: %w", err)
+	for len(runs) < limit {
+		listed, last, err := m.listed(ctx, allRuns, below, limit-len(runs))
+		if err != nil {
+			return nil, fmt.Errorf("list runs: %w", err)
+		}
+		if last == "" {
+			break
+		}
+		runs, below = append(runs, listed...), last
 	}
 	return runs, nil
 }
@@ -300,61 +326,37 @@ func (r *Run) Mirrors() bool {
 
 // LastGreen is the newest run that mirrored and whose certificate is green;
 // ErrNoRun when there is none.
-func (m *Mirror) LastGreen(ctx context.Context) (Run, error) {
-	return m.newest(ctx, "a green one", func(r *Run) bool { return r.Mirrors() && r.Status == StatusDone && r.Outcome == OutcomeGreen })
-}
+func (m *Mirror) LastGreen(ctx context.Context) (Run, error) { return m.newest(ctx, greenRuns) }
 
 // LastDone is the newest run that mirrored to the end, whatever its
 // certificate says; ErrNoRun when there is none.
-func (m *Mirror) LastDone(ctx context.Context) (Run, error) {
-	return m.newest(ctx, "a finished one", func(r *Run) bool { return r.Mirrors() && r.Status == StatusDone })
-}
+func (m *Mirror) LastDone(ctx context.Context) (Run, error) { return m.newest(ctx, doneRuns) }
 
 // NewestCertificate is the newest run of any job that ended with a
 // certificate; ErrNoRun when there is none.
 func (m *Mirror) NewestCertificate(ctx context.Context) (Run, error) {
-	return m.newest(ctx, "one with a certificate", func(r *Run) bool { return r.Status == StatusDone && r.Certificate.Outcome != "" })
+	return m.newest(ctx, certifiedRuns)
 }
 
 // LastCrawl is the newest run, ended or not, whose record has a crawl; ErrNoRun
 // when there is none.
-func (m *Mirror) LastCrawl(ctx context.Context) (Run, error) {
-	return m.newest(ctx, "one with a crawl", func(r *Run) bool { return len(r.Crawl.Pages) > 0 })
-}
+func (m *Mirror) LastCrawl(ctx context.Context) (Run, error) { return m.newest(ctx, crawledRuns) }
 
-// newest is the newest run that is right.
-func (m *Mirror) newest(ctx context.Context, what string, right func(*Run) bool) (Run, error) {
-	for before := (time.Time{}); ; {
-		runs, err := m.Runs(ctx, 20, before)
+// newest is the newest run of a list.
+func (m *Mirror) newest(ctx context.Context, list runList) (Run, error) {
+	for below := string(list) + "0"; ; {
+		runs, last, err := m.listed(ctx, list, below, 1)
 		if err != nil {
-			return Run{}, err
+			return Run{}, fmt.Errorf("read newest of %s runs: %w", list, err)
 		}
-		for i := range runs {
-			if right(&runs[i]) {
-				return runs[i], nil
-			}
+		if len(runs) > 0 {
+			return runs[0], nil
 		}
-		if len(runs) == 0 {
-			return Run{}, fmt.Errorf("%w: %s", ErrNoRun, what)
+		if last == "" {
+			return Run{}, fmt.Errorf("%w: there are no %s ones", ErrNoRun, list)
 		}
-		before = runs[len(runs)-1].Started
+		below = last
 	}
-}
-
-func newestRun() bson.D { return bson.D{{Key: "started", Value: -1}, {Key: "_id", Value: -1}} }
-
-func (m *Mirror) oneRun(ctx context.Context, filter bson.D, what string) (Run, error) {
-	call, cancel := m.call(ctx)
-	defer cancel()
-	var run Run
-	err := m.db.Collection(RunRecords).FindOne(call, filter, options.FindOne().SetSort(newestRun())).Decode(&run)
-	if errors.Is(err, mongo.ErrNoDocuments) {
-		return Run{}, fmt.Errorf("%w: %s", ErrNoRun, what)
-	}
-	if err != nil {
-		return Run{}, fmt.Errorf("read run %s: %w", what, err)
-	}
-	return run, nil
 }
 
 // Tally is what a run left in the mirror, counted over what is stored, so
