@@ -66,7 +66,7 @@ func (a *aggregate) add(st *state, c *cursor) {
 		if st.seen == nil {
 			st.seen = map[string]struct{}{}
 		}
-		id := string(appendValue(nil, v))
+		id := inKey(v)
 		if _, ok := st.seen[id]; ok {
 			return
 		}
@@ -1163,7 +1163,7 @@ func (q *query) aggregate() [][]value {
 		for j, g := range q.groups {
 			values[j] = g.eval(c)
 			if values[j].set {
-				id = appendValue(id, values[j])
+				id = strconv.AppendQuote(id, inKey(values[j])) // null is no text, and not the empty one
 			}
 			id = append(id, 0)
 		}
