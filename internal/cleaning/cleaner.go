@@ -8,9 +8,7 @@ package cleaning
 import (
 	"bytes"
 	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,7 +51,8 @@ type Cleaner struct {
 	hexes   hexes
 	flags   []string // all flags of the spec, sorted
 
-	reader       bytes.Reader
+	members      []*member // in the order in which rows name them
+	buffer       bytes.Buffer
 	decoder      *jsontext.Decoder
 	pointReader  bytes.Reader
 	pointDecoder *jsontext.Decoder
@@ -216,7 +215,7 @@ func New(spec *dataset.Spec) (*Cleaner, error) {
 		}
 	}
 
-	c.decoder = jsontext.NewDecoder(&c.reader)
+	c.decoder = jsontext.NewDecoder(&c.buffer)
 	c.pointDecoder = jsontext.NewDecoder(&c.pointReader)
 	c.cells = make([]cell, len(c.names))
 	c.kept = make([]bool, len(c.names))
@@ -272,81 +271,6 @@ func (c *Cleaner) Clean(raw []byte) (Row, error) {
 	c.appendDocument()
 	row.Document, row.Flags, row.Hash = c.doc, c.found, sha256.Sum256(c.doc)
 	return row, nil
-}
-
-// read takes the row apart. Names may repeat in JSON; a column that does is an error, for no rule could say
-// which value is meant.
-func (c *Cleaner) read(raw []byte) error {
-	c.reader.Reset(raw)
-	d := c.decoder
-	d.Reset(&c.reader, jsontext.AllowDuplicateNames(true))
-	if start, err := d.ReadToken(); err != nil {
-		return err
-	} else if start.Kind() != jsontext.KindBeginObject {
-		return fmt.Errorf("it begins with %s", start.Kind())
-	}
-	whole := string(raw)
-	for d.PeekKind() != jsontext.KindEndObject {
-		name, err := d.ReadValue()
-		if err != nil {
-			return err
-		}
-		quoted := name[1 : len(name)-1]
-		column, ok := c.columns[string(quoted)]
-		if !ok && bytes.IndexByte(quoted, '\\') >= 0 {
-			unquoted, err := jsontext.AppendUnquote(nil, name)
-			if err != nil {
-				return err
-			}
-			quoted = unquoted
-			column, ok = c.columns[string(quoted)]
-		}
-		if !ok {
-			others := c.others[string(quoted)]
-			if others == nil {
-				_, ignored := c.spec.Ignored[string(quoted)]
-				others = &other{known: ignored || c.spec.IsVolatile(string(quoted)) || c.spec.Dropped(string(quoted))}
-				c.others[string(quoted)] = others
-			}
-			others.rows++
-			if err := d.SkipValue(); err != nil {
-				return err
-			}
-			continue
-		}
-		cell := &c.cells[column]
-		if cell.present {
-			return fmt.Errorf("column %s is there twice", c.names[column])
-		}
-		cell.present = true
-		v, err := d.ReadValue()
-		if err != nil {
-			return err
-		}
-		end := int(d.InputOffset())
-		start := end - len(v)
-		switch v.Kind() {
-		case jsontext.KindNull:
-		case jsontext.KindString:
-			cell.raw, cell.text = raw[start:end], whole[start+1:end-1]
-			if strings.IndexByte(cell.text, '\\') >= 0 {
-				unquoted, err := jsontext.AppendUnquote(nil, v)
-				if err != nil {
-					return err
-				}
-				cell.text = string(unquoted)
-			}
-		default:
-			cell.raw = raw[start:end]
-		}
-	}
-	if _, err := d.ReadToken(); err != nil {
-		return err
-	}
-	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the object")
-	}
-	return nil
 }
 
 // judgeKey says why the row's key is none, empty when it is one. A key is never mended: a trimmed key would be

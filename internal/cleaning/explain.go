@@ -93,10 +93,10 @@ func (e *Explainer) Explain(old, new bson.Raw, sameSpec bool) (kinds []string, c
 		return nil, "", fmt.Errorf("new document: %w", err)
 	}
 	if old == nil {
-		if after.isOpen() {
-			return []string{ChangeOpened}, CauseSource, nil
+		if after.isOpen(false) {
+			return []string{ChangeOpened, ChangeClosed}, CauseSource, nil
 		}
-		return []string{ChangeOpened, ChangeClosed}, CauseSource, nil
+		return []string{ChangeOpened}, CauseSource, nil
 	}
 	if err := e.c.readDocument(before, old); err != nil {
 		return nil, "", fmt.Errorf("old document: %w", err)
@@ -122,10 +122,10 @@ func (e *Explainer) kinds(before, after *content) []string {
 		other = other || !e.isSilent(s)
 	}
 	var kinds []string
-	if before.isOpen() && after.isClosed() {
+	if before.isOpen(true) && after.isOpen(false) {
 		kinds = append(kinds, ChangeClosed)
 	}
-	if before.isClosed() && after.isOpen() {
+	if before.isOpen(false) && after.isOpen(true) {
 		kinds = append(kinds, ChangeReopened)
 	}
 	if changed&moved != 0 {

@@ -127,16 +127,3 @@ func FuzzClean(f *testing.F) {
 		require.NoError(t, err)
 	})
 }
-
-func BenchmarkClean(b *testing.B) {
-	cases := flagCases(b)
-	raw := []byte(cases[len(cases)-1].Row) // a whole row of today, 1,500 bytes
-	c := newCleaner(b)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := c.Clean(raw); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")
-}

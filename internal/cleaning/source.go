@@ -137,21 +137,13 @@ type stranger struct {
 	bsonValue
 }
 
-func (v bsonValue) document() []byte {
-	if v.kind != bsoncore.TypeEmbeddedDocument {
-		return nil
+// isOpen says whether facets.open is there and has this value.
+func (d *content) isOpen(open bool) bool {
+	if d.facets.kind != bsoncore.TypeEmbeddedDocument {
+		return false
 	}
-	return v.data
-}
-
-func (d *content) isOpen() bool {
-	open, ok := bsoncore.Document(d.facets.document()).Lookup("open").BooleanOK()
-	return ok && open
-}
-
-func (d *content) isClosed() bool {
-	open, ok := bsoncore.Document(d.facets.document()).Lookup("open").BooleanOK()
-	return ok && !open
+	found, ok := bsoncore.Document(d.facets.data).Lookup("open").BooleanOK()
+	return ok && found == open
 }
 
 var errNotBSON = errors.New("not BSON")
@@ -176,7 +168,10 @@ func (c *Cleaner) readDocument(d *content, doc []byte) error {
 			return nil
 		case "source":
 			d.source = v
-			return eachElement(v.document(), func(column []byte, v bsonValue) error {
+			if v.kind != bsoncore.TypeEmbeddedDocument {
+				return nil
+			}
+			return eachElement(v.data, func(column []byte, v bsonValue) error {
 				if i, ok := c.columns[string(column)]; ok {
 					d.originals[i] = v
 				}
@@ -204,11 +199,8 @@ func (c *Cleaner) readDocument(d *content, doc []byte) error {
 	})
 }
 
-// eachElement calls f for each element of a BSON document; nil is an empty one.
+// eachElement calls f for each element of a BSON document.
 func eachElement(doc []byte, f func(name []byte, v bsonValue) error) error {
-	if doc == nil {
-		return nil
-	}
 	size, rest, ok := bsoncore.ReadLength(doc)
 	if !ok || int(size) != len(doc) || size < 5 || doc[size-1] != 0 {
 		return errNotBSON
