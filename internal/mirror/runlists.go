@@ -120,41 +120,63 @@ func (m *Mirror) listBefore(ctx context.Context, id string, fields bson.D) error
 // first, from at most limit entries. last is the last of these, "" when there
 // are none.
 func (m *Mirror) listed(ctx context.Context, l runList, below string, limit int) (runs []Run, last string, err error) {
-	call, cancel := m.call(ctx)
-	defer cancel()
-	cursor, err := m.db.Collection(runOrder).Find(call,
-		bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: string(l) + "/"}, {Key: "$lt", Value: below}}}},
-		options.Find().SetSort(bson.D{{Key: "_id", Value: -1}}).SetLimit(int64(limit)))
+	entries, err := m.entries(ctx, string(l)+"/", below, -1, limit)
+	if err != nil || len(entries) == 0 {
+		return nil, "", err
+	}
+	records, err := m.runsOf(ctx, entries, options.Find())
 	if err != nil {
 		return nil, "", err
-	}
-	var entries []struct {
-		ID  string `bson:"_id"`
-		Run string `bson:"run"`
-	}
-	if err := cursor.All(call, &entries); err != nil || len(entries) == 0 {
-		return nil, "", err
-	}
-	ids := make([]string, len(entries))
-	for i, e := range entries {
-		ids[i] = e.Run
-	}
-	cursor, err = m.db.Collection(RunRecords).Find(call, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}})
-	if err != nil {
-		return nil, "", err
-	}
-	var records []Run
-	if err := cursor.All(call, &records); err != nil {
-		return nil, "", err
-	}
-	byEntry := make(map[string]*Run, len(records))
-	for i := range records {
-		byEntry[l.entry(records[i].Started, records[i].ID)] = &records[i]
 	}
 	for _, e := range entries {
-		if run := byEntry[e.ID]; run != nil && l.has(run) {
+		if run := records[e.Run]; run != nil && l.entry(run.Started, run.ID) == e.ID && l.has(run) {
 			runs = append(runs, *run)
 		}
 	}
 	return runs, entries[len(entries)-1].ID, nil
+}
+
+// listEntry is a document of runOrder.
+type listEntry struct {
+	ID  string `bson:"_id"`
+	Run string `bson:"run"`
+}
+
+// entries reads at most limit entries between two _ids, both exclusive,
+// ascending (1) or descending (-1).
+func (m *Mirror) entries(ctx context.Context, above, below string, direction, limit int) ([]listEntry, error) {
+	call, cancel := m.call(ctx)
+	defer cancel()
+	cursor, err := m.db.Collection(runOrder).Find(call,
+		bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: above}, {Key: "$lt", Value: below}}}},
+		options.Find().SetSort(bson.D{{Key: "_id", Value: direction}}).SetLimit(int64(limit)))
+	if err != nil {
+		return nil, err
+	}
+	var entries []listEntry
+	err = cursor.All(call, &entries)
+	return entries, err
+}
+
+// runsOf reads the records of entries, by id.
+func (m *Mirror) runsOf(ctx context.Context, entries []listEntry, opts *options.FindOptionsBuilder) (map[string]*Run, error) {
+	ids := make([]string, len(entries))
+	for i, e := range entries {
+		ids[i] = e.Run
+	}
+	call, cancel := m.call(ctx)
+	defer cancel()
+	cursor, err := m.db.Collection(RunRecords).Find(call, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}, opts)
+	if err != nil {
+		return nil, err
+	}
+	var records []Run
+	if err := cursor.All(call, &records); err != nil {
+		return nil, err
+	}
+	runs := make(map[string]*Run, len(records))
+	for i := range records {
+		runs[records[i].ID] = &records[i]
+	}
+	return runs, nil
 }
