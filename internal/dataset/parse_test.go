@@ -28,6 +28,7 @@ schedule: {cron: "30 5 * * mon-fri", jitter: 5m, catch_up: 2h}
 volatile: [loaded_at, ":@computed_region_*"]
 silent: [place.ward]
 ignored: {notes: free text of the clerk}
+events: {renamed: [name], moved: [location]}
 fields:
   - {path: stand_id, from: [id], type: text, required: true}
   - {path: name, from: [trade_name, name], type: text, rules: [name], search: true}
@@ -70,11 +71,11 @@ func TestParse(t *testing.T) {
 func TestParseErrors(t *testing.T) {
 	for _, test := range []struct{ name, old, new, want string }{
 		{"unknown key", "title:", "titel:", `small.yaml:2:1: unknown key "titel" in spec; known keys: attribution, box,`},
-		{"unknown key in a field", "rules: [name], search: true", "rulez: [name]", `small.yaml:12:56: unknown key "rulez" in fields[1]; known keys: copy, defaults, drop, from,`},
-		{"unknown key deep", "kind: stand}", "kin: stand}", `small.yaml:21:24: unknown key "kin" in lifecycle.end[0]; known keys: kind, path`},
+		{"unknown key in a field", "rules: [name], search: true", "rulez: [name]", `small.yaml:13:56: unknown key "rulez" in fields[1]; known keys: copy, defaults, drop, from,`},
+		{"unknown key deep", "kind: stand}", "kin: stand}", `small.yaml:22:24: unknown key "kin" in lifecycle.end[0]; known keys: kind, path`},
 		{"not a list", "volatile: [loaded_at, \":@computed_region_*\"]", "volatile: loaded_at", `small.yaml:7:11: volatile: expected a list`},
 		{"not a mapping", "portal: {host: data.example.org, id: abcd-1234}", "portal: data.example.org", `small.yaml:3:9: portal: expected a mapping`},
-		{"no number", "percent: 1,", "percent: much,", `small.yaml:26:18: cannot unmarshal`},
+		{"no number", "percent: 1,", "percent: much,", `small.yaml:27:18: cannot unmarshal`},
 		{"no duration", "jitter: 5m", "jitter: soon", `small.yaml:6:46: schedule.jitter: "soon" is no duration (10m, 12h)`},
 		{"twice", "key: id", "key: id\nkey: id", `small.yaml:5:1:`},
 		{"syntax", "box: {", "box: {{", `small.yaml:`},
@@ -87,7 +88,7 @@ func TestParseErrors(t *testing.T) {
 		{"local zone", "America/Chicago", "Local", "time_zone: is missing"},
 		{"cron", "30 5 * * mon-fri", "30 25 * * *", `bad hour "25", expected 0 to 23`},
 		{"jitter", "jitter: 5m", "jitter: -5m", "must not be negative"},
-		{"brake", "percent: 1,", "percent: 101,", `small.yaml:26:9: brake: percent is 0 to 100`},
+		{"brake", "percent: 1,", "percent: 101,", `small.yaml:27:9: brake: percent is 0 to 100`},
 		{"box", "west: -88", "west: -86", "west < east"},
 		{"no fields", small[strings.Index(small, "fields:"):strings.Index(small, "lifecycle:")], "fields: []\n", "every stored column needs a field"},
 		{"key not mapped", "key: id", "key: number", "column number is not mapped by any field"},
@@ -98,12 +99,12 @@ func TestParseErrors(t *testing.T) {
 		{"path twice", "path: closed, from", "path: opened, from", "opened is there twice"},
 		{"group torn", "path: closed, from", "path: place.closed, from", "the fields of place must stand together"},
 		{"group is a field", "path: revoked, from", "path: place, from", "the fields of place must stand together"},
-		{"type", "type: number", "type: integer", `small.yaml:13:44: fields[2].type: unknown type "integer"; known types: text, number,`},
-		{"rule", "rules: [name]", "rules: [names]", `small.yaml:12:64: fields[1].rules[0]: unknown rule "names"; known rules: name,`},
+		{"type", "type: number", "type: integer", `small.yaml:14:44: fields[2].type: unknown type "integer"; known types: text, number,`},
+		{"rule", "rules: [name]", "rules: [names]", `small.yaml:13:64: fields[1].rules[0]: unknown rule "names"; known rules: name,`},
 		{"rule of a number", "range: [1, 50]", "rules: [zip]", "at most one rule, of a text field"},
 		{"no from", "from: [ward], ", "", "needs from"},
 		{"column mapped twice", "from: [closed]", "from: [opened]", "column opened is mapped already, in fields[5]"},
-		{"mapped and volatile", "from: [ward]", "from: [loaded_at]", `small.yaml:13:31: fields[2].from[0]: column loaded_at is mapped and volatile`},
+		{"mapped and volatile", "from: [ward]", "from: [loaded_at]", `small.yaml:14:31: fields[2].from[0]: column loaded_at is mapped and volatile`},
 		{"mapped and ignored", "from: [ward]", "from: [notes]", "column notes is mapped and ignored"},
 		{"volatile and ignored", "ignored: {notes", "ignored: {loaded_at", "loaded_at is volatile and ignored"},
 		{"volatile twice", "[loaded_at,", "[loaded_at, loaded_at,", "loaded_at is there twice"},
@@ -123,6 +124,18 @@ func TestParseErrors(t *testing.T) {
 		{"dimension", "path: place.ward}]", "path: location}]", "no field of type text, number, bool"},
 		{"dimension rule", "path: place.ward}]", "path: place.ward, rule: x}]", `unknown rule "x"`},
 		{"dimension name", "[{name: ward", "[{name: open", "open is a facet of every dataset"},
+		{"event path", "renamed: [name]", "renamed: [names]", `small.yaml:10:20: events.renamed[0]: no field has the path "names"`},
+		{"event twice", "moved: [location]", "moved: [location, location]", `small.yaml:10:45: events.moved[1]: location is there already, in events.moved`},
+		{"event of two kinds", "moved: [location]", "moved: [name]", `events.moved[0]: name is there already, in events.renamed`},
+		{"silent event", "moved: [location]", "moved: [place.ward]", `events.moved[0]: place.ward is silent: its change is no event`},
+		{"unknown event", "moved: [location]", "painted: [location]", `small.yaml:10:27: unknown key "painted" in events; known keys: moved, renamed`},
+		{"dropped key", "type: text, required: true}", "type: text, required: true, drop: true}", `small.yaml:12:68: fields[0].drop: the key and required fields cannot be dropped`},
+		{"dropped start", "required: true, defaults", "drop: true, defaults", "lifecycle.start: opened is dropped"},
+		{"dropped end", "from: [closed], type: date", "from: [closed], type: date, drop: true", "lifecycle.end[0].path: closed is dropped"},
+		{"dropped closure", "marker: REVOKED", "marker: REVOKED, drop: true", "lifecycle.closed: revoked is dropped"},
+		{"dropped dimension", "range: [1, 50]", "range: [1, 50], drop: true", "dimensions[0].path: place.ward is dropped"},
+		{"copy of what is dropped", "from: [location], type: point", "from: [location], type: point, drop: true", "fields[3].copy: location is dropped: there is nothing to copy"},
+		{"dropped is no word", "search: true}", "search: true, drop: maybe}", `small.yaml:13:91: cannot unmarshal`},
 		{"license", "license: CC0", "license: ''", "license: is missing"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -146,7 +159,9 @@ func TestDigest(t *testing.T) {
 		return s.Digest()
 	}
 	assert.Equal(t, digest(small), digest("# a comment\n"+strings.Replace(small, "brake: {percent: 1, rows: 50}", "brake:\n  rows: 50\n  percent: 1.0", 1)))
-	assert.NotEqual(t, digest(small), digest(strings.Replace(small, "rows: 50", "rows: 51", 1)))
+	for _, change := range [][2]string{{"rows: 50", "rows: 51"}, {"renamed: [name]", "renamed: []"}, {"search: true", "search: true, drop: true"}} {
+		assert.NotEqual(t, digest(small), digest(strings.Replace(small, change[0], change[1], 1)), change[1])
+	}
 	assert.Regexp(t, `^[0-9a-f]{64}$`, digest(small))
 }
 
@@ -169,6 +184,52 @@ func TestCron(t *testing.T) {
 	for _, bad := range []string{"", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "*/0 * * * *", "5-1 * * * *", "a * * * *", "1- * * * *", "-1 * * * *", ", * * * *", "* * * feb-jan *", "@daily"} {
 		require.Error(t, checkCron(bad), bad)
 	}
+}
+
+func TestDrop(t *testing.T) {
+	s, err := Parse([]byte(strings.Replace(small, "rules: [name], search: true", "rules: [name], search: true, drop: true", 1)), "small.yaml")
+	require.NoError(t, err, "what is dropped may still be named in events")
+	for _, column := range []string{"trade_name", "name"} {
+		assert.True(t, s.Dropped(column))
+		assert.False(t, s.IsVolatile(column))
+	}
+	assert.False(t, s.Dropped("id"))
+	assert.False(t, s.Dropped("notes"))
+
+	check := s.Check([]Column{{"id", "text"}, {"name", "number"}, {"ward", "number"}, {"location", "point"}, {"opened", "calendar_date"}, {"closed", "calendar_date"}, {"status", "text"}, {"notes", "text"}})
+	require.NoError(t, check.Err())
+	assert.Equal(t, []string{"name"}, check.Dropped)
+	assert.Empty(t, check.Warnings(), "neither new nor retyped, nor is trade_name missing")
+}
+
+func TestSensitive(t *testing.T) {
+	text := strings.NewReplacer(
+		"rules: [name], search: true", "rules: [name], search: true, sensitive: true",
+		"range: [1, 50]", "range: [1, 50], sensitive: true",
+		"from: [location], type: point", "from: [location], type: point, sensitive: true",
+	).Replace(small)
+	s, err := Parse([]byte(text), "small.yaml")
+	require.NoError(t, err)
+	for _, path := range []string{
+		"name", "source.name", "source.trade_name", "source.name.json", "facets.tokens", "place.ward", "facets.ward", "location", "location.coordinates",
+		"source.location.json", "place.shown", "facets.cell", "place", "facets", "source",
+	} {
+		assert.True(t, s.Sensitive(path), path)
+	}
+	for _, path := range []string{"stand_id", "_id", "source.id", "opened", "closed", "revoked", "names", "nam", "source.names", "facets.open", "facets.closed", "quality.flags", "source.status", ""} {
+		assert.False(t, s.Sensitive(path), path)
+	}
+	s, err = Parse([]byte(small), "small.yaml")
+	require.NoError(t, err)
+	for _, path := range []string{"name", "facets.tokens", "source", "location"} {
+		assert.False(t, s.Sensitive(path), path)
+	}
+	s, err = Parse([]byte(strings.Replace(small, "type: text, required: true}", "type: text, required: true, sensitive: true}", 1)), "small.yaml")
+	require.NoError(t, err)
+	assert.True(t, s.Sensitive("_id"))
+	s, err = Parse([]byte(strings.Replace(small, "rules: [name], search: true", "rules: [name], search: true, sensitive: true, drop: true", 1)), "small.yaml")
+	require.NoError(t, err)
+	assert.True(t, s.Sensitive("name"), "older documents still have it")
 }
 
 // columns of the register in October 2026, as the portal's metadata name and type them.
@@ -214,7 +275,8 @@ func TestCheck(t *testing.T) {
 	check := s.Check(changed)
 	require.EqualError(t, check.Err(), "data.sf.gov/g8m3-pdis does not fit the spec sf-business: required column location_end_date is gone; required column ttxid is now of type number, expected text or html or url or email or phone")
 	assert.Equal(t, []Missing{{"dates.location_end_date", []string{"location_end_date"}}}, check.MissingRequired)
-	assert.Len(t, check.MissingOptional, 2)
+	assert.Equal(t, []Missing{{"license.code", []string{"lic"}}, {"corridor", []string{"business_corridor"}}}, check.MissingOptional)
+	assert.Equal(t, Retyped{Column: "ttxid", Path: "location_id", Type: "number", Expected: []string{"text", "html", "url", "email", "phone"}, Required: true}, check.Retyped[0])
 	assert.Equal(t, []Column{{"brand_new", "text"}}, check.New)
 	assert.Equal(t, []string{
 		"column lic is not there: license.code stays empty",
@@ -237,6 +299,16 @@ func TestSanFrancisco(t *testing.T) {
 	assert.Equal(t, []string{"facets.neighborhood neighborhoods_analysis_boundaries", "facets.sector self_reported_naics_code", "facets.district supervisor_district"}, facets)
 	assert.Equal(t, "naics_code", s.FieldName("naics.code"))
 	assert.Equal(t, "license_code", s.FieldName("license.code"))
+	assert.Equal(t, Events{
+		Renamed: []string{"dba_name", "ownership_name"},
+		Moved:   []string{"address.street", "address.city", "address.state", "address.source_zipcode", "location"},
+	}, s.Events)
+	for _, path := range []string{"ownership_name", "address.mail_address", "address.mail_city", "address.mail_zipcode", "address.mail_state", "facets.tokens", "source.mailing_address_1"} {
+		assert.True(t, s.Sensitive(path), path)
+	}
+	for _, path := range []string{"_id", "dba_name", "address.street", "source.dba_name", "facets.cell", "dates.location_end_date"} {
+		assert.False(t, s.Sensitive(path), path)
+	}
 }
 
 func FuzzParse(f *testing.F) {
