@@ -109,6 +109,18 @@ func printSpec(w io.Writer, s *dataset.Spec) {
 		if f.Sensitive {
 			marks = append(marks, "sensitive")
 		}
+		if f.Drop {
+			marks = append(marks, "dropped")
+		}
+		if slices.Contains(s.Silent, f.Path) {
+			marks = append(marks, "silent")
+		}
+		if slices.Contains(s.Events.Moved, f.Path) {
+			marks = append(marks, "moved")
+		}
+		if slices.Contains(s.Events.Renamed, f.Path) {
+			marks = append(marks, "renamed")
+		}
 		from := strings.Join(f.From, ", else ")
 		if f.Copy != "" {
 			from = "copy of " + f.Copy
@@ -125,6 +137,29 @@ type checkView struct {
 	Columns  int           `json:"columns"`
 	Check    dataset.Check `json:"check"`
 	Warnings []string      `json:"warnings"`
+}
+
+// checkRows are the differences between portal and spec, those that stop a run first.
+func checkRows(c dataset.Check) []table.Row {
+	var stops, goes []table.Row
+	for _, m := range c.MissingRequired {
+		stops = append(stops, table.Row{m.String(), "gone", m.Path, "stops: required"})
+	}
+	for _, r := range c.Retyped {
+		is := r.Type + ", expected " + oneOf(r.Expected)
+		if r.Required {
+			stops = append(stops, table.Row{r.Column, is, r.Path, "stops: required"})
+		} else {
+			goes = append(goes, table.Row{r.Column, is, r.Path, "keeps what it can read"})
+		}
+	}
+	for _, m := range c.MissingOptional {
+		goes = append(goes, table.Row{m.String(), "gone", m.Path, "leaves the field empty"})
+	}
+	for _, n := range c.New {
+		goes = append(goes, table.Row{n.Name, "new, " + n.Type, "", "counts it, does not store it"})
+	}
+	return append(stops, goes...)
 }
 
 func datasetCheckCommand() *cobra.Command {
@@ -161,13 +196,15 @@ func datasetCheckCommand() *cobra.Command {
 			check := spec.Check(activities.Columns(live))
 			v := checkView{Portal: base + "/d/" + spec.Portal.ID, Rows: rows, Columns: len(live.Columns), Check: check, Warnings: check.Warnings()}
 			err = out.show(cmd.OutOrStdout(), v, func(w io.Writer) {
-				found := [][2]string{
+				facts(w, [][2]string{
 					{"portal", fmt.Sprintf("%s: %s, %s rows, %d columns", v.Portal, live.Name, count(v.Rows), v.Columns)},
+					{"dropped", strings.Join(check.Dropped, ", ")},
+				})
+				if differences := checkRows(check); len(differences) > 0 {
+					fmt.Fprintln(w)
+					grid(w, table.Row{"column", "is", "field", "a run"}, differences)
+					fmt.Fprintln(w)
 				}
-				for _, warning := range v.Warnings {
-					found = append(found, [2]string{"warning", warning})
-				}
-				facts(w, found)
 				if check.Err() == nil {
 					fmt.Fprintln(w, "the spec fits")
 				}

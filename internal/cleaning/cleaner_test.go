@@ -158,6 +158,32 @@ func TestRulesVersion(t *testing.T) {
 	assert.Equal(t, "ad6e62cfe24fe205aa7fe6371b3731f4b52112ac869afb664a00d7230c4a2dd5", hex.EncodeToString(all.Sum(nil)), "a document changed: raise dataset.RulesVersion")
 }
 
+func TestDroppedFields(t *testing.T) {
+	spec := specWith(t,
+		"rules: [name], sensitive: true, search: true", "rules: [name], sensitive: true, search: true, drop: true",
+		"from: [mailing_address_1], type: text, rules: [address], sensitive: true", "from: [mailing_address_1], type: text, rules: [address], sensitive: true, drop: true",
+		"{path: districts.business_location, copy: location, type: point_text}", "{path: districts.business_location, copy: location, type: point_text, drop: true}",
+		"{path: location, from: [location], type: point}", "{path: location, from: [location], type: point, drop: true}")
+	c, err := New(spec)
+	require.NoError(t, err)
+	row, err := c.Clean([]byte(`{"ttxid":"9-1","ownership_name":"Vale  Ann #","mailing_address_1":" ","dba_name":"Bakery","location":{"type":"Point","coordinates":[-122.4212,37.7599]}}`))
+	require.NoError(t, err)
+	equalDocuments(t, json.RawMessage(`{"_id":"9-1","location_id":"9-1","dba_name":"Bakery","facets":{"open":true,"tokens":["bakery"]}}`), row.Document)
+	assert.Empty(t, row.Flags)
+	assert.NotContains(t, Flags(spec), "ownership_name_whitespace")
+	p := c.Profile()
+	assert.Empty(t, p.Unknown)
+	assert.NotContains(t, p.Missing, "ownership_name")
+
+	// A document of the time before: what is dropped is not rebuilt either.
+	source, err := c.Source(bakery().document(t, specWith(t)))
+	require.NoError(t, err)
+	assert.NotContains(t, source, "ownership_name")
+	assert.NotContains(t, source, "mailing_address_1")
+	assert.NotContains(t, source, "location")
+	assert.Contains(t, source, "dba_name")
+}
+
 // realRows reads a file of real rows; they are not part of the project, and without them the test is skipped.
 func realRows(t testing.TB, name string) []json.RawMessage {
 	t.Helper()
