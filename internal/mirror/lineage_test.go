@@ -93,3 +93,52 @@ func TestLineageKeepsCanonicalBytes(t *testing.T) {
 		require.Equal(t, doc, canonical)
 	})
 }
+
+func TestCanonicalOfDropsStale(t *testing.T) {
+	for name, tc := range map[string]struct{ stored, want bson.D }{
+		"stale alone":       {bson.D{{Key: "_id", Value: "a"}, {Key: "quality", Value: bson.D{{Key: "stale", Value: true}}}}, bson.D{{Key: "_id", Value: "a"}}},
+		"stale with flags":  {bson.D{{Key: "quality", Value: bson.D{{Key: "flags", Value: bson.A{"x"}}, {Key: "stale", Value: true}}}, {Key: "b", Value: 1}}, bson.D{{Key: "quality", Value: bson.D{{Key: "flags", Value: bson.A{"x"}}}}, {Key: "b", Value: 1}}},
+		"flags alone":       {bson.D{{Key: "quality", Value: bson.D{{Key: "flags", Value: bson.A{"x"}}}}}, bson.D{{Key: "quality", Value: bson.D{{Key: "flags", Value: bson.A{"x"}}}}}},
+		"behind lineage":    {bson.D{{Key: "a", Value: 1}, {Key: "lineage", Value: bson.D{}}, {Key: "quality", Value: bson.D{{Key: "stale", Value: true}}}}, bson.D{{Key: "a", Value: 1}}},
+		"stale elsewhere":   {bson.D{{Key: "stale", Value: true}, {Key: "a", Value: bson.D{{Key: "stale", Value: true}}}}, bson.D{{Key: "stale", Value: true}, {Key: "a", Value: bson.D{{Key: "stale", Value: true}}}}},
+		"quality as a text": {bson.D{{Key: "quality", Value: "stale"}}, bson.D{{Key: "quality", Value: "stale"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stored, err := bson.Marshal(tc.stored)
+			require.NoError(t, err)
+			want, err := bson.Marshal(tc.want)
+			require.NoError(t, err)
+			got, err := CanonicalOf([]byte("in front"), stored)
+			require.NoError(t, err)
+			assert.Equal(t, "in front", string(got[:8]))
+			assert.Equal(t, bson.Raw(want), bson.Raw(got[8:]))
+		})
+	}
+	_, err := CanonicalOf(nil, bson.Raw{9, 0, 0, 0, 2, 'a', 0, 9, 0})
+	require.Error(t, err)
+}
+
+func TestLineageOfRefuses(t *testing.T) {
+	whole := bson.D{
+		{Key: "hash", Value: make([]byte, HashSize)},
+		{Key: "version", Value: int32(1)},
+		{Key: "run", Value: "r"},
+		{Key: "first_seen", Value: day(1)},
+		{Key: "changed_at", Value: day(1)},
+		{Key: "spec", Value: "s"},
+	}
+	read := func(lineage any) error {
+		doc, err := bson.Marshal(bson.D{{Key: "_id", Value: "a"}, {Key: "lineage", Value: lineage}})
+		require.NoError(t, err)
+		_, err = LineageOf(doc)
+		return err
+	}
+	require.NoError(t, read(whole))
+	require.Error(t, read("text"))
+	for i := range whole {
+		require.Error(t, read(append(append(bson.D{}, whole[:i]...), whole[i+1:]...)), "without %s", whole[i].Key)
+		wrong := append(bson.D{}, whole...)
+		wrong[i].Value = 1.5
+		require.Error(t, read(wrong), "wrong %s", whole[i].Key)
+	}
+}

@@ -148,7 +148,7 @@ func TestEnsureIndexes(t *testing.T) {
 	for i := range records {
 		records[i] = benchmarkDocument(t, i*3)
 	}
-	in := UpsertInput{Run: "r1", At: day(1), Ordered: true, Pages: landRecords(ctx, t, l, "r1", records)}
+	in := UpsertInput{Run: "r1", Part: "p", FirstLoad: true, Explain: explainTest, At: day(1), Ordered: true, Pages: landRecords(ctx, t, l, "r1", records)}
 	_, err := m.Upsert(ctx, l, in)
 	require.NoError(t, err)
 	for range 2 {
@@ -166,7 +166,8 @@ func TestEnsureIndexes(t *testing.T) {
 
 	// They answer what they are for, rows written later included.
 	records[0] = cleanRecord(t, records[0].Key, bson.E{Key: "facets", Value: bson.D{{Key: "neighborhood", Value: "Mission"}, {Key: "open", Value: true}, {Key: "tokens", Value: bson.A{"zanzibar"}}}})
-	in = UpsertInput{Run: "r2", At: day(2), Ordered: true, Pages: landRecords(ctx, t, l, "r2", records)}
+	beginRuns(ctx, t, m, "r2")
+	in = UpsertInput{Run: "r2", Part: "p", Explain: explainTest, At: day(2), Ordered: true, Pages: landRecords(ctx, t, l, "r2", records)}
 	got, err := m.Upsert(ctx, l, in)
 	require.NoError(t, err)
 	assert.Equal(t, 1, got.Replaced)

@@ -109,7 +109,7 @@ func TestSnapshotCountsEqualBruteForce(t *testing.T) {
 				months[r.end] = mo
 			}
 		}
-		_, err := m.Upsert(ctx, l, UpsertInput{Run: "r1", At: day(1), Ordered: true, Pages: landRecords(ctx, t, l, "r1", records)})
+		_, err := m.Upsert(ctx, l, UpsertInput{Run: "r1", Part: "p", FirstLoad: true, Explain: explainTest, At: day(1), Ordered: true, Pages: landRecords(ctx, t, l, "r1", records)})
 		require.NoError(t, err)
 		snap, taken, err := m.TakeSnapshot(ctx, SnapshotInput{AsOf: day(1), Run: "r1", Outcome: OutcomeGreen})
 		require.NoError(t, err)
@@ -173,7 +173,7 @@ func TestSnapshots(t *testing.T) {
 	assert.Empty(t, list)
 
 	one := []Record{statRow{neighborhood: "Mission", openState: 2, start: "1985-01"}.record(t, "a")}
-	_, err = m.Upsert(ctx, l, UpsertInput{Run: "r1", At: day(1), Ordered: true, Pages: landRecords(ctx, t, l, "r1", one)})
+	_, err = m.Upsert(ctx, l, UpsertInput{Run: "r1", Part: "p", FirstLoad: true, Explain: explainTest, At: day(1), Ordered: true, Pages: landRecords(ctx, t, l, "r1", one)})
 	require.NoError(t, err)
 
 	zone, err := time.LoadLocation("America/Los_Angeles")
@@ -195,7 +195,8 @@ func TestSnapshots(t *testing.T) {
 
 	// Of the same date, from another mirror: the first stays.
 	two := append(one, statRow{neighborhood: "Mission"}.record(t, "b"))
-	_, err = m.Upsert(ctx, l, UpsertInput{Run: "r2", At: day(2), Ordered: true, Pages: landRecords(ctx, t, l, "r2", two)})
+	beginRuns(ctx, t, m, "r2")
+	_, err = m.Upsert(ctx, l, UpsertInput{Run: "r2", Part: "p", Explain: explainTest, At: day(2), Ordered: true, Pages: landRecords(ctx, t, l, "r2", two)})
 	require.NoError(t, err)
 	in.Run = "r2"
 	same, taken, err := m.TakeSnapshot(ctx, in)
