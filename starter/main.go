@@ -101,7 +101,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished but not green.`,
 	for _, f := range flags {
 		root.PersistentFlags().String(f.flag, "", f.help+" ("+f.variable+")")
 	}
-	root.AddCommand(runCommand(), statusCommand(), snapshotsCommand(), scheduleCommand(), quarantineCommand(), datasetCommand(),
+	root.AddCommand(runCommand(), statusCommand(), verifyCommand(), approveCommand(), rerunCommand(), changesCommand(), quarantineCommand(),
+		snapshotsCommand(), scheduleCommand(), datasetCommand(),
 		dagCommand(), setupCommand(), doctorCommand())
 	asUsage(root)
 	return root

@@ -15,7 +15,6 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"padron/internal/mirror"
@@ -34,7 +33,7 @@ last good document of its key stays in the mirror and is marked stale.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(quarantineListCommand(), quarantineShowCommand())
+	cmd.AddCommand(quarantineListCommand(), quarantineShowCommand(), replayCommand())
 	return cmd
 }
 
@@ -109,7 +108,7 @@ func quarantineRun(ctx context.Context, m *mirror.Mirror, id string) (string, er
 		_, err := readRun(ctx, m, id)
 		return id, err
 	}
-	run, err := m.LastDone(ctx)
+	run, err := m.LastCrawl(ctx)
 	if errors.Is(err, mirror.ErrNoRun) {
 		return "", errors.New("no run has crawled the portal yet; `starter run --wait` makes the first")
 	}
@@ -220,13 +219,12 @@ sole owner: treat the output accordingly.`,
 
 func showQuarantined(cmd *cobra.Command, m *mirror.Mirror, id string, out output) error {
 	ctx := cmd.Context()
-	var q mirror.Quarantined
-	err := m.Database().Collection(mirror.Quarantine).FindOne(ctx, bson.D{{Key: "_id", Value: id}}).Decode(&q)
-	if errors.Is(err, mongo.ErrNoDocuments) {
+	q, err := m.QuarantinedRow(ctx, id)
+	if errors.Is(err, mirror.ErrNotQuarantined) {
 		return fmt.Errorf("there is no quarantined row %q; `starter quarantine list` lists them", id)
 	}
 	if err != nil {
-		return fmt.Errorf("read quarantined row %s: %w", id, err)
+		return err
 	}
 	stands, err := standing(ctx, m, []string{q.Key})
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,7 +47,10 @@ the same dataset is writing, it waits for its turn.`,
 				return err
 			}
 			defer s.close()
-			return s.run(cmd, workflows.MirrorInput{Dataset: s.spec.Name, Mode: activities.Mode(mode), NoWait: noWait}, wait, out)
+			if err := checkPortal(cmd.Context(), s.config, s.spec); err != nil {
+				return err
+			}
+			return s.run(cmd, workflows.MirrorInput{Mode: activities.Mode(mode), NoWait: noWait}, wait, out)
 		},
 	}
 	cmd.Flags().StringVar(&mode, "mode", string(activities.Auto), "auto (skip when the portal has nothing new) or full")
@@ -87,9 +91,6 @@ func newStart(cmd *cobra.Command) (*start, error) {
 		err = awaitWorker(cmd.Context(), s.temporal, s.namespace, c.TaskQueue)
 	}
 	if err == nil {
-		err = checkPortal(cmd.Context(), c, spec)
-	}
-	if err == nil {
 		s.database, s.disconnect, err = connectMongo(cmd.Context(), c)
 	}
 	if err != nil {
@@ -126,14 +127,15 @@ func (s *start) close() {
 	s.temporal.Close()
 }
 
+// run starts a run, of whatever job, and follows it when it is to be waited for.
 func (s *start) run(cmd *cobra.Command, in workflows.MirrorInput, wait bool, out output) error {
-	now := time.Now().UTC()
-	id := "manual-" + now.Format("2006-01-02T15:04:05.000Z")
+	in.Dataset = s.spec.Name
+	id := cmp.Or(string(in.Job), mirror.TriggerManual) + "-" + time.Now().UTC().Format("2006-01-02T15:04:05.000Z")
 	started, err := s.temporal.ExecuteWorkflow(cmd.Context(), client.StartWorkflowOptions{
 		ID:                       workflows.MirrorID(s.spec.Name, id),
 		TaskQueue:                s.config.TaskQueue,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
-		StaticSummary:            fmt.Sprintf("Mirror %s, started by hand (%s)", s.spec.Name, in.Mode),
+		StaticSummary:            fmt.Sprintf("%s: %s, started by hand", s.spec.Name, cmp.Or(jobTitle(in.Job, in.Of, in.From), "mirror, "+string(in.Mode))),
 		TypedSearchAttributes:    temporal.NewSearchAttributes(workflows.SearchDataset.ValueSet(s.spec.Name)),
 	}, workflows.Mirror, in)
 	if err != nil {
@@ -171,7 +173,7 @@ func (s *start) follow(cmd *cobra.Command, started client.WorkflowRun, id string
 	}
 	var app *temporal.ApplicationError
 	if errors.As(err, &app) {
-		err = errors.New(app.Message())
+		err = fmt.Errorf("%s (%s)", app.Message(), app.Type())
 	}
 	return nil, fmt.Errorf("run %s failed: %w", id, err)
 }
@@ -231,12 +233,13 @@ func stepTimes(steps []mirror.Step) string {
 
 func (s summary) print(w io.Writer) {
 	r := s.Record
-	rows := [][2]string{{"run", r.ID}, {"outcome", s.Outcome + ": " + s.Why}}
+	rows := [][2]string{{"run", r.ID}, {"job", jobTitle(activities.Job(r.Job), r.Of, r.From)}, {"outcome", s.Outcome + ": " + s.Why}}
 	if s.Write != nil {
+		rows = append(rows, counted(r)...)
+		if s.Outcome != string(mirror.OutcomeGreen) || r.Job == string(workflows.JobVerify) {
+			rows = append(rows, checks("certificate", r.Certificate)...)
+		}
 		rows = append(rows, [][2]string{
-			{"rows", fmt.Sprintf("%s on the portal, %s documents", count(r.Counts.PortalRows), count(r.Counts.Documents))},
-			{"written", fmt.Sprintf("%s new, %s changed, %s unchanged", count(r.Counts.Inserted), count(r.Counts.Replaced), count(r.Counts.Unchanged))},
-			{"quarantine", count(r.Counts.Quarantined)},
 			{"snapshot", r.Snapshot},
 			{"took", fmt.Sprintf("%s, %s rows/s", took(time.Duration(r.Stats.TookMS)*time.Millisecond), count(int64(r.Stats.RowsPerSecond)))},
 			{"steps", stepTimes(r.Steps)},

@@ -11,7 +11,9 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
+	"padron/activities"
 	"padron/internal/mirror"
+	"padron/workflows"
 )
 
 func statusCommand() *cobra.Command {
@@ -104,18 +106,15 @@ func printRun(w io.Writer, r mirror.Run) {
 		{"run", r.ID},
 		{"status", strings.TrimSpace(string(r.Status) + " " + string(r.Outcome))},
 		{"why", r.Reason},
-		{"started", fmt.Sprintf("%s %s (%s)", moment(r.Started), startedBy(r.Trigger), r.Mode)},
+		{"job", jobTitle(activities.Job(r.Job), r.Of, r.From)},
+		{"started", strings.TrimSuffix(fmt.Sprintf("%s %s (%s)", moment(r.Started), startedBy(r.Trigger), r.Mode), " ()")},
 		{"took", runTook(r)},
-		{"probe", r.Probe.Decision + ": " + r.Probe.Why},
+		{"probe", strings.TrimPrefix(r.Probe.Decision+": "+r.Probe.Why, ": ")},
 		{"portal version", moment(r.Version.Served)},
+		{"crawls", crawls(r)},
 	}
 	if r.Counts != (mirror.Counts{}) {
-		rows = append(rows, [][2]string{
-			{"rows", fmt.Sprintf("%s on the portal, %s documents", count(r.Counts.PortalRows), count(r.Counts.Documents))},
-			{"written", fmt.Sprintf("%s new, %s changed, %s unchanged", count(r.Counts.Inserted), count(r.Counts.Replaced), count(r.Counts.Unchanged))},
-			{"missing", missing(r.Counts.Missing)},
-			{"quarantine", count(r.Counts.Quarantined)},
-		}...)
+		rows = append(rows, counted(r)...)
 	} else if r.Status == mirror.StatusRunning {
 		what, n := doing(r)
 		rows = append(rows, [2]string{"progress", fmt.Sprintf("%s, %s of %s rows", what, count(n), count(r.Probe.Rows))})
@@ -136,12 +135,63 @@ func startedBy(trigger string) string {
 	return "by hand"
 }
 
-// missing says how many documents the crawl did not have; empty for none.
-func missing(documents int64) string {
-	if documents == 0 {
+// jobTitle says what a run does: "approve manual-…", "rerun manual-… from
+// gate", "verify"; empty for one that mirrors.
+func jobTitle(job activities.Job, of, from string) string {
+	if job == workflows.JobMirror {
 		return ""
 	}
-	return count(documents) + " in the mirror, no longer on the portal"
+	title := strings.TrimSpace(string(job) + " " + of)
+	if from != "" {
+		title += " from " + from
+	}
+	return title
+}
+
+// crawls says how often the portal was crawled where once was not enough, and
+// what is wrong with the last crawl.
+func crawls(r mirror.Run) string {
+	switch {
+	case r.Crawl.Why != "":
+		return fmt.Sprintf("%d, and the last is not whole: %s", r.Crawls, r.Crawl.Why)
+	case r.Crawls > 1:
+		return fmt.Sprintf("%d: the portal changed under the first", r.Crawls)
+	default:
+		return ""
+	}
+}
+
+// counted is what a run found and did to the mirror.
+func counted(r mirror.Run) [][2]string {
+	c := r.Counts
+	written := fmt.Sprintf("%s new, %s changed, %s unchanged", count(c.Inserted), count(c.Replaced), count(c.Unchanged))
+	if c.Returned > 0 {
+		written += fmt.Sprintf("; of the new ones %s returned", count(c.Returned))
+	}
+	return [][2]string{
+		{"rows", fmt.Sprintf("%s on the portal, %s documents", count(c.PortalRows), count(c.Documents))},
+		{"written", written},
+		{"removed", unless0(c.Removed, "%s that the portal no longer has")},
+		{"held", unless0(c.Held, "%s removals, over the dataset's brake; `starter approve "+r.ID+"` makes them")},
+		{"missing", unless0(c.Missing, "%s in the mirror, no longer on the portal")},
+		{"events", unless0(c.Events, "%s; `starter changes --since DAY` lists them")},
+		{"quarantine", quarantineCount(c)},
+	}
+}
+
+// unless0 puts a count into a text; empty for none.
+func unless0(n int64, text string) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(text, count(n))
+}
+
+func quarantineCount(c mirror.Counts) string {
+	if c.Kept == 0 {
+		return count(c.Quarantined)
+	}
+	return fmt.Sprintf("%s, of these %s with a stale document", count(c.Quarantined), count(c.Kept))
 }
 
 func checks(of string, v mirror.Verdict) [][2]string {
