@@ -51,11 +51,9 @@ type Cleaner struct {
 	hexes   hexes
 	flags   []string // all flags of the spec, sorted
 
-	members      []*member // in the order in which rows name them
-	buffer       bytes.Buffer
-	decoder      *jsontext.Decoder
-	pointReader  bytes.Reader
-	pointDecoder *jsontext.Decoder
+	members []*member // in the order in which rows name them
+	buffer  bytes.Buffer
+	decoder *jsontext.Decoder
 
 	// The row at hand.
 	cells  []cell  // by column
@@ -216,7 +214,6 @@ func New(spec *dataset.Spec) (*Cleaner, error) {
 	}
 
 	c.decoder = jsontext.NewDecoder(&c.buffer)
-	c.pointDecoder = jsontext.NewDecoder(&c.pointReader)
 	c.cells = make([]cell, len(c.names))
 	c.kept = make([]bool, len(c.names))
 	c.values = make([]value, len(c.fields))
@@ -436,7 +433,8 @@ func (c *Cleaner) cleanNumber(f *field, literal string, isText bool, v *value) (
 	if len(f.Range) == 2 && (v.kind == double || n < int64(f.Range[0]) || n > int64(f.Range[1])) {
 		c.raise(f, outOfRange)
 	}
-	return !isText || string(appendNumber(nil, *v)) != literal, true
+	var buf [32]byte
+	return !isText || string(appendNumber(buf[:0], *v)) != literal, true
 }
 
 // cleanMarker reads a column that is empty or holds one text. Any other text counts as the marker, for the

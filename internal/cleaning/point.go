@@ -23,9 +23,17 @@ func (c *Cleaner) parsePoint(raw jsontext.Value, text string) (lon, lat float64,
 	if raw.Kind() != jsontext.KindBeginObject {
 		return 0, 0, false, false
 	}
-	c.pointReader.Reset(raw)
-	d := c.pointDecoder
-	d.Reset(&c.pointReader, jsontext.AllowDuplicateNames(true))
+	// As portals write it today; anything else is read member by member.
+	if pair, ok := bytes.CutPrefix(raw, []byte(`{"type":"Point","coordinates":[`)); ok {
+		if pair, ok = bytes.CutSuffix(pair, []byte(`]}`)); ok {
+			if lon, lat, exact, ok = parsePair(pair); ok {
+				return lon, lat, exact, true
+			}
+		}
+	}
+	c.buffer = *bytes.NewBuffer(raw)
+	d := c.decoder
+	d.Reset(&c.buffer, jsontext.AllowDuplicateNames(true))
 	if _, err := d.ReadToken(); err != nil {
 		return 0, 0, false, false
 	}
@@ -48,15 +56,14 @@ func (c *Cleaner) parsePoint(raw jsontext.Value, text string) (lon, lat float64,
 			if err != nil {
 				return 0, 0, false, false
 			}
-			lonText, latText, pair := bytes.Cut(bytes.Trim(v, "[] \t\r\n"), []byte(","))
-			if !pair || hasLon || hasLat {
+			if hasLon || hasLat {
 				return 0, 0, false, false
 			}
-			var lonExact, latExact bool
-			lon, lonExact, lonOK = parseCoordinate(bytes.TrimSpace(lonText))
-			lat, latExact, latOK = parseCoordinate(bytes.TrimSpace(latText))
+			var pairExact, ok bool
+			lon, lat, pairExact, ok = parsePair(bytes.Trim(v, "[] \t\r\n"))
+			lonOK, latOK = ok, ok
 			hasLon, hasLat = true, true
-			exact = exact && lonExact && latExact
+			exact = exact && pairExact
 		case `"longitude"`:
 			exact = false
 			v, err := d.ReadValue()
@@ -81,6 +88,17 @@ func (c *Cleaner) parsePoint(raw jsontext.Value, text string) (lon, lat float64,
 		}
 	}
 	return lon, lat, exact && geo, lonOK && latOK
+}
+
+// parsePair reads two numbers of degrees with a comma between them, longitude first.
+func parsePair(b []byte) (lon, lat float64, exact, ok bool) {
+	lonText, latText, ok := bytes.Cut(b, []byte(","))
+	if !ok {
+		return 0, 0, false, false
+	}
+	lon, lonExact, lonOK := parseCoordinate(bytes.TrimSpace(lonText))
+	lat, latExact, latOK := parseCoordinate(bytes.TrimSpace(latText))
+	return lon, lat, lonExact && latExact, lonOK && latOK
 }
 
 // parseCoordinate reads a decimal number of degrees. exact: written as appendCoordinate would.

@@ -48,7 +48,11 @@ func isBlank(r rune) bool {
 
 // isPlaceholder knows the texts that people and programs enter where they have nothing to enter.
 func isPlaceholder(s string) bool {
-	if len(s) > len("not applicable") {
+	if s == "" || len(s) > len("not applicable") {
+		return s == ""
+	}
+	// Most texts begin as none of them does.
+	if first := s[0] | 0x20; first >= 'a' && first <= 'z' && first != 'n' && first != 'u' && first != 't' || s[0] >= '0' && s[0] <= '9' {
 		return false
 	}
 	switch strings.ToLower(s) {
