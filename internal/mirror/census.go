@@ -31,8 +31,8 @@ type CensusInput struct {
 type Census struct {
 	Documents int64  `bson:"documents" json:"documents"`                 // all of them
 	Foreign   int64  `bson:"foreign,omitempty" json:"foreign,omitempty"` // among them, not written by Padron: not in the digest
-	Inserted  int64  `bson:"inserted" json:"inserted"`                   // by the run
-	Replaced  int64  `bson:"replaced" json:"replaced"`                   // by the run
+	Inserted  int64  `bson:"inserted" json:"inserted"`                   // at version 1, by the run
+	Replaced  int64  `bson:"replaced" json:"replaced"`                   // at a later one, by the run: changed or returned
 	Digest    Digest `bson:"digest" json:"digest"`                       // of keys and hashes
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // A page of keys is a stream of keys in byte order, each once, and each after
-// its length in bytes as a varint. So lists of keys of any length are passed
+// its length in bytes as two bytes, the greater first. So lists of keys of any length are passed
 // from step to step as rows are.
 
 const (
@@ -64,7 +64,7 @@ func (p *keyPage) add(key string) error {
 	}
 	p.last = key
 	p.keys++
-	if _, err := p.buf.Write(binary.AppendUvarint(p.buf.AvailableBuffer(), uint64(len(key)))); err != nil {
+	if _, err := p.buf.Write(binary.BigEndian.AppendUint16(p.buf.AvailableBuffer(), uint16(len(key)))); err != nil {
 		return err
 	}
 	_, err := p.buf.WriteString(key)
@@ -111,28 +111,34 @@ func openKeys(ctx context.Context, landing Landing, ref PageRef) (*keyReader, er
 
 // next reads the next key into r.key; io.EOF at the end.
 func (r *keyReader) next() error {
-	n, err := binary.ReadUvarint(r.r)
-	if errors.Is(err, io.EOF) {
-		return io.EOF
+	var size [2]byte
+	if _, err := io.ReadFull(r.r, size[:]); err != nil {
+		if errors.Is(err, io.EOF) {
+			return io.EOF
+		}
+		return r.fault(err)
 	}
-	if err == nil && (n == 0 || n > maxKey) {
-		err = fmt.Errorf("%w: key of %d bytes", ErrCorrupt, n)
-	}
-	if err != nil {
-		return fmt.Errorf("page of keys %s: %w", r.id, err)
+	n := binary.BigEndian.Uint16(size[:])
+	if n == 0 || n > maxKey {
+		return r.fault(fmt.Errorf("%w: key of %d bytes", ErrCorrupt, n))
 	}
 	key := make([]byte, n)
 	if _, err := io.ReadFull(r.r, key); err != nil {
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			err = fmt.Errorf("%w: ends within a key", ErrCorrupt)
-		}
-		return fmt.Errorf("page of keys %s: %w", r.id, err)
+		return r.fault(err)
 	}
 	if string(key) <= r.key {
-		return fmt.Errorf("page of keys %s: %w: keys do not ascend", r.id, ErrCorrupt)
+		return r.fault(fmt.Errorf("%w: keys do not ascend", ErrCorrupt))
 	}
 	r.key = string(key)
 	return nil
+}
+
+// fault is an error of reading; a page that ends too soon is ErrCorrupt.
+func (r *keyReader) fault(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = fmt.Errorf("%w: ends within a key", ErrCorrupt)
+	}
+	return fmt.Errorf("page of keys %s: %w", r.id, err)
 }
 
 func (r *keyReader) close() {

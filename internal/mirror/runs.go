@@ -193,7 +193,7 @@ type Counts struct {
 	Quarantined int64 `bson:"quarantined" json:"quarantined"` // records
 	Kept        int64 `bson:"kept" json:"kept"`               // documents whose row is quarantined
 	Removed     int64 `bson:"removed" json:"removed"`         // that the portal denies
-	Returned    int64 `bson:"returned" json:"returned"`       // among those inserted, from removed
+	Returned    int64 `bson:"returned" json:"returned"`       // among those replaced, from removed
 	Held        int64 `bson:"held" json:"held"`               // removals that wait for approval
 	Events      int64 `bson:"events" json:"events"`           // change events
 	Documents   int64 `bson:"documents" json:"documents"`     // in businesses, after the run
