@@ -195,6 +195,12 @@ func TestDrop(t *testing.T) {
 	}
 	assert.False(t, s.Dropped("id"))
 	assert.False(t, s.Dropped("notes"))
+	for _, path := range []string{"name", "source.name", "source.trade_name.json", "facets.tokens"} {
+		assert.True(t, s.DroppedPath(path), path)
+	}
+	for _, path := range []string{"stand_id", "_id", "location.coordinates", "facets.ward", "facets.cell", "source.notes"} {
+		assert.False(t, s.DroppedPath(path), path)
+	}
 
 	check := s.Check([]Column{{"id", "text"}, {"name", "number"}, {"ward", "number"}, {"location", "point"}, {"opened", "calendar_date"}, {"closed", "calendar_date"}, {"status", "text"}, {"notes", "text"}})
 	require.NoError(t, check.Err())

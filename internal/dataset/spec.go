@@ -72,6 +72,7 @@ type Spec struct {
 	location  *time.Location
 	digest    string
 	sensitive []string // paths of the document
+	dropped   []string // paths that older documents may still have
 }
 
 // Portal is where a dataset is published.
@@ -270,10 +271,15 @@ func (s *Spec) Dropped(column string) bool {
 // Sensitive says whether the value at a path of the document may concern a private person: that of a sensitive
 // field, what is made of it (copies, facets, search tokens), its original in source, a part of these, or a
 // sub-document with one of them in it. It says so of dropped fields too, which older documents may still have.
-func (s *Spec) Sensitive(path string) bool {
-	return slices.ContainsFunc(s.sensitive, func(p string) bool {
-		return p == path || within(path, p) || within(p, path)
-	})
+func (s *Spec) Sensitive(path string) bool { return touches(s.sensitive, path) }
+
+// DroppedPath says whether the value at a path of a document, which an older spec made, holds what this spec drops,
+// as Sensitive does for sensitive values. What is told of the change from one to the other must not keep it.
+func (s *Spec) DroppedPath(path string) bool { return touches(s.dropped, path) }
+
+// touches says whether a path is one of paths, lies below one, or has one below it.
+func touches(paths []string, path string) bool {
+	return slices.ContainsFunc(paths, func(p string) bool { return p == path || within(path, p) || within(p, path) })
 }
 
 // within says whether path lies below parent.
@@ -281,15 +287,15 @@ func within(path, parent string) bool {
 	return len(path) > len(parent) && path[len(parent)] == '.' && strings.HasPrefix(path, parent)
 }
 
-// sensitivePaths are the paths at which a document holds sensitive values.
-func (s *Spec) sensitivePaths() []string {
+// pathsOf are the paths at which a document holds values of certain fields, and what is made of them.
+func (s *Spec) pathsOf(is func(Field) bool) []string {
 	var paths []string
 	for _, f := range s.Fields {
 		of := f
 		if f.Copy != "" {
 			of, _ = s.Field(f.Copy)
 		}
-		if !f.Sensitive && !of.Sensitive {
+		if !is(f) && !is(of) {
 			continue
 		}
 		paths = append(paths, f.Path)
@@ -329,6 +335,8 @@ func (s *Spec) finish() error {
 		return fmt.Errorf("digest of dataset %s: %w", s.Name, err)
 	}
 	sum := sha256.Sum256(fmt.Appendf(normal, "\nrules %d", RulesVersion))
-	s.location, s.digest, s.sensitive = location, hex.EncodeToString(sum[:]), s.sensitivePaths()
+	s.location, s.digest = location, hex.EncodeToString(sum[:])
+	s.sensitive = s.pathsOf(func(f Field) bool { return f.Sensitive })
+	s.dropped = s.pathsOf(func(f Field) bool { return f.Drop })
 	return nil
 }
