@@ -212,12 +212,6 @@ type piece struct {
 }
 
 func (p *piece) walk(ctx context.Context, r socrata.Range) error {
-	// The events of a range are those of its keys: after, and up to.
-	last := r.UpTo
-	events := eventsWithin(r.After, last)
-	if r.After != "" {
-		events[0].Value.(bson.D)[0] = bson.E{Key: "$gt", Value: bson.D{{Key: "key", Value: r.After}, {Key: "version", Value: bson.MaxKey{}}}}
-	}
 	for _, o := range []struct {
 		to         **stream
 		collection string
@@ -226,7 +220,7 @@ func (p *piece) walk(ctx context.Context, r socrata.Range) error {
 	}{
 		{&p.rows, Businesses, keysWithin(r), rowKey},
 		{&p.removed, Removed, keysWithin(r), rowKey},
-		{&p.events, Changes, events, eventKey},
+		{&p.events, Changes, eventsWithin(r), eventKey},
 	} {
 		s, err := p.open(ctx, o.collection, o.filter)
 		if err != nil {

@@ -29,7 +29,6 @@ func Indexes() []Index {
 		{Businesses, "neighborhood_open", bson.D{{Key: "facets.neighborhood", Value: 1}, {Key: "facets.open", Value: 1}}, "listing and counting a neighborhood"},
 		{Businesses, "changed_at", bson.D{{Key: "lineage.changed_at", Value: 1}}, "what a run, or the last days, changed"},
 		{Changes, "page", bson.D{{Key: "page", Value: 1}}, "the events of a run, a page at a time"},
-		{Snapshots, "as_of", bson.D{{Key: "as_of", Value: -1}}, "the newest snapshots (series parts have no as_of)"},
 	}
 }
 

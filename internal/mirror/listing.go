@@ -10,6 +10,8 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"padron/internal/socrata"
 )
 
 // runsAtOnce is how many runs are looked at together for their pages of events.
@@ -18,7 +20,7 @@ const runsAtOnce = 100
 // ChangesOf lists what happened to a row, oldest first: one range of _ids.
 // What a crash left of a change that did not happen is left out.
 func (m *Mirror) ChangesOf(ctx context.Context, key string) ([]Event, error) {
-	events, err := m.events(ctx, eventsWithin(key, key))
+	events, err := m.events(ctx, eventsOf(key))
 	if err != nil {
 		return nil, fmt.Errorf("changes of %q: %w", key, err)
 	}
@@ -164,13 +166,21 @@ func (m *Mirror) eachOfKeys(ctx context.Context, keys []string, projection bson.
 	return nil
 }
 
-// eventsWithin matches the events of the keys from first to last; an empty
-// last is all from first on. Embedded documents are compared field by field in
-// their order, so the key decides, and then the version.
-func eventsWithin(first, last string) bson.D {
-	bounds := bson.D{{Key: "$gte", Value: bson.D{{Key: "key", Value: first}, {Key: "version", Value: bson.MinKey{}}}}}
-	if last != "" {
-		bounds = append(bounds, bson.E{Key: "$lte", Value: bson.D{{Key: "key", Value: last}, {Key: "version", Value: bson.MaxKey{}}}})
+// eventsOf matches the events of a key. Embedded documents are compared field by
+// field in their order, so the key decides, and then the version: a range of
+// _ids.
+func eventsOf(key string) bson.D {
+	return bson.D{{Key: "_id", Value: bson.D{
+		{Key: "$gt", Value: bson.D{{Key: "key", Value: key}, {Key: "version", Value: bson.MinKey{}}}},
+		{Key: "$lt", Value: bson.D{{Key: "key", Value: key}, {Key: "version", Value: bson.MaxKey{}}}},
+	}}}
+}
+
+// eventsWithin matches the events of the keys of a range.
+func eventsWithin(r socrata.Range) bson.D {
+	bounds := bson.D{{Key: "$gt", Value: bson.D{{Key: "key", Value: r.After}, {Key: "version", Value: bson.MaxKey{}}}}}
+	if r.UpTo != "" {
+		bounds = append(bounds, bson.E{Key: "$lt", Value: bson.D{{Key: "key", Value: r.UpTo}, {Key: "version", Value: bson.MaxKey{}}}})
 	}
 	return bson.D{{Key: "_id", Value: bounds}}
 }

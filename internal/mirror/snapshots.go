@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -121,12 +122,18 @@ type SnapshotInput struct {
 	Outcome Outcome
 }
 
-// part is a series in the collection snapshots, with the _id
-// <snapshot>/<name>.
+// part is a series in the collection snapshots.
 type part struct {
 	ID   string `bson:"_id"`
 	Rows any    `bson:"rows"`
 }
+
+// partID is the _id of a series: behind those of all headers, which begin with
+// a digit, so that headers are a range of their own.
+func partID(snapshot, name string) string { return "series/" + snapshot + "/" + name }
+
+// aboveHeaders lies between the _ids of headers and of parts: ':' follows '9'.
+const aboveHeaders = ":"
 
 // TakeSnapshot counts the mirror as it is and stores the counts as the
 // observed snapshot of the date. One that exists is never replaced: it is
@@ -177,7 +184,7 @@ func (m *Mirror) TakeSnapshot(ctx context.Context, in SnapshotInput) (snap Snaps
 	}
 	for _, p := range parts {
 		call, cancel := m.call(ctx)
-		id := snap.ID + "/" + p.name
+		id := partID(snap.ID, p.name)
 		_, err := m.db.Collection(Snapshots).ReplaceOne(call, byID(id), part{ID: id, Rows: p.rows}, options.Replace().SetUpsert(true))
 		cancel()
 		if err != nil {
@@ -202,31 +209,67 @@ func (m *Mirror) TakeSnapshot(ctx context.Context, in SnapshotInput) (snap Snaps
 
 // Snapshots lists headers by as-of date, newest first, at most limit.
 func (m *Mirror) Snapshots(ctx context.Context, limit int) ([]Snapshot, error) {
+	snaps := []Snapshot{}
+	for below := aboveHeaders; len(snaps) < limit; {
+		batch, err := m.headers(ctx, "", below, limit-len(snaps))
+		if err != nil {
+			return nil, fmt.Errorf("list snapshots: %w", err)
+		}
+		if len(batch) == 0 {
+			break
+		}
+		below = batch[len(batch)-1].ID
+		if len(snaps)+len(batch) >= limit {
+			// The others of the last date: of one date the first by _id come
+			// first, and the index gives the last.
+			date := below[:min(len(below), len(time.DateOnly))]
+			rest, err := m.headers(ctx, date, below, 0)
+			if err != nil {
+				return nil, fmt.Errorf("list snapshots: %w", err)
+			}
+			batch = append(batch, rest...)
+		}
+		// Series of snapshots that an earlier release took lie among headers.
+		snaps = append(snaps, slices.DeleteFunc(batch, func(s Snapshot) bool { return strings.Contains(s.ID, "/") })...)
+	}
+	slices.SortFunc(snaps, func(a, b Snapshot) int { return cmp.Or(b.AsOf.Compare(a.AsOf), cmp.Compare(a.ID, b.ID)) })
+	return snaps[:min(limit, len(snaps))], nil
+}
+
+// headers reads headers between two _ids, both exclusive, the greatest first,
+// at most limit (0: all).
+func (m *Mirror) headers(ctx context.Context, above, below string, limit int) ([]Snapshot, error) {
 	call, cancel := m.call(ctx)
 	defer cancel()
-	cursor, err := m.db.Collection(Snapshots).Find(call, headers(), options.Find().SetSort(newestSnapshot()).SetLimit(int64(limit)))
+	cursor, err := m.db.Collection(Snapshots).Find(call,
+		bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: above}, {Key: "$lt", Value: below}}}},
+		options.Find().SetSort(bson.D{{Key: "_id", Value: -1}}).SetLimit(int64(limit)).SetProjection(bson.D{{Key: "rows", Value: 0}}))
 	if err != nil {
-		return nil, fmt.Errorf("list snapshots: %w", err)
+		return nil, err
 	}
-	snaps := []Snapshot{}
-	if err := cursor.All(call, &snaps); err != nil {
-		return nil, fmt.Errorf("list snapshots: %w", err)
-	}
-	return snaps, nil
+	var snaps []Snapshot
+	err = cursor.All(call, &snaps)
+	return snaps, err
 }
 
 // Snapshot reads a header by id; "latest" is the newest as-of date's.
 // ErrNoSnapshot when there is none.
 func (m *Mirror) Snapshot(ctx context.Context, id string) (Snapshot, error) {
-	filter := append(headers(), byID(id)...)
 	if id == latest {
-		filter = headers()
+		snaps, err := m.Snapshots(ctx, 1)
+		if err != nil {
+			return Snapshot{}, err
+		}
+		if len(snaps) == 0 {
+			return Snapshot{}, fmt.Errorf("%w: %s", ErrNoSnapshot, id)
+		}
+		return snaps[0], nil
 	}
 	call, cancel := m.call(ctx)
 	defer cancel()
 	var snap Snapshot
-	err := m.db.Collection(Snapshots).FindOne(call, filter, options.FindOne().SetSort(newestSnapshot())).Decode(&snap)
-	if errors.Is(err, mongo.ErrNoDocuments) {
+	err := m.db.Collection(Snapshots).FindOne(call, byID(id)).Decode(&snap)
+	if errors.Is(err, mongo.ErrNoDocuments) || err == nil && snap.AsOf.IsZero() {
 		return Snapshot{}, fmt.Errorf("%w: %s", ErrNoSnapshot, id)
 	}
 	if err != nil {
@@ -244,7 +287,9 @@ func (m *Mirror) Series(ctx context.Context, id, name string, into any) error {
 	}
 	call, cancel := m.call(ctx)
 	defer cancel()
-	raw, err := m.db.Collection(Snapshots).FindOne(call, byID(snap.ID+"/"+name)).Raw()
+	// The second _id is what an earlier release gave.
+	ids := bson.A{partID(snap.ID, name), snap.ID + "/" + name}
+	raw, err := m.db.Collection(Snapshots).FindOne(call, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}).Raw()
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return fmt.Errorf("%w: %s has no series %q", ErrNoSnapshot, snap.ID, name)
 	}
@@ -256,13 +301,6 @@ func (m *Mirror) Series(ctx context.Context, id, name string, into any) error {
 	}
 	return nil
 }
-
-// headers matches headers and no parts, by the index on as_of.
-func headers() bson.D {
-	return bson.D{{Key: "as_of", Value: bson.D{{Key: "$gt", Value: time.Time{}}}}}
-}
-
-func newestSnapshot() bson.D { return bson.D{{Key: "as_of", Value: -1}, {Key: "_id", Value: 1}} }
 
 // cell is one combination of the dimensions.
 type cell struct {
