@@ -347,12 +347,20 @@ func TestCountersAndHook(t *testing.T) {
 
 // An answer that is under way while the data change is of one version.
 func TestAnswerIsOfOneVersion(t *testing.T) {
-	p := portalWith(t, 20_000, Options{})
+	t.Run("rendered each time", func(t *testing.T) { answersOfOneVersion(t, portalWith(t, 20_000, Options{})) })
+	t.Run("kept, with history", func(t *testing.T) {
+		p := portalWith(t, 500, Options{CacheBytes: 1 << 20, History: true})
+		answersOfOneVersion(t, p)
+		assert.Len(t, p.VersionsOf("9999999-0"), 1+len(p.Past())-2, "there since the first edit, other in each version")
+	})
+}
+
+func answersOfOneVersion(t *testing.T, p *Portal) {
 	server := serve(t, p)
 	ctx, stop := context.WithCancel(t.Context())
 	var wait sync.WaitGroup
 	wait.Go(func() {
-		for i := 0; ctx.Err() == nil; i++ {
+		for i := 0; ctx.Err() == nil && i < 1000; i++ { // so many that memory stays small
 			assert.NoError(t, p.Edit(Open(map[string]any{"ttxid": fmt.Sprintf("9999999-%d", i), "city": "New"}), Republish()))
 		}
 	})
