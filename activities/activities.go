@@ -27,9 +27,10 @@ type Activities struct {
 	Mongo         *mongo.Client
 	MongoDatabase string // prefix of the databases
 	Landing       mirror.LandingConfig
-	KeepCrawls    int    // how many crawls' raw pages are kept
-	PageSize      int    // rows asked for in one page request, at most socrata.MaxPage
-	PortalURL     string // replaces the spec's portal; empty keeps it
+	KeepCrawls    int           // how many crawls' raw pages are kept
+	RecrawlAfter  time.Duration // how long a torn crawl waits for the portal to settle before the next
+	PageSize      int           // rows asked for in one page request, at most socrata.MaxPage
+	PortalURL     string        // replaces the spec's portal; empty keeps it
 	AppToken      string
 	Temporal      client.Client
 	Portal        *guard.Guard // around the portal

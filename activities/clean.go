@@ -21,12 +21,14 @@ func (a *Activities) CleanPage(ctx context.Context, in CleanInput) (CleanPage, e
 // PageSummary is what the gate needs to know of a cleaned page.
 type PageSummary struct {
 	Part     int              `json:"part"`
+	Nth      int              `json:"nth,omitempty"`
 	First    string           `json:"first,omitempty"` // keys, in the page's order
 	Last     string           `json:"last,omitempty"`
-	Disorder string           `json:"disorder,omitempty"` // the first key that is less than the one before it, in bytes
+	Disorder string           `json:"disorder,omitempty"` // the first key that is less than the one before it, in bytes, or outside the range that was asked for
 	Doubles  int              `json:"doubles,omitempty"`  // rows quarantined because the row before them has their key
 	Profile  cleaning.Profile `json:"profile"`
 	Version  Version          `json:"version"`
+	Digest   mirror.Digest    `json:"digest"` // of the clean rows
 }
 
 func (a *Activities) clean(ctx context.Context, in CleanInput) (CleanPage, error) {
@@ -51,7 +53,7 @@ func (a *Activities) clean(ctx context.Context, in CleanInput) (CleanPage, error
 	defer to.Abort()
 
 	shown := a.progress(o, in.Run, "clean", in.Part)
-	summary := PageSummary{Part: in.Part, Version: in.Page.Version}
+	summary := PageSummary{Part: in.Part, Nth: in.Nth, Version: in.Page.Version}
 	records := mirror.NewPageWriter(to)
 	rows := 0
 	for raw, err := range socrata.Rows(from) {
@@ -69,13 +71,14 @@ func (a *Activities) clean(ctx context.Context, in CleanInput) (CleanPage, error
 		if row.Quarantine != "" {
 			err = records.Quarantine(row.Key, row.Quarantine, raw)
 		} else {
+			summary.Digest.Add(row.Key, row.Hash)
 			err = records.Append(row.Key, row.Hash, row.Document)
 		}
 		if err != nil {
 			return CleanPage{}, fmt.Errorf("write cleaned page: %w", err)
 		}
 		if row.Key != "" {
-			summary.follow(row.Key)
+			summary.follow(row.Key, in.Page.Range)
 		}
 		if rows++; rows%1000 == 0 {
 			if err := ctx.Err(); err != nil {
@@ -96,15 +99,25 @@ func (a *Activities) clean(ctx context.Context, in CleanInput) (CleanPage, error
 		return CleanPage{}, err
 	}
 	shown.set(ctx, rows)
-	return CleanPage{Landed: Landed{ID: entry.ID, SHA256: entry.SHA256}, Label: name, Rows: rows}, nil
+	return summary.page(entry), nil
+}
+
+// page is the cleaned page that the summary lies beside.
+func (s *PageSummary) page(entry mirror.Entry) CleanPage {
+	return CleanPage{
+		Landed: Landed{ID: entry.ID, SHA256: entry.SHA256}, Label: entry.Page,
+		Rows: s.Profile.Rows, Quarantined: s.Profile.Quarantined + s.Doubles, Disorder: s.Disorder != "",
+	}
 }
 
 // follow notes the next key and whether it keeps the order.
-func (s *PageSummary) follow(key string) {
+func (s *PageSummary) follow(key string, within socrata.Range) {
+	outside := key <= within.After && within.After != "" || key > within.UpTo && within.UpTo != ""
+	if s.Disorder == "" && (outside || s.First != "" && key < s.Last) {
+		s.Disorder = key
+	}
 	if s.First == "" {
 		s.First = key
-	} else if key < s.Last && s.Disorder == "" {
-		s.Disorder = key
 	}
 	s.Last = key
 }

@@ -26,6 +26,7 @@ const (
 	LandingCorrupt    = "LandingCorrupt"    // a landed page is gone, or is not what was written; not retried
 	PageUnusable      = "PageUnusable"      // a page whose rows cannot be worked on, however often; not retried
 	GateClosed        = "GateClosed"        // the crawl must not be written; not retried
+	NothingToDo       = "NothingToDo"       // the job has nothing to work on, or must not be done now; not retried
 )
 
 func refuse(kind, message string) error {

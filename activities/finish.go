@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,7 +35,7 @@ func (a *Activities) finish(ctx context.Context, in FinishInput) error {
 	}
 	err = a.Database.Do(ctx, func(ctx context.Context) error {
 		if in.Status != mirror.StatusSkipped {
-			if err := a.prune(ctx, o, run.ID); err != nil {
+			if err := a.prune(ctx, o, in); err != nil {
 				return err
 			}
 		}
@@ -53,22 +54,53 @@ func (a *Activities) finish(ctx context.Context, in FinishInput) error {
 	return err
 }
 
-// prune removes what no later step reads.
-func (a *Activities) prune(ctx context.Context, o *opened, run string) error {
-	pages, err := o.landing.List(ctx, run)
+// prune removes what no later step reads, of this run and of those before:
+//
+//   - cleaned pages, except those of a crawl that failed, from which a rerun can
+//     go on;
+//   - pages of missing keys, except those of the crawl whose removals are held;
+//   - raw pages but those of the newest crawls. The pages of other jobs are no
+//     crawls.
+//
+// The quarantined rows of crawls whose pages have gone go with them.
+func (a *Activities) prune(ctx context.Context, o *opened, in FinishInput) error {
+	last, err := orNone(o.mirror.LastCrawl(ctx))
 	if err != nil {
 		return err
 	}
-	var cleaned []string
-	for _, p := range pages {
-		if p.Kind == mirror.KindClean {
-			cleaned = append(cleaned, p.ID)
-		}
-	}
-	if err := o.landing.Delete(ctx, cleaned...); err != nil {
+	pages, err := o.landing.List(ctx, "")
+	if err != nil {
 		return err
 	}
-	_, err = o.landing.Prune(ctx, a.KeepCrawls, run)
+	crawl := in.Task.Job == JobMirror || in.Task.Job == ""
+	failed := in.Status != mirror.StatusDone
+	var gone []string
+	for _, p := range pages {
+		own := p.Run == in.Run.ID
+		switch {
+		case own && !crawl && !(p.Kind == mirror.KindKeys && last.ID == p.Run):
+			gone = append(gone, p.ID)
+		case p.Kind == mirror.KindClean && !(own && failed):
+			gone = append(gone, p.ID)
+		case p.Kind == mirror.KindKeys && !(last.ID == p.Run && last.Held.Rows > 0):
+			gone = append(gone, p.ID)
+		}
+	}
+	if err := o.landing.Delete(ctx, gone...); err != nil {
+		return err
+	}
+	if _, err := o.landing.Prune(ctx, a.KeepCrawls, in.Run.ID, last.ID); err != nil {
+		return err
+	}
+	keep := []string{in.Run.ID, last.ID}
+	if pages, err = o.landing.List(ctx, ""); err != nil {
+		return err
+	}
+	for _, p := range pages {
+		keep = append(keep, p.Run)
+	}
+	slices.Sort(keep)
+	_, err = o.mirror.PruneQuarantine(ctx, slices.Compact(keep)...)
 	return err
 }
 

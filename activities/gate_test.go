@@ -16,7 +16,7 @@ var served = time.Date(2026, 10, 3, 11, 15, 0, 0, time.UTC)
 func sound() crawl {
 	v := Version{Served: served, Truth: served}
 	c := crawl{
-		key: "ttxid", before: 4000, after: 4000, probe: v, recount: v, documents: 4000,
+		key: "ttxid", columns: []string{"ttxid", "dba_name"}, before: 4000, facts: mirror.Facts{Rows: 4000}, probe: v, recounts: []Version{v, v}, documents: 4000,
 		last: mirror.Profile{Rows: 4000, Missing: map[string]int{"dba_name": 400}},
 	}
 	c.add(PageSummary{First: "a", Last: "m", Version: v, Profile: cleaning.Profile{Rows: 2500, Missing: map[string]int{"dba_name": 250}}})
@@ -31,24 +31,27 @@ func TestGateChecks(t *testing.T) {
 		closed   string // the check that fails; empty when none does
 		unproven string // why the crawl is not whole; empty when it is
 	}{
-		"sound":                     {func(*crawl) {}, "", ""},
-		"a row is missing":          {func(c *crawl) { c.profile.Rows-- }, "rows", ""},
-		"the count moved":           {func(c *crawl) { c.after++ }, "rows", ""},
-		"rows moved with a version": {func(c *crawl) { c.after++; c.recount.Served, c.recount.Truth = later, later }, "", "moved"},
-		"a page of another version": {func(c *crawl) { c.pages[1].Version = Version{Served: later, Truth: later} }, "", "moved"},
-		"a lagging copy":            {func(c *crawl) { c.pages[0].Version.Truth = later }, "", "master was at"},
-		"out of date":               {func(c *crawl) { c.recount.OutOfDate = true }, "", "master was at"},
-		"no version":                {func(c *crawl) { c.probe = Version{} }, "", "does not say which version it serves"},
-		"no version of the master":  {func(c *crawl) { c.recount.Truth = time.Time{} }, "", "master has"},
-		"another order of keys":     {func(c *crawl) { c.pages[0].Disorder, c.pages[1].First = "k", "c" }, "", ""},
-		"a quarantined double":      {func(c *crawl) { c.pages[0].Doubles = 1 }, "", ""},
-		"a key in two ranges":       {func(c *crawl) { c.pages[1].First = "m" }, "keys", ""},
-		"a quarter and more gone":   {func(c *crawl) { c.documents = 5334 }, "size", ""},
-		"not quite a quarter gone":  {func(c *crawl) { c.documents = 5333 }, "", ""},
-		"a small table shrank":      {func(c *crawl) { c.documents = 999; c.profile.Rows, c.before, c.after = 1, 1, 1 }, "", ""},
-		"a column went blank":       {func(c *crawl) { c.profile.Missing["dba_name"] = 1201 }, "columns", ""},
-		"a column just not blank":   {func(c *crawl) { c.profile.Missing["dba_name"] = 1200 }, "", ""},
-		"a column vanished":         {func(c *crawl) { c.profile.Missing["city"] = 4000 }, "columns", ""},
+		"sound":                       {func(*crawl) {}, "", ""},
+		"a row is missing":            {func(c *crawl) { c.profile.Rows-- }, "rows", ""},
+		"the count moved":             {func(c *crawl) { c.facts.Rows++ }, "rows", ""},
+		"rows moved with a version":   {func(c *crawl) { c.facts.Rows++; c.recounts[1] = Version{Served: later, Truth: later} }, "", "moved"},
+		"a page of another version":   {func(c *crawl) { c.pages[1].Version = Version{Served: later, Truth: later} }, "", "moved"},
+		"a lagging copy":              {func(c *crawl) { c.pages[0].Version.Truth = later }, "", "master was at"},
+		"out of date":                 {func(c *crawl) { c.recounts[0].OutOfDate = true }, "", "master was at"},
+		"no version":                  {func(c *crawl) { c.probe = Version{} }, "", "does not say which version it serves"},
+		"no version of the master":    {func(c *crawl) { c.recounts[0].Truth = time.Time{} }, "", "master has"},
+		"another order of keys":       {func(c *crawl) { c.pages[0].Disorder, c.pages[1].First = "k", "c" }, "", ""},
+		"a quarantined double":        {func(c *crawl) { c.pages[0].Doubles = 1 }, "", ""},
+		"a key in two ranges":         {func(c *crawl) { c.pages[1].First = "m" }, "keys", ""},
+		"a quarter and more gone":     {func(c *crawl) { c.documents = 5334 }, "size", ""},
+		"not quite a quarter gone":    {func(c *crawl) { c.documents = 5333 }, "", ""},
+		"a small table shrank":        {func(c *crawl) { c.documents = 999; c.profile.Rows, c.before, c.facts.Rows = 1, 1, 1 }, "", ""},
+		"a column went blank":         {func(c *crawl) { c.profile.Missing["dba_name"] = 1201 }, "columns", ""},
+		"a column just not blank":     {func(c *crawl) { c.profile.Missing["dba_name"] = 1200 }, "", ""},
+		"an optional column vanished": {func(c *crawl) { c.profile.Missing["city"] = 4000 }, "", ""},
+		"a quarter would be removed":  {func(c *crawl) { c.compared.Missing = 1001 }, "changes", ""},
+		"every row would change":      {func(c *crawl) { c.compared.Replaced = 4000 }, "", ""},
+		"never counted after it":      {func(c *crawl) { c.unproven = "the portal was not counted" }, "", "not counted"},
 	} {
 		crawl := sound()
 		c.spoil(&crawl)
@@ -70,6 +73,7 @@ func TestSkippingNeedsProof(t *testing.T) {
 		why    string
 	}{
 		"everything equal":     {func(*ProbeInput, *ProbeResult, *mirror.Run) {}, true, "nothing new"},
+		"found red since":      {func(*ProbeInput, *ProbeResult, *mirror.Run) {}, false, "run v (verify) found"},
 		"asked for":            {func(in *ProbeInput, _ *ProbeResult, _ *mirror.Run) { in.Mode = Full }, false, "asked for"},
 		"no green run":         {func(_ *ProbeInput, _ *ProbeResult, g *mirror.Run) { *g = mirror.Run{} }, false, "no green run"},
 		"another spec":         {func(_ *ProbeInput, r *ProbeResult, _ *mirror.Run) { r.Spec = "other" }, false, "spec changed"},
@@ -85,8 +89,12 @@ func TestSkippingNeedsProof(t *testing.T) {
 		in := ProbeInput{Mode: Auto, Run: Run{Started: now}}
 		probed := ProbeResult{Rows: 7, Version: v, Spec: "s"}
 		green := mirror.Run{ID: "g", Spec: "s", Version: v, Started: served.Add(time.Hour), Finished: served.Add(2 * time.Hour), Counts: mirror.Counts{PortalRows: 7}}
+		proven := mirror.Run{ID: "g", Certificate: mirror.Verdict{Outcome: mirror.OutcomeGreen}}
+		if name == "found red since" {
+			proven = mirror.Run{ID: "v", Job: string(JobVerify), Certificate: mirror.Verdict{Outcome: mirror.OutcomeRed}}
+		}
 		c.change(&in, &probed, &green)
-		skip, why := decide(in, probed, green)
+		skip, why := decide(in, probed, green, proven)
 		require.Equal(t, c.skip, skip, "%s: %s", name, why)
 		require.Contains(t, why, c.why, name)
 	}

@@ -19,6 +19,9 @@ func rowsPerRange(pageSize int) int64 { return int64(max(1, pageSize-pageSize/50
 // query for each cut. The first range is open below and the last above, so
 // that no key can lie outside all of them; the rows without a key are a range
 // of their own, at the end.
+//
+// Of a further crawl it looks at the portal anew and drops the torn crawl's
+// pages.
 func (a *Activities) Plan(ctx context.Context, in PlanInput) (PlanResult, error) {
 	defer alive(ctx)()
 	result, err := a.plan(ctx, in)
@@ -30,14 +33,20 @@ func (a *Activities) plan(ctx context.Context, in PlanInput) (PlanResult, error)
 	if err != nil {
 		return PlanResult{}, err
 	}
+	result := PlanResult{Before: in.Before}
+	if in.Crawl > 1 {
+		if err := a.lookAgain(ctx, o, in.Run, &result.Before); err != nil {
+			return PlanResult{}, err
+		}
+	}
+	rows := result.Before.Rows
 	perRange := rowsPerRange(a.PageSize)
-	ranges := max(1, (in.Rows+perRange-1)/perRange)
-	var result PlanResult
+	ranges := max(1, (rows+perRange-1)/perRange)
 	lo := ""
 	for i := int64(1); i < ranges; i++ {
 		var cut string
 		err := a.Portal.Do(ctx, func(ctx context.Context) (err error) {
-			cut, _, err = o.portal.KeyAt(ctx, o.spec.Key, i*in.Rows/ranges-1)
+			cut, _, err = o.portal.KeyAt(ctx, o.spec.Key, i*rows/ranges-1)
 			return err
 		})
 		if errors.Is(err, socrata.ErrPastEnd) {
@@ -54,9 +63,45 @@ func (a *Activities) plan(ctx context.Context, in PlanInput) (PlanResult, error)
 	}
 	result.Ranges = append(result.Ranges, socrata.Range{After: lo}, socrata.Range{NullKeys: true})
 	err = a.Database.Do(ctx, func(ctx context.Context) error {
-		return o.mirror.SetRun(ctx, in.Run.ID, bson.D{{Key: "ranges", Value: planned(result.Ranges)}})
+		return o.mirror.SetRun(ctx, in.Run.ID, bson.D{
+			{Key: "ranges", Value: planned(result.Ranges)},
+			{Key: "crawls", Value: in.Crawl},
+			{Key: "progress", Value: mirror.RunProgress{}},
+		})
 	})
 	return result, err
+}
+
+// lookAgain drops what a torn crawl landed and counts the portal's rows and
+// columns anew.
+func (a *Activities) lookAgain(ctx context.Context, o *opened, run Run, before *ProbeResult) error {
+	err := a.Database.Do(ctx, func(ctx context.Context) error {
+		pages, err := o.landing.List(ctx, run.ID)
+		if err != nil {
+			return err
+		}
+		ids := make([]string, 0, len(pages))
+		for _, p := range pages {
+			ids = append(ids, p.ID)
+		}
+		return o.landing.Delete(ctx, ids...)
+	})
+	if err != nil {
+		return err
+	}
+	if before.Rows, before.Version, err = a.count(ctx, o); err != nil {
+		return err
+	}
+	var warnings []string
+	if before.Columns, warnings, err = a.checkSchema(ctx, o); err != nil {
+		return err
+	}
+	return a.Database.Do(ctx, func(ctx context.Context) error {
+		return o.mirror.SetRun(ctx, run.ID, bson.D{
+			{Key: "probe.rows", Value: before.Rows}, {Key: "probe.version", Value: before.Version}, {Key: "probe.columns", Value: before.Columns},
+			{Key: "warnings", Value: warnings},
+		})
+	})
 }
 
 func planned(ranges []socrata.Range) []mirror.RunRange {

@@ -42,31 +42,24 @@ func (a *Activities) probe(ctx context.Context, in ProbeInput) (ProbeResult, err
 		return ProbeResult{}, err
 	}
 	result := ProbeResult{Spec: o.spec.Digest()}
-	var green mirror.Run // zero when there is none yet
-	err = a.Database.Do(ctx, func(ctx context.Context) error {
-		_, err := o.mirror.BeginRun(ctx, mirror.Run{
-			ID: in.Run.ID, Trigger: in.Trigger, Mode: string(in.Mode), Nominal: in.Nominal,
-			Started: in.Run.Started, Status: mirror.StatusRunning, Spec: result.Spec,
-			WorkflowID: in.WorkflowID, TemporalRunID: in.TemporalID,
-		})
-		if err != nil {
+	var green, proven mirror.Run // zero when there is none yet
+	err = a.Database.Do(ctx, func(ctx context.Context) (err error) {
+		if err = begin(ctx, o, in, &result); err != nil {
 			return err
 		}
-		green, err = lastGreen(ctx, o.mirror)
+		if green, err = orNone(o.mirror.LastGreen(ctx)); err != nil {
+			return err
+		}
+		proven, err = orNone(o.mirror.NewestCertificate(ctx))
 		return err
 	})
 	if err != nil {
 		return ProbeResult{}, err
 	}
-
-	err = a.Portal.Do(ctx, func(ctx context.Context) (err error) {
-		result.Rows, result.Version, err = o.portal.Count(ctx, "")
-		return err
-	})
-	if err != nil {
+	if result.Rows, result.Version, err = a.count(ctx, o); err != nil {
 		return ProbeResult{}, err
 	}
-	result.Skip, result.Why = decide(in, result, green)
+	result.Skip, result.Why = decide(in, result, green, proven)
 	var warnings []string
 	if !result.Skip {
 		if result.Columns, warnings, err = a.checkSchema(ctx, o); err != nil {
@@ -75,20 +68,51 @@ func (a *Activities) probe(ctx context.Context, in ProbeInput) (ProbeResult, err
 	}
 	err = a.Database.Do(ctx, func(ctx context.Context) error {
 		return o.mirror.SetRun(ctx, in.Run.ID, bson.D{
-			{Key: "probe", Value: mirror.Probe{Decision: decision(result.Skip), Why: result.Why, Version: result.Version, Rows: result.Rows}},
+			{Key: "probe", Value: mirror.Probe{Decision: decision(result.Skip), Why: result.Why, Version: result.Version, Rows: result.Rows, Columns: result.Columns}},
+			{Key: "first_load", Value: result.FirstLoad},
 			{Key: "warnings", Value: warnings},
 		})
 	})
 	return result, err
 }
 
+// begin opens the run's record and finds out what is in the mirror.
+func begin(ctx context.Context, o *opened, in ProbeInput, result *ProbeResult) error {
+	done, err := orNone(o.mirror.LastDone(ctx))
+	if err != nil {
+		return err
+	}
+	result.FirstLoad = done.ID == ""
+	if result.Empty, err = o.mirror.Empty(ctx); err != nil {
+		return err
+	}
+	_, err = o.mirror.BeginRun(ctx, mirror.Run{
+		ID: in.Run.ID, Job: string(in.Task.Job), Of: in.Task.Of, From: in.Task.From,
+		Trigger: in.Trigger, Mode: string(in.Mode), Nominal: in.Nominal,
+		Started: in.Run.Started, Status: mirror.StatusRunning, Spec: result.Spec,
+		WorkflowID: in.WorkflowID, TemporalRunID: in.TemporalID,
+	})
+	return err
+}
+
+// count asks the portal how many rows it has.
+func (a *Activities) count(ctx context.Context, o *opened) (rows int64, v Version, err error) {
+	err = a.Portal.Do(ctx, func(ctx context.Context) (err error) {
+		rows, v, err = o.portal.Count(ctx, "")
+		return err
+	})
+	return rows, v, err
+}
+
 // decide says whether to skip, and why or why not.
-func decide(in ProbeInput, now ProbeResult, green mirror.Run) (skip bool, why string) {
+func decide(in ProbeInput, now ProbeResult, green, proven mirror.Run) (skip bool, why string) {
 	switch {
 	case in.Mode == Full:
 		return false, "a full crawl was asked for"
 	case green.ID == "":
 		return false, "there is no green run yet"
+	case proven.Certificate.Outcome == mirror.OutcomeRed:
+		return false, fmt.Sprintf("run %s (%s) found that the mirror is not right", proven.ID, orElse(proven.Job, mirror.JobMirror))
 	case green.Spec != now.Spec:
 		return false, "the spec changed since run " + green.ID
 	case in.Run.Started.Sub(green.Finished) > fullCrawlAtLeast:
@@ -105,13 +129,12 @@ func decide(in ProbeInput, now ProbeResult, green mirror.Run) (skip bool, why st
 	return true, fmt.Sprintf("nothing new: the portal is at the version of %s that run %s mirrored", green.Version.Served.Format(time.RFC3339), green.ID)
 }
 
-// lastGreen is the newest green run, or the zero Run.
-func lastGreen(ctx context.Context, m *mirror.Mirror) (mirror.Run, error) {
-	green, err := m.LastGreen(ctx)
+// orNone makes the zero Run of there being none.
+func orNone(run mirror.Run, err error) (mirror.Run, error) {
 	if errors.Is(err, mirror.ErrNoRun) {
 		return mirror.Run{}, nil
 	}
-	return green, err
+	return run, err
 }
 
 func decision(skip bool) string {
@@ -137,7 +160,9 @@ func (a *Activities) checkSchema(ctx context.Context, o *opened) (columns, warni
 		return nil, nil, refuse(SchemaChanged, err.Error())
 	}
 	for _, c := range live.Columns {
-		columns = append(columns, c.FieldName)
+		if !o.spec.Dropped(c.FieldName) {
+			columns = append(columns, c.FieldName)
+		}
 	}
 	return columns, check.Warnings(), nil
 }

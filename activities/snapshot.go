@@ -23,22 +23,30 @@ func (a *Activities) aggregateSnapshot(ctx context.Context, in SnapshotInput) (S
 	if err != nil {
 		return SnapshotResult{}, err
 	}
-	served := in.Version.Served
-	if served.IsZero() {
-		served = in.Run.Started // a portal that tells no version: the day it was seen
-	}
-	var taken mirror.Snapshot
+	result := SnapshotResult{Outcome: in.Outcome}
 	err = a.Database.Do(ctx, func(ctx context.Context) error {
-		taken, _, err = o.mirror.TakeSnapshot(ctx, mirror.SnapshotInput{
-			AsOf: served.In(o.spec.Location()), Version: in.Version, Run: in.Run.ID, Spec: in.Run.Spec, Outcome: in.Outcome,
+		of, err := o.mirror.LastCrawl(ctx)
+		if err != nil {
+			return err
+		}
+		if result.Outcome == "" { // a rerun of this step alone
+			result.Outcome, result.Why = of.Outcome, "the snapshot of run "+of.ID
+		}
+		served := of.Crawl.Version.Served
+		if served.IsZero() {
+			served = in.Run.Started // a portal that tells no version: the day it was seen
+		}
+		taken, _, err := o.mirror.TakeSnapshot(ctx, mirror.SnapshotInput{
+			AsOf: served.In(o.spec.Location()), Version: of.Crawl.Version, Run: in.Run.ID, Spec: in.Run.Spec, Outcome: result.Outcome,
 		})
 		if err != nil {
 			return err
 		}
+		result.ID, result.Open = taken.ID, taken.Totals.Open
 		return o.mirror.SetRun(ctx, in.Run.ID, bson.D{{Key: "snapshot", Value: taken.ID}})
 	})
 	if err != nil {
 		return SnapshotResult{}, fmt.Errorf("take snapshot: %w", err)
 	}
-	return SnapshotResult{ID: taken.ID, Open: taken.Totals.Open}, nil
+	return result, nil
 }

@@ -68,6 +68,7 @@ type Run struct {
 // ProbeInput says which run asks and how it was started.
 type ProbeInput struct {
 	Run        Run       `json:"run"`
+	Task       Task      `json:"task"`
 	Mode       Mode      `json:"mode"`
 	Trigger    string    `json:"trigger"` // "manual" or "schedule"
 	Nominal    time.Time `json:"nominal,omitzero"`
@@ -75,29 +76,37 @@ type ProbeInput struct {
 	TemporalID string    `json:"temporal_id"` // Temporal's run id
 }
 
-// ProbeResult is what the portal and the last green run say.
+// ProbeResult is what the portal and the earlier runs say.
 type ProbeResult struct {
-	Skip    bool            `json:"skip"`
-	Why     string          `json:"why"`
-	Rows    int64           `json:"rows"` // count(*) on the portal
-	Version socrata.Version `json:"version"`
-	Spec    string          `json:"spec"` // digest of the worker's spec
-	// Columns are those of the portal's metadata. Pages name them all: portals
-	// were seen to leave computed columns out of whole rows that are ordered.
-	// Nil when nothing is to be fetched.
+	Skip    bool    `json:"skip"`
+	Why     string  `json:"why"`
+	Rows    int64   `json:"rows"`    // count(*) on the portal; replay: rows to fetch
+	Version Version `json:"version"` // of that count
+	Spec    string  `json:"spec"`    // digest of the worker's spec
+	// Columns are those of the portal's metadata that the spec does not drop.
+	// Pages name them all: portals were seen to leave computed columns out of
+	// whole rows that are ordered. Nil when nothing is to be fetched.
 	Columns []string `json:"columns,omitempty"`
+
+	Empty     bool `json:"empty,omitempty"`      // the mirror has no document
+	FirstLoad bool `json:"first_load,omitempty"` // no run has loaded the mirror yet: its rows are no events
+
+	Of      string `json:"of,omitempty"`      // other jobs than mirroring: the run whose crawl the mirror was last written from
+	Batches int    `json:"batches,omitempty"` // replay: requests to make
 }
 
 // PlanInput asks to cut the key space.
 type PlanInput struct {
-	Run  Run   `json:"run"`
-	Rows int64 `json:"rows"`
+	Run    Run         `json:"run"`
+	Crawl  int         `json:"crawl"`  // 1, or more when the one before was torn
+	Before ProbeResult `json:"before"` // as the probe, or the plan before, found the portal
 }
 
 // PlanResult lists the key ranges, in key order; the last one is the rows
 // without a key.
 type PlanResult struct {
 	Ranges []socrata.Range `json:"ranges"`
+	Before ProbeResult     `json:"before"` // looked at anew for a further crawl
 }
 
 // Landed names a page in the landing; the hash checks what is read back.
@@ -109,20 +118,45 @@ type Landed struct {
 // FetchInput asks for one page: the first PageSize rows of a range.
 type FetchInput struct {
 	Run   Run           `json:"run"`
-	Part  int           `json:"part"` // index of the range in the plan
+	Part  int           `json:"part"`          // index of the range in the plan
+	Nth   int           `json:"nth,omitempty"` // page of the part, 0 for the first
 	Range socrata.Range `json:"range"`
 	// Columns to ask for, as the probe found them.
+	Columns []string `json:"columns"`
+}
+
+// FetchKeysInput asks for one batch of quarantined rows.
+type FetchKeysInput struct {
+	Run     Run      `json:"run"`
+	Of      string   `json:"of"`             // the run whose quarantine it is
+	Keys    []string `json:"keys,omitempty"` // only these; empty: all
+	Batch   int      `json:"batch"`
 	Columns []string `json:"columns"`
 }
 
 // RawPage is a landed page as the portal served it.
 type RawPage struct {
 	Landed
-	Rows    int             `json:"rows"`
-	LastKey string          `json:"last_key,omitempty"`
-	More    bool            `json:"more,omitempty"` // the page was full: go on after LastKey
-	Version socrata.Version `json:"version"`
-	Bytes   int64           `json:"bytes"` // on the wire
+	Range   socrata.Range `json:"range"` // that was asked for
+	Rows    int           `json:"rows"`
+	LastKey string        `json:"last_key,omitempty"`
+	More    bool          `json:"more,omitempty"` // the page was full: go on after LastKey
+	Version Version       `json:"version"`
+	Bytes   int64         `json:"bytes"` // on the wire
+}
+
+// RecallInput asks for the landed pages of an earlier run.
+type RecallInput struct {
+	Run  Run    `json:"run"`
+	Of   string `json:"of"`
+	From string `json:"from"` // FromClean: the raw pages; FromGate: the cleaned ones as well
+}
+
+// RecallResult lists the pages by part.
+type RecallResult struct {
+	Ranges []socrata.Range `json:"ranges"`
+	Raw    [][]RawPage     `json:"raw"`
+	Clean  [][]CleanPage   `json:"clean"`
 }
 
 // CleanInput asks to clean one raw page.
@@ -136,16 +170,22 @@ type CleanInput struct {
 // CleanPage is a landed page of documents.
 type CleanPage struct {
 	Landed
-	Label string `json:"label"` // the same for every attempt; names the page's quarantined rows
-	Rows  int    `json:"rows"`
+	Label       string `json:"label"` // the same for every attempt; names the page's quarantined rows
+	Rows        int    `json:"rows"`
+	Quarantined int    `json:"quarantined,omitempty"` // of the rows
+	// Disorder says that the keys do not ascend in the order of bytes within
+	// the range that was asked for: the portal sorts by another collation.
+	Disorder bool `json:"disorder,omitempty"`
 }
 
 // GateInput gives the whole crawl, in key order.
 type GateInput struct {
-	Run   Run      `json:"run"`
-	Probe Version  `json:"probe"`
-	Rows  int64    `json:"rows"`  // count(*) before the crawl
-	Pages []string `json:"pages"` // landing ids of the cleaned pages
+	Run      Run          `json:"run"`
+	Task     Task         `json:"task"`
+	Before   ProbeResult  `json:"before"`   // count(*), version and columns before the crawl
+	Pages    []string     `json:"pages"`    // landing ids of the cleaned pages
+	Compared UpsertResult `json:"compared"` // what an upsert would do, of all parts
+	Last     bool         `json:"last"`     // no further crawl will be made
 }
 
 // Version is socrata's version of an answer.
@@ -153,11 +193,21 @@ type Version = socrata.Version
 
 // GateResult lets the run write.
 type GateResult struct {
+	// Again asks for another crawl, After so long: this one was torn.
+	Again bool          `json:"again,omitempty"`
+	After time.Duration `json:"after,omitempty"`
+
 	Rows    int64   `json:"rows"` // rows of the crawl, quarantined ones included
 	Whole   bool    `json:"whole"`
 	Why     string  `json:"why,omitempty"` // why the crawl is not whole
 	Ordered bool    `json:"ordered"`       // keys ascend in the order of bytes
 	Version Version `json:"version"`
+	// CameOrWent are columns that the portal did not have at the last crawl, or
+	// has no longer.
+	CameOrWent []string `json:"came_or_went,omitempty"`
+	// Mapped are the columns that the spec of the last crawl mapped, when it was
+	// another spec.
+	Mapped []string `json:"mapped,omitempty"`
 }
 
 // UpsertInput asks to make one key range of the mirror equal to its pages.
@@ -167,55 +217,137 @@ type UpsertInput struct {
 	Range socrata.Range `json:"range"`
 	Pages []CleanPage   `json:"pages"`
 	// Ordered as the gate found the keys of the whole crawl.
-	Ordered bool `json:"ordered"`
+	Ordered    bool     `json:"ordered"`
+	FirstLoad  bool     `json:"first_load,omitempty"`
+	CameOrWent []string `json:"came_or_went,omitempty"`
+	Mapped     []string `json:"mapped,omitempty"`
 }
 
-// UpsertResult counts one attempt; a run's own counts come from what is stored.
+// UpsertResult counts one attempt, or several parts; a run's own counts come
+// from what is stored.
 type UpsertResult struct {
 	Inserted  int `json:"inserted"`
 	Replaced  int `json:"replaced"`
 	Unchanged int `json:"unchanged"`
 	// What does not depend on earlier attempts:
-	Missing     int `json:"missing"`     // in the mirror and not in the crawl; -1: not known of one range
-	Quarantined int `json:"quarantined"` // rows that could not become documents
-	Kept        int `json:"kept"`        // documents whose row is in quarantine
+	Missing     int           `json:"missing"`     // in the mirror and not in the crawl; -1: not known of one range
+	Quarantined int           `json:"quarantined"` // rows that could not become documents
+	Kept        int           `json:"kept"`        // documents whose row is in quarantine
+	KeptDigest  mirror.Digest `json:"kept_digest"` // of those documents
+	Stale       int           `json:"stale"`       // documents to be flagged stale, or no longer so
+	// Landed pages of keys; none in the result of several parts.
+	MissingKeys []mirror.PageRef `json:"missing_keys,omitempty"` // stored, and not in the crawl
+	AllKeys     []mirror.PageRef `json:"all_keys,omitempty"`     // of the crawl, when its keys are not in the order of bytes
+}
+
+// Add adds the counts of another part.
+func (r *UpsertResult) Add(other UpsertResult) {
+	r.Inserted += other.Inserted
+	r.Replaced += other.Replaced
+	r.Unchanged += other.Unchanged
+	r.Missing += other.Missing
+	r.Quarantined += other.Quarantined
+	r.Kept += other.Kept
+	r.KeptDigest.Merge(other.KeptDigest)
+	r.Stale += other.Stale
+}
+
+// Work says whether there is anything to write.
+func (r UpsertResult) Work() bool {
+	return r.Inserted != 0 || r.Replaced != 0 || r.Missing != 0 || r.Quarantined != 0 || r.Stale != 0
+}
+
+// SweepInput gives the documents that the crawl lacks.
+type SweepInput struct {
+	Run     Run              `json:"run"`
+	Task    Task             `json:"task"`
+	Whole   bool             `json:"whole"`
+	Ordered bool             `json:"ordered"`
+	Missing []mirror.PageRef `json:"missing,omitempty"` // landed pages of their keys
+	All     []mirror.PageRef `json:"all,omitempty"`     // or of all keys of the crawl, when they are not in the order of bytes
+}
+
+// SweepResult says what is to become of them.
+type SweepResult struct {
+	Missing int              `json:"missing"`
+	Held    int              `json:"held,omitempty"`    // over the brake: they wait for approval
+	Batches int              `json:"batches,omitempty"` // to confirm and remove; none when held or when the crawl is torn
+	Pages   []mirror.PageRef `json:"pages,omitempty"`   // landed pages of the missing keys
+	Why     string           `json:"why,omitempty"`     // why none is removed
+}
+
+// RemoveInput asks to confirm and remove one batch of missing keys.
+type RemoveInput struct {
+	Run   Run              `json:"run"`
+	Pages []mirror.PageRef `json:"pages"`
+	Batch int              `json:"batch"`
+}
+
+// RemoveResult counts what became of missing keys.
+type RemoveResult struct {
+	Removed int `json:"removed"` // the portal denied them
+	Present int `json:"present"` // the portal has them after all
+	Lagging int `json:"lagging"` // the answer was that of an old copy: not removed
+}
+
+// Add adds another batch.
+func (r *RemoveResult) Add(other RemoveResult) {
+	r.Removed += other.Removed
+	r.Present += other.Present
+	r.Lagging += other.Lagging
+}
+
+// ResolveInput gives the pages of a replay.
+type ResolveInput struct {
+	Run   Run         `json:"run"`
+	Of    string      `json:"of"` // the run whose quarantine it is
+	Pages []CleanPage `json:"pages"`
 }
 
 // ReconcileInput gives what the mirror must equal.
 type ReconcileInput struct {
-	Run         Run        `json:"run"`
-	Gate        GateResult `json:"gate"`
-	Missing     int        `json:"missing"`
-	Quarantined int        `json:"quarantined"`
-	Kept        int        `json:"kept"`
+	Run      Run          `json:"run"`
+	Task     Task         `json:"task"`
+	Of       string       `json:"of,omitempty"` // other jobs than mirroring: the run whose crawl the mirror was written from
+	Gate     GateResult   `json:"gate"`
+	Crawls   int          `json:"crawls"`
+	Upserted UpsertResult `json:"upserted"` // of all parts
+	Swept    SweepResult  `json:"swept"`
+	Removed  RemoveResult `json:"removed"`
 }
 
 // ReconcileResult is the certificate's summary.
 type ReconcileResult struct {
-	Outcome     mirror.Outcome `json:"outcome"` // green, red or unproven
+	Outcome     mirror.Outcome `json:"outcome"` // green, red, unproven or behind
 	Why         string         `json:"why"`
 	Documents   int64          `json:"documents"`
 	Inserted    int64          `json:"inserted"`
 	Replaced    int64          `json:"replaced"`
+	Removed     int64          `json:"removed"`
+	Held        int64          `json:"held,omitempty"`
 	Quarantined int64          `json:"quarantined"`
+	Events      int64          `json:"events"`
 }
 
 // SnapshotInput asks for the statistics of the mirror as it is.
 type SnapshotInput struct {
 	Run     Run            `json:"run"`
-	Version Version        `json:"version"`
+	Task    Task           `json:"task"`
 	Outcome mirror.Outcome `json:"outcome"`
 }
 
 // SnapshotResult names the snapshot.
 type SnapshotResult struct {
-	ID   string `json:"id"`
-	Open int64  `json:"open"`
+	ID      string         `json:"id"`
+	Open    int64          `json:"open"`
+	Outcome mirror.Outcome `json:"outcome"` // of the run that it is about
+	Why     string         `json:"why"`
 }
 
 // FinishInput closes the record of a run.
 type FinishInput struct {
 	Run     Run            `json:"run"`
+	Task    Task           `json:"task"`
 	Status  mirror.Status  `json:"status"` // done, skipped, failed or cancelled
 	Outcome mirror.Outcome `json:"outcome,omitempty"`
 	Why     string         `json:"why,omitempty"`

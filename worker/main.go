@@ -134,7 +134,7 @@ func run(ctx context.Context, args []string) error {
 	defer database.Disconnect(context.WithoutCancel(ctx)) //nolint:errcheck // on the way out
 
 	a := &activities.Activities{
-		Mongo: database, MongoDatabase: c.MongoDatabase, Landing: landing, KeepCrawls: c.KeepCrawls, PageSize: c.PageSize,
+		Mongo: database, MongoDatabase: c.MongoDatabase, Landing: landing, KeepCrawls: c.KeepCrawls, PageSize: c.PageSize, RecrawlAfter: c.RecrawlAfter,
 		PortalURL: c.PortalURL, AppToken: c.AppToken, Temporal: temporal, Log: log,
 		Portal:   guard.New(guard.Options{Name: "portal", Down: activities.PortalDown, Log: log}),
 		Database: guard.New(guard.Options{Name: "mongodb", Down: mirror.IsDown, Log: log}),

@@ -52,11 +52,12 @@ const OutcomeSkipped = "skipped"
 // ErrBusy is the error type of a run that was told not to wait.
 const ErrBusy = "WriterBusy"
 
-// Mirror makes the mirror equal to the portal, or finds that it is:
+// Mirror is a run. It makes the mirror equal to the portal, or finds that it
+// is, or does another of the jobs that only the one writer may do:
 //
 //	probe ─▶ write (the one writer, see Write) ─▶ finish
 //
-// It is what a schedule starts and what `starter run` starts. When another run
+// It is what a schedule starts and what the starter starts. When another run
 // is writing, a scheduled run is skipped and says so; one by hand waits, and
 // then probes again.
 func Mirror(ctx workflow.Context, in MirrorInput) (*MirrorResult, error) {
@@ -84,6 +85,7 @@ func Mirror(ctx workflow.Context, in MirrorInput) (*MirrorResult, error) {
 type mirrorRun struct {
 	in     MirrorInput
 	run    activities.Run
+	task   activities.Task
 	probed activities.ProbeResult
 	result MirrorResult
 	status mirror.Status // for the run's record
@@ -96,6 +98,7 @@ func newMirrorRun(ctx workflow.Context, in MirrorInput) *mirrorRun {
 	info := workflow.GetInfo(ctx)
 	r := &mirrorRun{
 		in:      in,
+		task:    activities.Task{Job: in.Job, Of: in.Of, From: in.From, Keys: in.Keys, Deep: in.Deep},
 		run:     activities.Run{ID: RunID(info.WorkflowExecution.ID), Dataset: in.Dataset, Started: workflow.Now(ctx).UTC()},
 		trigger: mirror.TriggerManual,
 		nominal: workflow.Now(ctx).UTC(),
@@ -117,15 +120,21 @@ func (r *mirrorRun) graph() (*dag.Graph, error) {
 	)
 }
 
-// probe asks whether there is anything to do. A failed probe is the run's
-// failure; finish records it.
+// probe opens the run's record and asks whether there is anything to do. A
+// failed probe is the run's failure; finish records it.
 func (r *mirrorRun) probe(ctx workflow.Context) error {
 	info := workflow.GetInfo(ctx)
 	var probed activities.ProbeResult // a fresh one: decoding leaves fields that are absent as they are
-	err := call(ctx, a.Probe, "Is there anything new on the portal?", activities.ProbeInput{
-		Run: r.run, Mode: r.in.Mode, Trigger: r.trigger, Nominal: r.nominal,
+	in := activities.ProbeInput{
+		Run: r.run, Task: r.task, Mode: r.in.Mode, Trigger: r.trigger, Nominal: r.nominal,
 		WorkflowID: info.WorkflowExecution.ID, TemporalID: info.WorkflowExecution.RunID,
-	}, &probed)
+	}
+	var err error
+	if r.task.Job == activities.JobMirror || r.task.Job == "" {
+		err = call(ctx, a.Probe, "Is there anything new on the portal?", in, &probed)
+	} else {
+		err = call(ctx, a.Prepare, "Can this be done: "+string(r.task.Job)+" "+r.task.Of+"?", in, &probed)
+	}
 	r.probed, r.run.Spec = probed, probed.Spec
 	return r.remember(err)
 }
@@ -147,7 +156,7 @@ func (r *mirrorRun) write(ctx workflow.Context) error {
 			TypedSearchAttributes: temporal.NewSearchAttributes(SearchDataset.ValueSet(r.run.Dataset)),
 		})
 		var written WriteResult
-		err := workflow.ExecuteChildWorkflow(child, Write, WriteInput{Run: r.run, Probe: r.probed}).Get(ctx, &written)
+		err := workflow.ExecuteChildWorkflow(child, Write, WriteInput{Run: r.run, Task: r.task, Probe: r.probed}).Get(ctx, &written)
 		var busy *temporal.ChildWorkflowExecutionAlreadyStartedError
 		switch {
 		case err == nil:
@@ -192,7 +201,7 @@ func (r *mirrorRun) remember(err error) error {
 // finish closes the run's record, however the run ended.
 func (r *mirrorRun) finish(ctx workflow.Context) error {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	in := activities.FinishInput{Run: r.run, Status: r.status, Why: r.result.Why}
+	in := activities.FinishInput{Run: r.run, Task: r.task, Status: r.status, Why: r.result.Why}
 	if w := r.result.Write; w != nil {
 		in.Outcome, in.Rows, in.Bytes, in.Steps = w.Outcome, w.Rows, w.Bytes, w.Steps
 	}
@@ -207,7 +216,7 @@ func (r *mirrorRun) publish(ctx workflow.Context) error {
 	}
 	changed := int64(0)
 	if w := r.result.Write; w != nil {
-		changed = w.Reconciled.Inserted + w.Reconciled.Replaced
+		changed = w.Reconciled.Inserted + w.Reconciled.Replaced + w.Reconciled.Removed
 	}
 	return workflow.UpsertTypedSearchAttributes(ctx,
 		SearchDataset.ValueSet(r.run.Dataset), SearchOutcome.ValueSet(outcome),

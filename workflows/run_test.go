@@ -77,8 +77,14 @@ func TestEditsAreMirrored(t *testing.T) {
 
 	require.NoError(t, s.portal.Edit(socratatest.Delete(renamed)))
 	result = s.run(activities.Auto)
-	require.Equal(t, "red", result.Outcome, "a removed row is seen and, so far, not removed here")
-	require.Contains(t, result.Why, "1 documents are no longer on the portal")
+	require.Equal(t, "green", result.Outcome, result.Why)
+	require.EqualValues(t, 1, result.Write.Reconciled.Removed)
+	requireMirrors(t, s)
+	events, err := s.mirror.ChangesOf(t.Context(), renamed)
+	require.NoError(t, err)
+	require.Len(t, events, 2)
+	require.Equal(t, []string{mirror.KindRenamed}, events[0].Kinds)
+	require.Equal(t, []string{mirror.KindRemoved}, events[1].Kinds)
 }
 
 func TestAClosedGateLeavesTheMirrorAsItWas(t *testing.T) {

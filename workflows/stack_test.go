@@ -86,7 +86,7 @@ func newStack(t *testing.T, table *socratatest.Table) *stack {
 
 	log := slog.New(slog.DiscardHandler)
 	a := &activities.Activities{
-		Mongo: s.database, MongoDatabase: s.prefix, KeepCrawls: 2, PageSize: pageSize, PortalURL: server.URL,
+		Mongo: s.database, MongoDatabase: s.prefix, KeepCrawls: 2, PageSize: pageSize, RecrawlAfter: time.Second, PortalURL: server.URL,
 		Temporal: s.temporal, Log: log,
 		Portal:   guard.New(guard.Options{Name: "portal", Down: activities.PortalDown, OpenFor: time.Second}),
 		Database: guard.New(guard.Options{Name: "mongodb", Down: mirror.IsDown}),

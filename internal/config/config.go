@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/caarlos0/env/v11"
 	"go.temporal.io/sdk/client"
@@ -43,6 +44,9 @@ type Config struct {
 	// PageSize is how many rows one page request asks for; 50,000 is what
 	// portals grant at most.
 	PageSize int `env:"PADRON_PAGE_SIZE" envDefault:"50000"`
+	// RecrawlAfter is how long a run waits before it crawls again a portal that
+	// moved while it was read; copies of a portal agree within a minute.
+	RecrawlAfter time.Duration `env:"PADRON_RECRAWL_AFTER" envDefault:"1m"`
 	// TaskQueue is the main task queue; the portal's is <TaskQueue>-portal.
 	TaskQueue string `env:"PADRON_TASK_QUEUE" envDefault:"padron"`
 	// RequestsPerSecond bounds page requests to the portal over all workers.
@@ -85,6 +89,9 @@ func explain(err error) error {
 	}
 	var parse env.ParseError
 	if errors.As(wrong.Errors[0], &parse) {
+		if parse.Name == "RecrawlAfter" {
+			return errors.New("PADRON_RECRAWL_AFTER: must be a duration such as 1m or 30s")
+		}
 		name := map[string]string{
 			"KeepCrawls": "PADRON_KEEP_CRAWLS", "PageSize": "PADRON_PAGE_SIZE", "RequestsPerSecond": "PADRON_REQUESTS_PER_SECOND", "LogLevel": "PADRON_LOG_LEVEL",
 		}[parse.Name]
@@ -119,6 +126,9 @@ func (c Config) check() error {
 	}
 	if c.KeepCrawls < 1 {
 		return fmt.Errorf("PADRON_KEEP_CRAWLS: %d; at least 1 crawl must be kept", c.KeepCrawls)
+	}
+	if c.RecrawlAfter < 0 || c.RecrawlAfter > time.Hour {
+		return fmt.Errorf("PADRON_RECRAWL_AFTER: %s; must be 0s to 1h", c.RecrawlAfter)
 	}
 	if c.PageSize < 1 || c.PageSize > socrata.MaxPage {
 		return fmt.Errorf("PADRON_PAGE_SIZE: %d; must be 1 to %d", c.PageSize, socrata.MaxPage)

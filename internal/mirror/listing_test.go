@@ -137,7 +137,7 @@ func TestQuarantineByKeyAndRun(t *testing.T) {
 	assert.EqualValues(t, 5, count("r1"))
 
 	beginRuns(ctx, t, m, "r2", "r9")
-	require.NoError(t, m.SetRun(ctx, "r2", bson.D{{Key: "crawl", Value: Crawl{Pages: []RawPage{{ID: "x"}}}}}))
+	require.NoError(t, m.SetRun(ctx, "r2", bson.D{{Key: "crawl", Value: Crawl{Whole: true}}}))
 	run, listed, err := m.NewestQuarantine(ctx, "", 10)
 	require.NoError(t, err)
 	assert.Equal(t, "r2", run.ID)
@@ -206,7 +206,7 @@ func TestListingsExamineNoMoreThanTheyReturn(t *testing.T) {
 	require.NoError(t, m.SetRun(ctx, "r2", bson.D{
 		{Key: "outcome", Value: OutcomeGreen},
 		{Key: "certificate", Value: Verdict{Outcome: OutcomeGreen}},
-		{Key: "crawl", Value: Crawl{Pages: []RawPage{{ID: "x"}}}},
+		{Key: "crawl", Value: Crawl{Whole: true}},
 	}))
 	var rows []Quarantined
 	for i := range 50 {

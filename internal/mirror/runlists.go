@@ -46,7 +46,7 @@ func (l runList) has(run *Run) bool {
 	case certifiedRuns:
 		return run.Status == StatusDone && run.Certificate.Outcome != ""
 	case crawledRuns:
-		return len(run.Crawl.Pages) > 0
+		return run.Crawl.Judged()
 	default:
 		return true
 	}

@@ -95,8 +95,10 @@ type Crawl struct {
 	Why         string          `bson:"why,omitempty" json:"why,omitempty"`         // it is not whole
 	Columns     []string        `bson:"columns,omitempty" json:"columns,omitempty"` // of the portal's metadata
 	Facts       Facts           `bson:"facts,omitempty" json:"facts,omitzero"`      // what the portal itself counts
-	Pages       []RawPage       `bson:"pages,omitempty" json:"pages,omitempty"`     // as landed, in the order of parts and keys
 }
+
+// Judged says whether a gate has seen the crawl.
+func (c *Crawl) Judged() bool { return c.Whole || c.Why != "" }
 
 // Facts are what the portal itself counts after a crawl.
 type Facts struct {
@@ -116,17 +118,6 @@ type GroupValue struct {
 	Value string `bson:"value" json:"value"`
 	Null  bool   `bson:"null,omitempty" json:"null,omitempty"` // rows without a value
 	Rows  int64  `bson:"rows" json:"rows"`
-}
-
-// RawPage is a page as the portal answered it, in the landing.
-type RawPage struct {
-	ID      string          `bson:"id" json:"id"`
-	SHA256  string          `bson:"sha256" json:"sha256"`
-	Part    int             `bson:"part" json:"part"` // index of its range in the plan
-	Rows    int             `bson:"rows" json:"rows"`
-	Version socrata.Version `bson:"version" json:"version"`
-	LastKey string          `bson:"last_key,omitempty" json:"last_key,omitempty"`
-	More    bool            `bson:"more,omitempty" json:"more,omitempty"` // the range goes on after it
 }
 
 // Held are removals over the brake.
