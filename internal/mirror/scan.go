@@ -144,20 +144,18 @@ func ownKey(id bson.RawValue) bool {
 }
 
 // eachStranger visits the _ids that no range of keys finds: those of other
-// types than own ones, which sort before or after all of these. It reads what
-// it visits and one document more at each end.
+// types than own ones, which sort before or after all of these. Where there are
+// none it reads one document at each end.
 func (m *Mirror) eachStranger(ctx context.Context, collection string, own func(bson.RawValue) bool, visit func(id bson.RawValue) error) error {
 	for _, direction := range []int{1, -1} {
-		call, cancel := m.call(ctx)
-		cursor, err := m.db.Collection(collection).Find(call, bson.D{}, options.Find().SetBatchSize(1).
-			SetProjection(bson.D{{Key: "_id", Value: 1}}).SetSort(bson.D{{Key: "_id", Value: direction}}))
-		cancel()
+		strangers, met, err := m.strangersAt(ctx, collection, direction, own)
 		if err != nil {
 			return fmt.Errorf("read ends of %s: %w", collection, err)
 		}
-		met, err := m.strangersOf(ctx, cursor, own, visit)
-		if err != nil {
-			return fmt.Errorf("read ends of %s: %w", collection, err)
+		for _, id := range strangers {
+			if err := visit(id); err != nil {
+				return err
+			}
 		}
 		if !met {
 			return nil // all of them were visited
@@ -166,19 +164,33 @@ func (m *Mirror) eachStranger(ctx context.Context, collection string, own func(b
 	return nil
 }
 
-func (m *Mirror) strangersOf(ctx context.Context, cursor *mongo.Cursor, own func(bson.RawValue) bool, visit func(bson.RawValue) error) (met bool, err error) {
-	defer m.closeCursor(ctx, cursor)
-	for {
-		more, err := m.advance(ctx, cursor)
-		if err != nil || !more {
-			return false, err
+// strangersAt lists the strangers at one end, up to the first own one. Only
+// with a limit does every engine walk the index for this: without, some sort
+// the whole collection. A range of _ids cannot go on from one type to another,
+// so more are read from the end again.
+func (m *Mirror) strangersAt(ctx context.Context, collection string, direction int, own func(bson.RawValue) bool) (strangers []bson.RawValue, met bool, err error) {
+	for limit := 1; ; limit *= 100 {
+		call, cancel := m.call(ctx)
+		cursor, err := m.db.Collection(collection).Find(call, bson.D{}, options.Find().SetLimit(int64(limit)).
+			SetProjection(bson.D{{Key: "_id", Value: 1}}).SetSort(bson.D{{Key: "_id", Value: direction}}))
+		var docs []bson.Raw
+		if err == nil {
+			err = cursor.All(call, &docs)
 		}
-		id := cursor.Current.Lookup("_id")
-		if own(id) {
-			return true, nil
+		cancel()
+		if err != nil {
+			return nil, false, err
 		}
-		if err := visit(id); err != nil {
-			return false, err
+		strangers = strangers[:0]
+		for _, doc := range docs {
+			id := doc.Lookup("_id")
+			if own(id) {
+				return strangers, true, nil
+			}
+			strangers = append(strangers, id)
+		}
+		if len(docs) < limit {
+			return strangers, false, nil
 		}
 	}
 }
