@@ -664,3 +664,31 @@ func BenchmarkUpsertBatch(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkUpsertChanged replaces every row, each with its event.
+func BenchmarkUpsertChanged(b *testing.B) {
+	m := openOn(b, connectTest(b))
+	l := testDir(b)
+	inputs := benchmarkPages(b, l, 50_000)
+	upsertAll(b, m, l, inputs, 1)
+	changed := make([]Record, 50_000)
+	for i := range changed {
+		rec := benchmarkDocument(b, i)
+		var d bson.D
+		require.NoError(b, bson.Unmarshal(rec.Document, &d))
+		changed[i] = cleanRecord(b, rec.Key, append(d[1:], bson.E{Key: "dba_name_2", Value: "another"})...)
+	}
+	other := inputs[0]
+	other.Pages = landRecords(b.Context(), b, l, "r2", changed)
+	days := 1
+	for b.Loop() {
+		in := []UpsertInput{inputs[0], other}[days%2]
+		days++
+		in.Run, in.At, in.FirstLoad = fmt.Sprintf("r%d", days), day(days), false
+		beginRuns(b.Context(), b, m, in.Run)
+		got, err := m.Upsert(b.Context(), l, in)
+		require.NoError(b, err)
+		require.Equal(b, 50_000, got.Replaced)
+	}
+	b.ReportMetric(float64(50_000*b.N)/b.Elapsed().Seconds(), "rows/s")
+}
