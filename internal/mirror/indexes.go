@@ -36,6 +36,9 @@ func Indexes() []Index {
 // of 368,000 documents it takes some seconds; with all of them there it is
 // one small request per collection. Indexes that users added stay.
 func (m *Mirror) EnsureIndexes(ctx context.Context) error {
+	if err := m.adoptRuns(ctx); err != nil {
+		return fmt.Errorf("list runs of an earlier release: %w", err)
+	}
 	for _, ix := range Indexes() {
 		// One at a time: the engine builds several no faster together, and
 		// an error names the index.
