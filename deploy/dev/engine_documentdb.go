@@ -82,7 +82,11 @@ func (e *documentDB) Start(ctx context.Context, stack *Stack) (uri, description 
 		return "", "", err
 	}
 	addr := address(stack.ports.Take(portMongoDB))
-	uri, err = startFerretDB(stack, pg.url(), addr, e.dirs.File("ferretdb"), ferretLog)
+	start := startFerretDB
+	if stack.Apart {
+		start = startFerretDBApart
+	}
+	uri, err = start(stack, pg.url(), addr, e.dirs.File("ferretdb"), ferretLog)
 	if err != nil {
 		return "", "", err
 	}

@@ -9,6 +9,11 @@ import (
 	"github.com/FerretDB/FerretDB/v2/ferretdb"
 )
 
+// startFerretDBApart is startFerretDB in a process of its own.
+func startFerretDBApart(stack *Stack, postgresURL, addr, state string, log *os.File) (uri string, err error) {
+	return "mongodb://" + addr + "/", startPart(stack, "FerretDB", log, "ferretdb", postgresURL, addr, state)
+}
+
 // startFerretDB answers the MongoDB protocol at addr out of the DocumentDB at postgresURL, within this process.
 //
 // It asks for no password (embedded FerretDB cannot), hence listens on loopback only. It keeps its own small state in

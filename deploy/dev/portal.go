@@ -91,20 +91,10 @@ func startPortal(ctx context.Context, stack *Stack, p Portal) (url string, err e
 		if err != nil {
 			return "", err
 		}
-		portal, err := socratatest.New(socratatest.Options{Table: table, Seed: portalSeed, Updated: version})
+		_, url, err = servePortal(stack, socratatest.Options{Table: table, Seed: portalSeed, Updated: version})
 		if err != nil {
-			return "", fmt.Errorf("start the simulated portal: %w", err)
+			return "", err
 		}
-		listener := stack.ports.Listener(portPortal)
-		server := &http.Server{Handler: portal, ReadHeaderTimeout: 10 * time.Second}
-		go func() {
-			if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-				stack.fail(fmt.Errorf("the simulated portal ended by itself: %w", err))
-			}
-		}()
-		stack.onStop("the simulated portal", func(context.Context) error { return server.Close() })
-		url = "http://" + listener.Addr().String()
-		stack.setenv("PADRON_PORTAL_URL", url)
 		from := "simulated"
 		if p.File != "" {
 			from = p.File
@@ -112,6 +102,24 @@ func startPortal(ctx context.Context, stack *Stack, p Portal) (url string, err e
 		return fmt.Sprintf("%s (%d rows, %s)", url, table.Len(), from), ctx.Err()
 	})
 	return url, err
+}
+
+// servePortal serves a simulated portal and sets the variable by which programs find it.
+func servePortal(stack *Stack, o socratatest.Options) (portal *socratatest.Portal, url string, err error) {
+	if portal, err = socratatest.New(o); err != nil {
+		return nil, "", fmt.Errorf("start the simulated portal: %w", err)
+	}
+	listener := stack.ports.Listener(portPortal)
+	server := &http.Server{Handler: portal, ReadHeaderTimeout: 10 * time.Second}
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			stack.fail(fmt.Errorf("the simulated portal ended by itself: %w", err))
+		}
+	}()
+	stack.onStop("the simulated portal", func(context.Context) error { return server.Close() })
+	url = "http://" + listener.Addr().String()
+	stack.setenv("PADRON_PORTAL_URL", url)
+	return portal, url, nil
 }
 
 // rows makes the portal's rows and says when they were published. Both are the same at the next start, so that a run

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -45,7 +46,8 @@ func startProduct(ctx context.Context, stack *Stack, p Portal, command string) (
 		return nil, addresses, err
 	}
 	err = stack.Steps.Do("Worker", "starting the worker", func() (string, error) {
-		addresses.Health, err = product.startWorker(ctx)
+		worker, err := product.startWorker(ctx)
+		addresses.Health = worker.Health
 		return fmt.Sprintf("%s/readyz /healthz /metrics (log: %s)", addresses.Health, stack.Dirs.Log("worker")), err
 	})
 	if err != nil {
@@ -89,16 +91,22 @@ func (p *Product) setup(ctx context.Context) error {
 	})
 }
 
-// startWorker starts the worker and waits until it is ready for work. health is the address of its health and metrics
-// endpoint.
-func (p *Product) startWorker(ctx context.Context) (health string, err error) {
+// Worker is a running worker.
+type Worker struct {
+	Health string // address of its health and metrics endpoint
+	pid    int
+	stop   func() error // before the stack stops
+}
+
+// startWorker starts the worker, with settings (KEY=VALUE) on top of the stack's, and waits until it is ready for work.
+func (p *Product) startWorker(ctx context.Context, settings ...string) (w Worker, err error) {
 	log, err := p.stack.openLog("worker")
 	if err != nil {
-		return "", err
+		return w, err
 	}
 	info, err := log.Stat()
 	if err != nil {
-		return "", fmt.Errorf("open the log of the worker: %w", err)
+		return w, fmt.Errorf("open the log of the worker: %w", err)
 	}
 	addr := p.stack.getenv("PADRON_HEALTH_ADDR")
 	if addr == "" {
@@ -106,32 +114,32 @@ func (p *Product) startWorker(ctx context.Context) (health string, err error) {
 	}
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(filepath.Dir(p.starter), "worker"))
 	cmd.Dir = p.stack.Dirs.Root
-	cmd.Env = append(append(os.Environ(), p.stack.env...), "PADRON_HEALTH_ADDR="+addr)
+	cmd.Env = slices.Concat(os.Environ(), p.stack.env, settings, []string{"PADRON_HEALTH_ADDR=" + addr})
 	cmd.Stdout, cmd.Stderr = log, log
 	process, err := startProcess("the worker", cmd, syscall.SIGTERM)
 	if err != nil {
-		return "", err
+		return w, err
 	}
-	p.stack.watch(process, syscall.SIGTERM, workerPatience)
-	health = "http://" + addr
+	w = Worker{Health: "http://" + addr, pid: process.cmd.Process.Pid}
+	w.stop = p.stack.watch(process, syscall.SIGTERM, workerPatience)
 	deadline := time.Now().Add(readyPatience)
 	for {
-		err := askReady(ctx, health)
+		err := askReady(ctx, w.Health)
 		if err == nil {
-			return health, nil
+			return w, nil
 		}
 		if ctx.Err() != nil {
-			return "", context.Cause(ctx)
+			return w, context.Cause(ctx)
 		}
 		select {
 		case <-process.done:
-			return "", fmt.Errorf("%w: %s (log: %s)", process.Ended(), lastLine(log.Name(), info.Size()), log.Name())
+			return w, fmt.Errorf("%w: %s (log: %s)", process.Ended(), lastLine(log.Name(), info.Size()), log.Name())
 		case <-p.stack.failed:
-			return "", p.stack.Failure()
+			return w, p.stack.Failure()
 		case <-time.After(50 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
-			return "", fmt.Errorf("the worker is not ready after %s: %w (log: %s)", readyPatience, err, log.Name())
+			return w, fmt.Errorf("the worker is not ready after %s: %w (log: %s)", readyPatience, err, log.Name())
 		}
 	}
 }

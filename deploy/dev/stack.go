@@ -18,6 +18,7 @@ type Stack struct {
 	Dirs      Dirs
 	Steps     *Steps
 	Temporary bool // the data are deleted when the stack stops
+	Apart     bool // servers that are usually embedded run in processes of their own
 
 	getenv  func(string) string
 	lock    *flock.Flock
@@ -26,6 +27,7 @@ type Stack struct {
 	env     []string // KEY=VALUE, what programs need to use the stack
 	stops   []stop   // in the order of starting
 	mu      sync.Mutex
+	watched []*Process
 	failure error         // the first part of the stack that ended by itself
 	failed  chan struct{} // closed when failure is set
 }
@@ -83,8 +85,9 @@ func (s *Stack) onStop(name string, do func(context.Context) error) {
 }
 
 // watch makes a process part of the stack: should it end by itself, the stack has failed; when the stack stops, the
-// process gets sig and, after grace, is killed.
-func (s *Stack) watch(p *Process, sig syscall.Signal, grace time.Duration) {
+// process gets sig and, after grace, is killed. The returned function stops it before the stack's turn.
+func (s *Stack) watch(p *Process, sig syscall.Signal, grace time.Duration) (stopNow func() error) {
+	s.watched = append(s.watched, p)
 	stopping := make(chan struct{})
 	go func() {
 		err := p.Ended()
@@ -94,10 +97,12 @@ func (s *Stack) watch(p *Process, sig syscall.Signal, grace time.Duration) {
 			s.fail(err)
 		}
 	}()
-	s.onStop(p.name, func(context.Context) error {
+	stopNow = sync.OnceValue(func() error {
 		close(stopping)
 		return p.Stop(sig, grace)
 	})
+	s.onStop(p.name, func(context.Context) error { return stopNow() })
+	return stopNow
 }
 
 // fail marks the stack as failed. Only the first failure counts: the others follow from it.

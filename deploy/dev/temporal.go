@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"time"
 
 	uiserver "github.com/temporalio/ui-server/v2/server"
@@ -39,6 +40,8 @@ const (
 	historyRetention = 30 * 24 * time.Hour
 	// temporalPatience is how long the server may take to answer; usual is half a second.
 	temporalPatience = 30 * time.Second
+	// temporalProcess is the name of the server's process where it has one of its own.
+	temporalProcess = "Temporal"
 )
 
 // Ports of the Temporal server's parts, which talk to each other over the network even within one process.
@@ -58,7 +61,12 @@ func startTemporal(ctx context.Context, stack *Stack) (addr, ui string, err erro
 			addr = given
 			return addr + " (given by TEMPORAL_ADDRESS)", awaitTemporal(ctx, addr)
 		}
-		addr, err = startTemporalServer(stack)
+		port := stack.ports.Take(portTemporal)
+		if stack.Apart {
+			addr, err = startTemporalApart(stack, port)
+		} else {
+			addr, err = startTemporalServer(stack, port)
+		}
 		if err != nil {
 			return "", fmt.Errorf("start Temporal: %w (log: %s)", err, stack.Dirs.Log("temporal"))
 		}
@@ -67,7 +75,7 @@ func startTemporal(ctx context.Context, stack *Stack) (addr, ui string, err erro
 		}
 		return addr + " (embedded server)", nil
 	})
-	if err != nil || given != "" {
+	if err != nil || given != "" || stack.Apart {
 		return addr, "", err
 	}
 	err = stack.Steps.Do("Web UI", "starting Temporal's Web UI", func() (string, error) {
@@ -107,8 +115,17 @@ func askTemporal(ctx context.Context, addr string) error {
 	return err
 }
 
+// startTemporalApart is startTemporalServer in a process of its own.
+func startTemporalApart(stack *Stack, port int) (addr string, err error) {
+	log, err := stack.openLog("temporal")
+	if err != nil {
+		return "", err
+	}
+	return address(port), startPart(stack, temporalProcess, log, "temporal", stack.Dirs.Data, stack.Dirs.World, strconv.Itoa(port))
+}
+
 // startTemporalServer starts all of Temporal's services on a SQLite file.
-func startTemporalServer(stack *Stack) (addr string, err error) {
+func startTemporalServer(stack *Stack, port int) (addr string, err error) {
 	sql, err := temporalDatabase(stack.Dirs.WorldFile("temporal.db"))
 	if err != nil {
 		return "", err
@@ -118,7 +135,7 @@ func startTemporalServer(stack *Stack) (addr string, err error) {
 		return "", err
 	}
 	defer inner.Release()
-	cfg := temporalConfig(sql, stack.ports.Take(portTemporal), inner)
+	cfg := temporalConfig(sql, port, inner)
 
 	logger := log.NewZapLogger(log.BuildZapLogger(log.Config{Level: "error", OutputFile: stack.Dirs.Log("temporal")}))
 	authorizer, err := authorization.GetAuthorizerFromConfig(&cfg.Global.Authorization)
