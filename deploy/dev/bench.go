@@ -257,9 +257,12 @@ func (b *bench) measure(ctx context.Context) error {
 	b.report.Notes = append(b.report.Notes,
 		"Times of loads and crawls are from the start of the run's workflow to the end; the starter's own time is in the JSON, and skips are judged by it.",
 		"The page request limit that real portals are given is lifted ("+benchRequests+"); the portal's answers were rendered before.",
-		"CPU of raw limits is this command's, the client's; CPU of the database is the engine's and the gateway's. The worker is started anew for each phase.",
-		"Actions are those of the run's histories, plus heartbeats and queries that the worker sent.",
-		"Raw replaces are measured on a sample of documents spread over all keys, each replaced once, with a new hash, version and time.")
+		"CPU of the database is the engine's and the gateway's. The worker is started anew for each phase.",
+		"Actions are those of the run's histories, plus heartbeats and queries that the worker sent.")
+	if !b.noRaw {
+		b.report.Notes = append(b.report.Notes,
+			"CPU of raw limits is this command's, the client's. Raw replaces are of documents spread over all keys, each replaced once, with a new hash, version and time.")
+	}
 	return nil
 }
 
