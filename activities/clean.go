@@ -56,7 +56,7 @@ func (a *Activities) clean(ctx context.Context, in CleanInput) (CleanPage, error
 	summary := PageSummary{Part: in.Part, Nth: in.Nth, Version: in.Page.Version}
 	records := mirror.NewPageWriter(to)
 	rows := 0
-	for raw, err := range socrata.Rows(from) {
+	for raw, err := range socrata.SplitRows(from) {
 		if err != nil {
 			return CleanPage{}, fmt.Errorf("read raw page: %w", err)
 		}

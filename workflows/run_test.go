@@ -164,24 +164,34 @@ func TestARefusalEndsTheRunAtOnce(t *testing.T) {
 	require.Empty(t, s.dump(mirror.Businesses))
 }
 
-// TestATornCrawlProvesNothing edits the portal between two page requests.
-func TestATornCrawlProvesNothing(t *testing.T) {
+// TestATornCrawlIsMadeAgain edits the portal between two page requests, once
+// and then in every crawl.
+func TestATornCrawlIsMadeAgain(t *testing.T) {
 	s := newStack(t, socratatest.Generate(3000, 6))
 	pages := 0
+	always := false
 	s.portal.OnRequest(func(r *http.Request) {
-		if strings.Contains(r.URL.RawQuery, "1000") && r.URL.Path != "" {
-			if pages++; pages == 2 {
+		if strings.Contains(r.URL.RawQuery, "limit=1000") {
+			if pages++; pages == 2 || always && pages%4 == 0 {
 				_ = s.portal.Edit(socratatest.Republish()) // a portal that cannot edit shows in the outcome
 			}
 		}
 	})
 	result := s.run(activities.Auto)
+	require.Equal(t, "green", result.Outcome, result.Why)
+	require.Equal(t, 2, result.Write.Crawls)
+	requireMirrors(t, s)
+
+	always = true
+	result = s.run(activities.Full)
 	require.Equal(t, "unproven", result.Outcome)
 	require.Contains(t, result.Why, "moved")
-
-	s.portal.OnRequest(nil)
-	require.Equal(t, "green", s.run(activities.Auto).Outcome)
-	requireMirrors(t, s)
+	require.Equal(t, 3, result.Write.Crawls)
+	landing, err := s.mirror.Landing(mirror.LandingConfig{})
+	require.NoError(t, err)
+	raw, err := landing.List(t.Context(), result.Run)
+	require.NoError(t, err)
+	require.Len(t, raw, result.Write.Pages, "torn crawls leave no pages")
 }
 
 func TestALaggingReplicaProvesNothing(t *testing.T) {

@@ -286,15 +286,16 @@ func (p *part) ordered() bool {
 // gate decides on the crawl, and has it made again when the portal moved.
 func (w *write) gate(ctx workflow.Context) error {
 	for {
-		in := activities.GateInput{Run: w.in.Run, Task: w.in.Task, Before: w.before, Last: w.result.Crawls == maxCrawls}
+		in := activities.GateInput{Run: w.in.Run, Task: w.in.Task, Before: w.before, Last: w.result.Crawls >= maxCrawls}
 		for i := range w.parts {
 			for _, page := range w.parts[i].clean {
 				in.Pages = append(in.Pages, page.ID)
 			}
 			in.Compared.Add(w.parts[i].compared)
 		}
-		err := call(ctx, a.Gate, "May this crawl of "+humanize.Comma(w.result.Rows)+" rows be written?", in, &w.gated)
-		if err != nil || !w.gated.Again {
+		var gated activities.GateResult // a fresh one: decoding leaves fields that are absent as they are
+		err := call(ctx, a.Gate, "May this crawl of "+humanize.Comma(w.result.Rows)+" rows be written?", in, &gated)
+		if w.gated = gated; err != nil || !gated.Again {
 			return err
 		}
 		if err := wait(ctx, w.gated.After, fmt.Sprintf("Crawl %d was torn; waits before the next", w.result.Crawls)); err != nil {

@@ -35,9 +35,10 @@ func (c *Client) Count(ctx context.Context, where string) (int64, Version, error
 	return c.count(ctx, asked, query{columns: "count(*)", where: where})
 }
 
-// CountDistinct returns the number of different values of a column, null not among them.
+// CountDistinct returns the number of different values of a text column, null and the empty text not among them.
 func (c *Client) CountDistinct(ctx context.Context, column string) (int64, Version, error) {
-	return c.count(ctx, "the number of different values of "+column, query{columns: "count(distinct " + column + ")"})
+	return c.count(ctx, "the number of different values of "+column,
+		query{columns: "count(distinct " + column + ")", where: column + " != ''"})
 }
 
 // count asks for a single number.
