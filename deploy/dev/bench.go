@@ -69,13 +69,16 @@ func benchCommand() *cobra.Command {
 			if b.rows < 1000 {
 				return fmt.Errorf("%w: --rows %d: at least 1000 are needed to measure anything", errUsage, b.rows)
 			}
-			if err := b.run(cmd.Context()); err != nil {
+			err := b.run(cmd.Context())
+			if len(b.report.Lines) == 0 {
 				return err
 			}
+			// What was measured before a failure, or Ctrl-C, took its time too.
+			b.report.finish()
 			if format == "json" {
-				return b.report.printJSON(os.Stdout)
+				return errors.Join(err, b.report.printJSON(os.Stdout))
 			}
-			return b.report.printTable(os.Stdout)
+			return errors.Join(err, b.report.printTable(os.Stdout))
 		},
 	}
 	cmd.Flags().IntVar(&b.rows, "rows", benchRows, "how many rows the simulated portal has")
@@ -148,7 +151,6 @@ func (b *bench) run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("%w (logs: %s)", err, dirs.Logs())
 	}
-	b.report.finish()
 	steps.Say("Bench", "took %s", took(start))
 	if err := os.RemoveAll(dirs.Data); err != nil {
 		return fmt.Errorf("delete the benchmark's data: %w", err)
@@ -477,7 +479,7 @@ func parseCounters(r io.Reader) (counters, error) {
 			for _, l := range m.GetLabel() {
 				labels[l.GetName()] = l.GetValue()
 			}
-			n := int64(m.GetCounter().GetValue())
+			n := int64(m.GetCounter().GetValue() + m.GetGauge().GetValue())
 			switch {
 			case name == "padron_mongodb_commands_total":
 				c.commands[labels["command"]] += n
@@ -485,9 +487,10 @@ func parseCounters(r io.Reader) (counters, error) {
 				c.sent += n
 			case name == "padron_mongodb_bytes_total":
 				c.received += n
-			case name == "temporal_request_total" && labels["operation"] == "RecordActivityTaskHeartbeat":
+			// The SDK's counters may fall, as far as OpenTelemetry knows: they are gauges.
+			case name == "temporal_request" && labels["operation"] == "RecordActivityTaskHeartbeat":
 				c.heartbeats += int(n)
-			case name == "temporal_request_total" && labels["operation"] == "RespondQueryTaskCompleted":
+			case name == "temporal_request" && labels["operation"] == "RespondQueryTaskCompleted":
 				c.queries += int(n)
 			}
 		}

@@ -178,10 +178,10 @@ padron_mongodb_commands_total{command="find",result="ok"} 3
 # TYPE padron_mongodb_bytes_total counter
 padron_mongodb_bytes_total{direction="sent"} 1.5e+06
 padron_mongodb_bytes_total{direction="received"} 70
-# TYPE temporal_request_total counter
-temporal_request_total{operation="RecordActivityTaskHeartbeat",namespace="default"} 4
-temporal_request_total{operation="RespondQueryTaskCompleted",namespace="default"} 1
-temporal_request_total{operation="RespondActivityTaskCompleted",namespace="default"} 100
+# TYPE temporal_request gauge
+temporal_request{operation="RecordActivityTaskHeartbeat",namespace="default"} 4
+temporal_request{operation="RespondQueryTaskCompleted",namespace="default"} 1
+temporal_request{operation="RespondActivityTaskCompleted",namespace="default"} 100
 `
 	after, err := parseCounters(strings.NewReader(text))
 	require.NoError(t, err)
