@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"net/http/httptest"
@@ -42,6 +43,26 @@ type stack struct {
 	queue    string
 	mirror   *mirror.Mirror
 	writes   *monitor
+	log      *logBuffer // of the worker
+}
+
+// logBuffer is a log that several goroutines write.
+type logBuffer struct {
+	mu      sync.Mutex
+	written bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.written.Write(p)
+}
+
+// Bytes is what was written so far.
+func (l *logBuffer) Bytes() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes.Clone(l.written.Bytes())
 }
 
 // pageSize makes a few thousand rows a crawl of several ranges.
@@ -61,7 +82,7 @@ func newStack(t *testing.T, table *socratatest.Table) *stack {
 	// The dataset has a name of the test's own, for the one writer's id is made
 	// of it.
 	name := strings.ToLower("t" + bson.NewObjectID().Hex()[14:])
-	s := &stack{t: t, spec: specNamed(t, name), prefix: "padrontest", queue: name, writes: &monitor{}}
+	s := &stack{t: t, spec: specNamed(t, name), prefix: "padrontest", queue: name, writes: &monitor{}, log: &logBuffer{}}
 
 	portal, err := socratatest.New(socratatest.Options{Table: table, HideComputed: true})
 	require.NoError(t, err)
@@ -69,7 +90,8 @@ func newStack(t *testing.T, table *socratatest.Table) *stack {
 	t.Cleanup(server.Close)
 	s.portal = portal
 
-	s.temporal, err = client.DialContext(ctx, client.Options{HostPort: address, Logger: quiet()})
+	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	s.temporal, err = client.DialContext(ctx, client.Options{HostPort: address, Logger: sdklog.NewStructuredLogger(log)})
 	require.NoError(t, err)
 	t.Cleanup(s.temporal.Close)
 	registerSearchAttributes(t, s.temporal)
@@ -84,7 +106,6 @@ func newStack(t *testing.T, table *socratatest.Table) *stack {
 		require.NoError(t, s.database.Disconnect(ctx))
 	})
 
-	log := slog.New(slog.DiscardHandler)
 	a := &activities.Activities{
 		Mongo: s.database, MongoDatabase: s.prefix, KeepCrawls: 2, PageSize: pageSize, RecrawlAfter: time.Second, PortalURL: server.URL,
 		Temporal: s.temporal, Log: log,
