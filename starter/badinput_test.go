@@ -74,16 +74,32 @@ func TestAWrongSettingIsOneLine(t *testing.T) {
 		})
 	}
 	for line, want := range map[string]string{
-		"run --mode fast":      `--mode "fast": use auto or full`,
-		"run now":              `unknown command "now" for "starter run"; see ` + "`starter run --help`",
-		"run --waiting":        "unknown flag: --waiting; see `starter run --help`",
-		"status -o yaml":       "use table or json; see `starter status --help`",
-		"run -o yaml":          "use table or json; see `starter run --help`",
-		"status --limit 0":     "--limit 0: must be at least 1",
-		"status a b":           "accepts at most 1 arg(s), received 2; see `starter status --help`",
-		"snapshots show":       "accepts 1 arg(s), received 0; see `starter snapshots show --help`",
-		"snapshots list -n -1": "--limit -1: must be at least 1",
-		"launch":               `unknown command "launch" for "starter"; see ` + "`starter --help`",
+		"run --mode fast":                  `--mode "fast": use auto or full`,
+		"run now":                          `unknown command "now" for "starter run"; see ` + "`starter run --help`",
+		"run --waiting":                    "unknown flag: --waiting; see `starter run --help`",
+		"status -o yaml":                   "use table or json; see `starter status --help`",
+		"run -o yaml":                      "use table or json; see `starter run --help`",
+		"status --limit 0":                 "--limit 0: must be at least 1",
+		"status a b":                       "accepts at most 1 arg(s), received 2; see `starter status --help`",
+		"snapshots show":                   "accepts 1 arg(s), received 0; see `starter snapshots show --help`",
+		"snapshots list -n -1":             "--limit -1: must be at least 1",
+		"changes":                          "say since when: --since 7d, --since 2026-11-01; or of which row: --key KEY",
+		"changes --since soon":             `--since "soon": use a day (2026-11-20), a moment (2026-11-20T06:00:00Z) or how long ago (7d, 12h)`,
+		"changes --since 2026-02-30":       `--since "2026-02-30": use a day`,
+		"changes --since -7d":              `--since "-7d": use a day`,
+		"changes --since 7d --until today": `--until "today": use a day`,
+		"changes --since 2026-11-02 --until 2026-11-01": "--until 2026-11-01 is not after --since 2026-11-02",
+		"changes --since 7d --kind new":                 `--kind "new": use opened, closed, reopened, moved, renamed, removed, returned or updated`,
+		"changes --since 7d --cause portal":             `--cause "portal": use source, rules, schema or all`,
+		"changes --since 7d -o csv":                     "use table, json or ndjson; see `starter changes --help`",
+		"quarantine list -n 0":                          "--limit 0: must be at least 1",
+		"quarantine list -o ndjson":                     "use table or json; see `starter quarantine list --help`",
+		"quarantine show":                               "accepts 1 arg(s), received 0; see `starter quarantine show --help`",
+		"approve":                                       "accepts 1 arg(s), received 0; see `starter approve --help`",
+		"rerun manual-1":                                `--from "": use clean, gate or aggregate_snapshot`,
+		"rerun manual-1 --from fetch":                   `--from "fetch": use clean, gate or aggregate_snapshot`,
+		"verify all":                                    `unknown command "all" for "starter verify"; see ` + "`starter verify --help`",
+		"launch":                                        `unknown command "launch" for "starter"; see ` + "`starter --help`",
 	} {
 		t.Run("starter "+line, func(t *testing.T) {
 			t.Parallel()
@@ -115,7 +131,7 @@ func TestAServerThatIsNotThereIsOneLine(t *testing.T) {
 	s.worker()
 
 	mongo := []string{"MONGODB_URI=mongodb://padron:hush@" + nobody}
-	for _, line := range []string{"run --wait", "setup", "status", "snapshots list"} {
+	for _, line := range []string{"run --wait", "setup", "status", "snapshots list", "changes --since 7d", "quarantine list", "verify"} {
 		r := s.starterWith(t, mongo, strings.Fields(line)...)
 		requireOneLine(t, r, failed, "MongoDB is not reachable at mongodb://"+nobody, "start it, or set MONGODB_URI", "connection refused")
 		require.NotContains(t, r.errors, "hush")
@@ -129,7 +145,7 @@ func TestAServerThatIsNotThereIsOneLine(t *testing.T) {
 	}
 
 	temporal := []string{"TEMPORAL_ADDRESS=" + nobody}
-	for _, line := range []string{"run --wait", "setup", "schedule list", "schedule apply"} {
+	for _, line := range []string{"run --wait", "setup", "schedule list", "schedule apply", "verify", "approve manual-1", "quarantine replay"} {
 		requireOneLine(t, s.starterWith(t, temporal, strings.Fields(line)...), failed, "Temporal does not answer at "+nobody, "start it, or set TEMPORAL_ADDRESS")
 	}
 	requireOneLine(t, s.start(t, "worker", temporal).result(), failed, "Temporal does not answer at "+nobody, "set TEMPORAL_ADDRESS")

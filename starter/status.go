@@ -172,7 +172,7 @@ func counted(r mirror.Run) [][2]string {
 		{"rows", fmt.Sprintf("%s on the portal, %s documents", count(c.PortalRows), count(c.Documents))},
 		{"written", written},
 		{"removed", unless0(c.Removed, "%s that the portal no longer has")},
-		{"held", unless0(c.Held, "%s removals, over the dataset's brake; `starter approve "+r.ID+"` makes them")},
+		{"held", unless0(r.Held.Rows, "%s removals, over the dataset's brake; `starter approve "+r.ID+"` makes them")},
 		{"missing", unless0(c.Missing, "%s in the mirror, no longer on the portal")},
 		{"events", unless0(c.Events, "%s; `starter changes --since DAY` lists them")},
 		{"quarantine", quarantineCount(c)},
