@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,7 +16,10 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 
 	"padron/activities"
 	"padron/internal/dataset"
@@ -34,6 +38,7 @@ type fast struct {
 	portal   *socratatest.Portal
 	mirror   *mirror.Mirror // read by the test, past the wire
 	wire     *wire          // between the worker and the database
+	loss     *loss          // of what activities answer
 	activity *activities.Activities
 	oracle   oracle
 
@@ -55,8 +60,8 @@ func newFast(t testing.TB, landing mirror.LandingConfig, changes ...string) *fas
 	}
 	ctx := t.Context()
 	name := strings.ToLower("f" + bson.NewObjectID().Hex()[14:])
-	f := &fast{spec: specNamed(t, name, changes...), wire: &wire{}, name: name}
-	f.oracle = oracle{f.spec}
+	f := &fast{spec: specNamed(t, name, changes...), wire: &wire{}, loss: &loss{}, name: name}
+	f.oracle = oracle{spec: f.spec}
 
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f.served.Load().ServeHTTP(w, r) }))
 	t.Cleanup(server.Close)
@@ -86,20 +91,40 @@ func newFast(t testing.TB, landing mirror.LandingConfig, changes ...string) *fas
 }
 
 // begin empties the mirror and serves a new portal.
-func (f *fast) begin(t require.TestingT, ctx context.Context, table *socratatest.Table) {
-	db := f.mirror.Database()
-	names, err := db.ListCollectionNames(ctx, bson.D{{Key: "name", Value: bson.D{{Key: "$ne", Value: "padron"}}}})
+func (f *fast) begin(ctx context.Context, t require.TestingT, o socratatest.Options) {
+	f.restore(ctx, t, nil)
+	var err error
+	o.HideComputed, o.NoMetadataContents = true, true
+	f.portal, err = socratatest.New(o)
 	require.NoError(t, err)
+	f.oracle.ties = o.ShuffleTies
+	f.served.Store(f.portal)
+	f.wire.arm()
+}
+
+// save reads all collections.
+func (f *fast) save(ctx context.Context, t require.TestingT) map[string][]bson.Raw {
+	names, err := f.mirror.Database().ListCollectionNames(ctx, bson.D{{Key: "name", Value: bson.D{{Key: "$ne", Value: "padron"}}}})
+	require.NoError(t, err)
+	all := map[string][]bson.Raw{}
 	for _, name := range names {
-		_, err := db.Collection(name).DeleteMany(ctx, bson.D{})
+		all[name] = f.dump(ctx, t, name)
+	}
+	return all
+}
+
+// restore makes all collections what they were when saved; nil empties them.
+func (f *fast) restore(ctx context.Context, t require.TestingT, saved map[string][]bson.Raw) {
+	for name := range f.save(ctx, t) {
+		_, err := f.mirror.Database().Collection(name).DeleteMany(ctx, bson.D{})
 		require.NoError(t, err)
 	}
-	// Versions go up by at least a second for each edit, and must stay older
-	// than a minute for runs to be skipped.
-	f.portal, err = socratatest.New(socratatest.Options{Table: table, HideComputed: true, Updated: time.Now().Add(-30 * 24 * time.Hour)})
-	require.NoError(t, err)
-	f.served.Store(f.portal)
-	f.wire.arm(cut{})
+	for name, documents := range saved {
+		if len(documents) > 0 {
+			_, err := f.mirror.Database().Collection(name).InsertMany(ctx, documents)
+			require.NoError(t, err)
+		}
+	}
 }
 
 // run makes a run.
@@ -116,6 +141,7 @@ func (f *fast) run(in workflows.MirrorInput) (workflows.MirrorResult, error) {
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{
 		ID: workflows.MirrorID(f.name, "manual-"+bson.NewObjectID().Hex()), TaskQueue: f.name,
 	})
+	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{f.loss}})
 	workflows.Register(env)
 	activities.Register(env, f.activity)
 	env.ExecuteWorkflow(workflows.Mirror, in)
@@ -127,12 +153,65 @@ func (f *fast) run(in workflows.MirrorInput) (workflows.MirrorResult, error) {
 	return result, err
 }
 
-// dump reads a whole collection, by _id.
-func (f *fast) dump(t require.TestingT, ctx context.Context, collection string) []bson.Raw {
-	return dump(t, ctx, f.mirror, collection)
+// loss loses what an activity answers: Temporal has another worker do it again.
+type loss struct {
+	interceptor.WorkerInterceptorBase
+
+	mu      sync.Mutex
+	at      int // which of the coming activities, counted from 1
+	alive   bool
+	zombies sync.WaitGroup
 }
 
-func dump(t require.TestingT, ctx context.Context, m *mirror.Mirror, collection string) []bson.Raw {
+// arm picks a coming activity. Its worker loses the answer; or, when it is to
+// stay alive, it has only lost Temporal, and goes on while another one begins.
+func (l *loss) arm(at int, alive bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.at, l.alive = at, alive
+}
+
+// end picks none, and waits for workers that are still alive.
+func (l *loss) end() {
+	l.arm(0, false)
+	l.zombies.Wait()
+}
+
+// InterceptActivity is called for each activity.
+func (l *loss) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+	return &losing{ActivityInboundInterceptorBase: interceptor.ActivityInboundInterceptorBase{Next: next}, loss: l}
+}
+
+type losing struct {
+	interceptor.ActivityInboundInterceptorBase
+	loss *loss
+}
+
+// ExecuteActivity does the activity.
+func (l *losing) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	l.loss.mu.Lock()
+	l.loss.at--
+	hit, alive := l.loss.at == 0, l.loss.alive
+	l.loss.mu.Unlock()
+	switch {
+	case !hit:
+		return l.Next.ExecuteActivity(ctx, in)
+	case alive:
+		l.loss.zombies.Go(func() {
+			_, _ = l.Next.ExecuteActivity(context.WithoutCancel(ctx), in) // nobody hears it
+		})
+	default:
+		_, _ = l.Next.ExecuteActivity(ctx, in)
+	}
+	return nil, temporal.NewApplicationError("the test lost the answer", "Lost")
+}
+
+// dump reads a whole collection, by _id.
+func (f *fast) dump(ctx context.Context, t require.TestingT, collection string) []bson.Raw {
+	return dump(ctx, t, f.mirror, collection)
+}
+
+func dump(ctx context.Context, t require.TestingT, m *mirror.Mirror, collection string) []bson.Raw {
 	cursor, err := m.Database().Collection(collection).Find(ctx, bson.D{}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))
 	require.NoError(t, err)
 	var all []bson.Raw
@@ -145,7 +224,7 @@ func dump(t require.TestingT, ctx context.Context, m *mirror.Mirror, collection 
 func TestFastRunsAreRuns(t *testing.T) {
 	t.Parallel()
 	f := newFast(t, mirror.LandingConfig{})
-	f.begin(t, t.Context(), socratatest.Generate(60, 1))
+	f.begin(t.Context(), t, socratatest.Options{Table: socratatest.Generate(60, 1)})
 	f.portal.Fail(socratatest.Fault{Path: "/resource/", Skip: 3, Times: 6, Status: http.StatusServiceUnavailable})
 	began := time.Now()
 	result, err := f.run(workflows.MirrorInput{})
@@ -154,7 +233,7 @@ func TestFastRunsAreRuns(t *testing.T) {
 	require.Zero(t, f.portal.PendingFaults())
 	require.Greater(t, result.Write.Pages, 3, "several ranges")
 	require.Less(t, time.Since(began), 10*time.Second, "waiting takes no time")
-	f.oracle.require(t, f.dump(t, t.Context(), mirror.Businesses), f.oracle.read(f.portal.SourceRows()))
+	f.oracle.require(t, f.dump(t.Context(), t, mirror.Businesses), f.oracle.read(f.portal.SourceRows()))
 
 	result, err = f.run(workflows.MirrorInput{})
 	require.NoError(t, err)

@@ -3,6 +3,7 @@ package workflows_test
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"slices"
@@ -19,18 +20,21 @@ import (
 // MongoDB's wire protocol.
 type wire struct {
 	mu      sync.Mutex
-	writes  []string // writing commands so far: "insert businesses"
-	cut     cut
+	writes  []string // writing commands since arm: "insert businesses"
+	cuts    []cut
 	refused time.Time // no new connections until then
 	conns   map[*wired]bool
 	hit     []string // writes that were cut
 }
 
-// cut says at which of the coming writes what happens; the zero cut is none.
+// cut says at which of the coming writes what happens.
 type cut struct {
-	at  int // counted from 1
-	how how
+	command string // "insert businesses"; empty: any
+	at      int    // counted from 1 over such writes
+	how     how
 }
+
+func (c cut) String() string { return fmt.Sprintf("write %d %s %s", c.at, c.command, c.how) }
 
 // how a write is cut.
 type how int
@@ -56,11 +60,11 @@ const (
 	lateBy = 15 * time.Millisecond
 )
 
-// arm cuts a coming write, in place of a cut that was not reached.
-func (w *wire) arm(c cut) {
+// arm cuts coming writes, in place of cuts that were not reached.
+func (w *wire) arm(cuts ...cut) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.cut, w.writes, w.hit = c, nil, nil
+	w.cuts, w.writes, w.hit = slices.Clone(cuts), nil, nil
 }
 
 // seen are the writes since arm, and those of them that were cut.
@@ -97,11 +101,17 @@ func (w *wire) next(command string) (how, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.writes = append(w.writes, command)
-	if w.cut.at == 0 || len(w.writes) != w.cut.at {
-		return 0, false
+	for i := range w.cuts {
+		c := &w.cuts[i]
+		if c.command != "" && c.command != command {
+			continue
+		}
+		if c.at--; c.at == 0 {
+			w.hit = append(w.hit, command)
+			return c.how, true
+		}
 	}
-	w.hit = append(w.hit, command)
-	return w.cut.how, true
+	return 0, false
 }
 
 // drop closes all connections, as the death of the worker's process does.

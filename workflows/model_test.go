@@ -1,0 +1,794 @@
+package workflows_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.temporal.io/sdk/temporal"
+	"pgregory.net/rapid"
+
+	"padron/activities"
+	"padron/internal/mirror"
+	"padron/internal/socrata/socratatest"
+	"padron/workflows"
+)
+
+var modelSteps = flag.Int("model.steps", 1000, "how many steps the model test makes in all")
+
+// towns is how many sequences of the model test run at once, each with a
+// database of its own.
+const towns = 4
+
+// TestModel makes random sequences of what happens to a register and to its
+// mirror, with a run after each step: edits, republishing, columns that come,
+// go and change, copies that lag, edits between the requests of a run, faults of
+// the portal, cut writes and lost answers. What must be true after each run is
+// in model.check and model.checkQuiet.
+func TestModel(t *testing.T) {
+	began := time.Now()
+	var steps, runs atomic.Int64
+	t.Run("towns", func(t *testing.T) {
+		for town := range towns {
+			t.Run(fmt.Sprint(town), func(t *testing.T) {
+				t.Parallel()
+				f := newFast(t, landingOf(t, town), modelSpec...)
+				left := *modelSteps / towns
+				for left > 0 && !t.Failed() {
+					rapid.Check(t, func(rt *rapid.T) {
+						if left <= 0 {
+							return
+						}
+						m := newModel(t.Context(), rt, f)
+						actions := m.actions()
+						for name, act := range actions {
+							actions[name] = func(rt *rapid.T) {
+								if left <= 0 {
+									return // the sequence just ends
+								}
+								act(rt)
+								left--
+								steps.Add(1)
+							}
+						}
+						rt.Repeat(actions)
+						m.requireHistory(rt)
+					})
+				}
+				runs.Add(int64(f.runs))
+			})
+		}
+	})
+	t.Logf("%d steps, %d runs, %.0f steps/s", steps.Load(), runs.Load(), float64(steps.Load())/time.Since(began).Seconds())
+}
+
+// landingOf has half of the towns land their pages in a directory.
+func landingOf(t *testing.T, town int) mirror.LandingConfig {
+	if town%2 == 0 {
+		return mirror.LandingConfig{Dir: t.TempDir()}
+	}
+	return mirror.LandingConfig{}
+}
+
+// modelSpec changes the spec so that small tables meet what large ones do: a
+// required column that can hold unreadable values, and a brake of few rows.
+var modelSpec = []string{
+	"range: [1, 11], portal_types: [text, number]", "range: [1, 11], portal_types: [text, number], required: true",
+	"brake: {percent: 1, rows: 500}", "brake: {percent: 1, rows: 5}",
+}
+
+// maxSlots is how many columns a sequence may add: the simulated portal has
+// room for 64, those of the register and dropped ones included.
+const maxSlots = 24
+
+// brake is modelSpec's, of tables of up to 100 rows.
+const brake = 5
+
+// model is the state that a sequence of steps has led to.
+type model struct {
+	*fast
+	ctx   context.Context
+	clock time.Time // of the newest version
+	next  int       // number of the next new key
+	slots int       // columns added so far: the simulated portal holds few
+
+	mu     sync.Mutex          // edits come from requests too
+	former map[string]row      // last rows of keys that were deleted
+	broken string              // required column that is gone
+	known  map[string]bson.Raw // documents that were found to be rows of the portal
+	base   map[string]loaded   // documents as first loaded
+	past   []moment            // what the mirror was after each run
+	state  state               // what it is now
+}
+
+// moment is what the mirror was after a run.
+type moment struct {
+	at   time.Time // of the run
+	docs map[string]mirror.Leaves
+}
+
+// loaded is a document as a first load made it.
+type loaded struct {
+	at     time.Time // of the run
+	leaves mirror.Leaves
+}
+
+// state is all that the mirror holds about rows.
+type state struct {
+	businesses, removed map[string]bson.Raw
+	events              map[string]map[int32]mirror.Event
+}
+
+func newModel(ctx context.Context, t *rapid.T, f *fast) *model {
+	m := &model{fast: f, ctx: ctx, former: map[string]row{}, known: map[string]bson.Raw{}, base: map[string]loaded{}}
+	// Versions go up by a second for each edit, and must stay older than a minute
+	// for runs to be skipped.
+	o := socratatest.Options{History: true, Updated: time.Now().Add(-30 * 24 * time.Hour)}
+	if rapid.IntRange(0, 4).Draw(t, "collation") == 0 {
+		o.Collate = socratatest.Dictionary
+	}
+	o.ShuffleTies = rapid.IntRange(0, 4).Draw(t, "ties") == 0
+	rows := rapid.SampledFrom([]int{0, 1, 12, 30, 45, 60}).Draw(t, "rows")
+	o.Table = socratatest.Generate(rows, rapid.Uint64().Draw(t, "seed"))
+	f.begin(ctx, t, o)
+	m.clock = o.Updated
+	m.step(t)
+	return m
+}
+
+// actions are the steps by name.
+func (m *model) actions() map[string]func(*rapid.T) {
+	edit := func(draw func(*rapid.T) []socratatest.Op) func(*rapid.T) {
+		return func(t *rapid.T) {
+			m.mend(t)
+			m.edit(draw(t)...)
+			m.step(t)
+		}
+	}
+	return map[string]func(*rapid.T){
+		"edit":      edit(func(t *rapid.T) []socratatest.Op { return m.edits(t, 1) }),
+		"edits":     edit(func(t *rapid.T) []socratatest.Op { return m.edits(t, rapid.IntRange(2, 12).Draw(t, "edits")) }),
+		"republish": edit(func(*rapid.T) []socratatest.Op { return []socratatest.Op{socratatest.Republish()} }),
+		"nothing":   func(t *rapid.T) { m.step(t) },
+		"purge":     edit(m.purge),
+		"schema":    edit(m.schema),
+		"break":     m.breakSchema,
+	}
+}
+
+// edit publishes a version. Edits that the portal refuses, for a column that is
+// gone or a key that another edit took away, are none.
+func (m *model) edit(ops ...socratatest.Op) {
+	if len(ops) == 0 {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before := m.oracle.read(m.portal.SourceRows())
+	if m.portal.EditAt(m.tick(), ops...) != nil {
+		for _, op := range ops {
+			_ = m.portal.EditAt(m.tick(), op)
+		}
+	}
+	after := m.oracle.read(m.portal.SourceRows())
+	for key, rows := range before.rows {
+		if _, ok := after.rows[key]; !ok {
+			m.former[key] = rows[0]
+		}
+	}
+}
+
+// keys are those of the portal's rows.
+func (m *model) keys() []string {
+	return slices.Sorted(maps.Keys(m.oracle.read(m.portal.SourceRows()).rows))
+}
+
+// edits draws changes of rows.
+func (m *model) edits(t *rapid.T, n int) []socratatest.Op {
+	keys := m.keys()
+	former := slices.Sorted(maps.Keys(m.former))
+	var ops []socratatest.Op
+	for range n {
+		key := ""
+		if len(keys) > 0 {
+			key = rapid.SampledFrom(keys).Draw(t, "key")
+		}
+		kind := rapid.SampledFrom(editKinds).Draw(t, "kind")
+		switch {
+		case kind == "open" || key == "":
+			m.next++
+			ops = append(ops, socratatest.Open(m.newRow(t, fmt.Sprintf("%07d-01-001", 5_000_000+m.next*rapid.SampledFrom([]int{1, 7}).Draw(t, "where")))))
+		case kind == "close":
+			ops = append(ops, socratatest.Close(key, day.Draw(t, "day")))
+		case kind == "close location":
+			ops = append(ops, socratatest.CloseLocation(key, day.Draw(t, "day")))
+		case kind == "reopen":
+			ops = append(ops, socratatest.SetField(key, "location_end_date", nil), socratatest.SetField(key, "dba_end_date", nil),
+				socratatest.SetField(key, "administratively_closed", nil))
+		case kind == "rename":
+			ops = append(ops, socratatest.Rename(key, dirtyText.Draw(t, "name")))
+		case kind == "move":
+			ops = append(ops, socratatest.Move(key, fmt.Sprintf("%d Main St", rapid.IntRange(1, 99).Draw(t, "number")),
+				rapid.SampledFrom([]string{"Mission", "Chinatown", "Marina"}).Draw(t, "neighborhood")))
+		case kind == "set":
+			column := rapid.SampledFrom(dirtyColumns).Draw(t, "column")
+			ops = append(ops, socratatest.SetField(key, column, dirty(column).Draw(t, column)))
+		case kind == "delete":
+			ops = append(ops, socratatest.Delete(key))
+		case kind == "return" && len(former) > 0:
+			back := maps.Clone(m.former[rapid.SampledFrom(former).Draw(t, "former")])
+			if rapid.Bool().Draw(t, "changed") {
+				back["dba_name"] = dirtyText.Draw(t, "name")
+			}
+			ops = append(ops, socratatest.Open(m.present(back)))
+		case kind == "double":
+			ops = append(ops, socratatest.Open(m.newRow(t, key)))
+		case kind == "no key":
+			ops = append(ops, socratatest.Open(m.newRow(t, rapid.SampledFrom([]string{" 0000001-01-001", "0000002-01-001 ", "none"}).Draw(t, "bad key"))))
+		case kind == "other key":
+			m.next++
+			ops = append(ops, socratatest.SetField(key, "ttxid", fmt.Sprintf("%07d-09-001", m.next*900_000)))
+		case kind == "unreadable":
+			ops = append(ops, socratatest.SetField(key, "supervisor_district", rapid.SampledFrom([]any{"first", "", "3", nil, "12"}).Draw(t, "district")))
+		}
+	}
+	return ops
+}
+
+var editKinds = []string{
+	"open", "close", "close location", "reopen", "rename", "move", "set", "set", "delete", "delete", "return", "return", "double", "no key", "other key", "unreadable",
+}
+
+var (
+	day = rapid.Custom(func(t *rapid.T) time.Time {
+		return time.Date(rapid.SampledFrom([]int{1901, 1999, 2025, 2031, 2205}).Draw(t, "year"), 5, rapid.IntRange(1, 28).Draw(t, "day"), 0, 0, 0, 0, time.UTC)
+	})
+	// dirtyText is what registers hold, and might.
+	dirtyText = rapid.SampledFrom([]string{
+		"Corner Books", "corner  books ", "N/A", "None", "Flyers #", "#", "San Francisco", "San+francisco", " Sf", "So San Fran", "94104", "94110-1234", "00000", "ca", "ZZ",
+		"0000 Undeliverable Mail", "7220-7229", "2300-2399 4800-4999", "Multiple", "106122", "***Administratively Closed", "closed", "no", "true", "12",
+		"2014-10-13", "2014-13-45", "POINT (-122.4 37.75)", "Ñandú\u00a0Café", "a\x00b", "\"quoted\\\"", "<&>\u2028", "東京", "\u200b",
+	})
+	dirtyColumns = []string{
+		"certificate_number", "ownership_name", "dba_name", "full_business_address", "city", "state", "business_zip", "dba_start_date", "location_start_date",
+		"mailing_address_1", "mail_city", "mail_state", "mail_zipcode", "self_reported_naics_code", "naic_code", "lic", "lic_code_description", "lic_code_descriptions_list",
+		"parking_tax", "location", "business_corridor", "neighborhoods_analysis_boundaries", "community_benefit_district", "administratively_closed", "uniqueid",
+		":@computed_region_ajp5_b2md",
+	}
+)
+
+// dirty draws a value for a column, mostly one of its own type; the portal
+// refuses others.
+func dirty(column string) *rapid.Generator[any] {
+	null := rapid.Just[any](nil)
+	text := rapid.Map(dirtyText, func(s string) any { return s })
+	switch {
+	case strings.HasSuffix(column, "_date"):
+		return rapid.OneOf(null, rapid.Map(day, func(d time.Time) any { return d }), rapid.Just[any]("1968-10-01T00:00:00.000"), rapid.Just[any]("2014-10-13T10:30:00.000"), text)
+	case column == "parking_tax":
+		return rapid.OneOf(null, rapid.SampledFrom([]any{true, false}), text)
+	case column == "location":
+		return rapid.OneOf(null, rapid.SampledFrom([]any{
+			[2]float64{-122.41, 37.75}, [2]float64{37.75, -122.41}, [2]float64{0, 0}, [2]float64{-122.4194155, 37.7749295}, [2]float64{-80, 25}, [2]float64{500, 1},
+		}), text)
+	case strings.HasPrefix(column, ":"):
+		return rapid.OneOf(null, rapid.SampledFrom([]any{"7", "41"}))
+	default:
+		return rapid.OneOf(null, text, text, text)
+	}
+}
+
+// newRow draws a row.
+func (m *model) newRow(t *rapid.T, key string) row {
+	r := row{"ttxid": key, "certificate_number": "7000001", "dba_name": dirtyText.Draw(t, "dba_name"), "location_start_date": day.Draw(t, "start")}
+	if key == "none" {
+		delete(r, "ttxid")
+	}
+	return m.present(r)
+}
+
+// present leaves out what the portal has no column for, or one value for all rows.
+func (m *model) present(r row) row {
+	types := m.columns()
+	maps.DeleteFunc(r, func(column string, _ any) bool { return !types[column] || strings.HasPrefix(column, "data_") })
+	return r
+}
+
+// columns are those of the portal at this moment, as its metadata tell.
+func (m *model) columns() map[string]bool {
+	answer := httptest.NewRecorder()
+	m.portal.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/api/views/"+socratatest.DefaultID+".json", nil))
+	var view struct {
+		Columns []struct{ FieldName string }
+	}
+	columns := map[string]bool{}
+	if json.Unmarshal(answer.Body.Bytes(), &view) != nil {
+		return columns
+	}
+	for _, c := range view.Columns {
+		columns[c.FieldName] = true
+	}
+	return columns
+}
+
+// purge draws the deletion of more rows than the brake lets go.
+func (m *model) purge(t *rapid.T) []socratatest.Op {
+	keys := m.keys()
+	if len(keys) < brake+2 {
+		t.Skip("too few rows")
+	}
+	var ops []socratatest.Op
+	for _, key := range rapid.Permutation(keys).Draw(t, "keys")[:rapid.IntRange(brake-1, min(brake+4, len(keys))).Draw(t, "n")] {
+		ops = append(ops, socratatest.Delete(key))
+	}
+	return ops
+}
+
+// schema draws a change of columns that a run must live with.
+func (m *model) schema(t *rapid.T) []socratatest.Op {
+	m.spend(t, 1)
+	optional := []string{"city", "dba_name", "dba_start_date", "parking_tax", "location", "self_reported_naics_code", "uniqueid", "lic", "administratively_closed", "business_corridor"}
+	column := rapid.SampledFrom(optional).Draw(t, "column")
+	there := m.columns()
+	switch kind := rapid.SampledFrom([]string{"drop", "retype", "rename", "new", "mapped"}).Draw(t, "change"); {
+	case kind == "mapped" && !there["naic_code"]:
+		return []socratatest.Op{socratatest.AddColumn("naic_code", "text")}
+	case kind == "new" || kind == "mapped":
+		m.next++
+		return []socratatest.Op{socratatest.AddColumn(fmt.Sprintf("new_%d", m.next), "text")}
+	case !there[column]:
+		return []socratatest.Op{socratatest.AddColumn(column, "text")}
+	case kind == "drop":
+		return []socratatest.Op{socratatest.DropColumn(column)}
+	case kind == "rename":
+		m.next++
+		return []socratatest.Op{socratatest.RenameColumn(column, fmt.Sprintf("%s_%d", column, m.next))}
+	default:
+		return []socratatest.Op{socratatest.DropColumn(column), socratatest.AddColumn(column, rapid.SampledFrom([]string{"text", "number", "checkbox"}).Draw(t, "type"))}
+	}
+}
+
+// spend allows for n more columns.
+func (m *model) spend(t *rapid.T, n int) {
+	if m.slots+n > maxSlots {
+		t.Skip("the simulated portal has had too many columns")
+	}
+	m.slots += n
+}
+
+// breakSchema takes a required column away, or makes it one of another type:
+// a run must stop before anything is touched. It comes back, empty, before the
+// next step.
+func (m *model) breakSchema(t *rapid.T) {
+	m.mend(t)
+	m.spend(t, 2)
+	m.broken = rapid.SampledFrom([]string{"dba_end_date", "location_start_date", "location_end_date"}).Draw(t, "required")
+	require.NoError(t, m.portal.EditAt(m.tick(), socratatest.DropColumn(m.broken)))
+	if rapid.Bool().Draw(t, "retyped") {
+		require.NoError(t, m.portal.EditAt(m.tick(), socratatest.AddColumn(m.broken, "text")))
+	}
+	before := m.look(t)
+	_, err := m.run(workflows.MirrorInput{Mode: activities.Full})
+	require.Equal(t, activities.SchemaChanged, kindOf(err), "%v", err)
+	m.requireUntouched(t, before)
+}
+
+// mend brings a required column back.
+func (m *model) mend(t *rapid.T) {
+	if m.broken == "" {
+		return
+	}
+	_ = m.portal.EditAt(m.tick(), socratatest.DropColumn(m.broken)) // where it is of another type
+	require.NoError(t, m.portal.EditAt(m.tick(), socratatest.AddColumn(m.broken, "calendar_date")))
+	m.broken = ""
+}
+
+func (m *model) tick() time.Time {
+	m.clock = m.clock.Add(time.Second)
+	return m.clock
+}
+
+// step makes a run in the middle of trouble, perhaps, and one on a quiet portal.
+func (m *model) step(t *rapid.T) {
+	m.mend(t)
+	if trouble := rapid.SampledFrom(troubles).Draw(t, "trouble"); trouble != "" {
+		before := m.look(t)
+		m.stir(t, trouble)
+		result, err := m.run(workflows.MirrorInput{Mode: activities.Full})
+		m.calm()
+		m.check(t, result, err)
+		switch kind := kindOf(err); {
+		case kind == activities.SchemaChanged, kind == activities.GateClosed:
+			m.requireUntouched(t, before)
+		case trouble == "cut" || trouble == "unheard" || trouble == "zombie" || trouble == "fault":
+			require.NoError(t, err, trouble) // it is outlasted
+		}
+	}
+	result, err := m.run(workflows.MirrorInput{Mode: rapid.SampledFrom([]activities.Mode{activities.Auto, activities.Full}).Draw(t, "mode")})
+	require.NoError(t, err)
+	m.check(t, result, err)
+	m.checkQuiet(t, result)
+}
+
+// troubles are what a run may meet; half of the runs meet none.
+var troubles = []string{
+	"", "", "", "", "", "", "", "",
+	"lag", "lag of some", "edits", "edits", "fault", "refusal", "cut", "cut", "unheard", "zombie",
+}
+
+// stir sets up trouble for the coming run.
+func (m *model) stir(t *rapid.T, trouble string) {
+	switch trouble {
+	case "lag", "lag of some":
+		share := int64(1)
+		if trouble == "lag of some" {
+			share = rapid.Int64Range(2, 4).Draw(t, "share")
+		}
+		var n atomic.Int64
+		m.portal.LagWhen(func(*http.Request) bool { return n.Add(1)%share == 0 })
+		m.edit(m.edits(t, 3)...)
+	case "edits":
+		script := map[int64][]socratatest.Op{}
+		for range rapid.IntRange(1, 4).Draw(t, "times") {
+			script[rapid.Int64Range(1, 40).Draw(t, "request")] = m.edits(t, rapid.IntRange(1, 3).Draw(t, "edits"))
+		}
+		var n atomic.Int64
+		m.portal.OnRequest(func(*http.Request) { m.edit(script[n.Add(1)]...) })
+	case "fault":
+		fault := rapid.SampledFrom(passing).Draw(t, "fault")
+		fault.Path, fault.Skip, fault.Times = "/", rapid.IntRange(0, 20).Draw(t, "skip"), rapid.IntRange(1, 6).Draw(t, "times")
+		m.portal.Fail(fault)
+	case "refusal":
+		fault := rapid.SampledFrom(final).Draw(t, "fault")
+		fault.Path, fault.Skip = "/", rapid.IntRange(0, 20).Draw(t, "skip")
+		m.portal.Fail(fault)
+	case "cut":
+		m.wire.arm(cut{at: rapid.IntRange(1, 60).Draw(t, "write"), how: rapid.SampledFrom([]how{failed, failed, unheard, unheard, unheard, unsent, undone, late}).Draw(t, "how")})
+	case "unheard", "zombie":
+		m.loss.arm(rapid.IntRange(1, 25).Draw(t, "activity"), trouble == "zombie")
+	}
+}
+
+// passing are faults that a run outlasts, final ones those that end it.
+var (
+	passing = []socratatest.Fault{
+		{Status: http.StatusAccepted}, {Status: http.StatusRequestTimeout}, {Status: http.StatusTooManyRequests, RetryAfter: "7"}, {Status: http.StatusTooManyRequests},
+		{Status: http.StatusInternalServerError}, {Status: http.StatusBadGateway, HTML: true}, {Status: http.StatusServiceUnavailable}, {HTML: true},
+		{TruncateAfter: 20}, {TruncateAfter: 3000}, {Body: " "}, {Body: "[{]"}, {Reset: true}, {Reset: true, ResetAfter: 300},
+	}
+	final = []socratatest.Fault{
+		{Status: http.StatusBadRequest}, {Status: http.StatusUnauthorized}, {Status: http.StatusForbidden}, {Status: http.StatusNotFound},
+	}
+)
+
+// calm ends all trouble.
+func (m *model) calm() {
+	m.portal.Heal()
+	m.portal.CatchUp()
+	m.portal.OnRequest(nil)
+	m.wire.arm()
+	m.loss.end()
+}
+
+// kindOf is the type of a run's error.
+func kindOf(err error) string {
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) {
+		return app.Type()
+	}
+	return ""
+}
+
+// look reads the mirror.
+func (m *model) look(t *rapid.T) state {
+	s := state{businesses: m.byKey(t, mirror.Businesses), removed: m.byKey(t, mirror.Removed), events: map[string]map[int32]mirror.Event{}}
+	for _, d := range m.dump(m.ctx, t, mirror.Changes) {
+		var e mirror.Event
+		require.NoError(t, bson.Unmarshal(d, &e))
+		if s.events[e.Key] == nil {
+			s.events[e.Key] = map[int32]mirror.Event{}
+		}
+		s.events[e.Key][e.Version] = e
+	}
+	return s
+}
+
+func (m *model) byKey(t *rapid.T, collection string) map[string]bson.Raw {
+	all := map[string]bson.Raw{}
+	for _, d := range m.dump(m.ctx, t, collection) {
+		all[d.Lookup("_id").StringValue()] = d
+	}
+	return all
+}
+
+func version(d bson.Raw) int32 { return d.Lookup("lineage", "version").Int32() }
+
+func (m *model) requireUntouched(t *rapid.T, before state) {
+	require.Equal(t, before, m.look(t), "a run that failed touched something")
+}
+
+// check holds what must be true after every run, whatever it met.
+func (m *model) check(t *rapid.T, result workflows.MirrorResult, err error) {
+	s := m.look(t)
+	m.state = s
+	first := m.firstLoads(t)
+
+	for key, d := range s.businesses {
+		m.requireServed(t, key, d)
+	}
+	for key, d := range s.removed {
+		m.requireServed(t, key, d)
+		if present, both := s.businesses[key]; both {
+			// A move that was cut; the next run ends it.
+			require.Error(t, err, "%s is removed and present after a run that ended", key)
+			require.LessOrEqual(t, version(d), version(present)+1, key)
+		}
+	}
+
+	now := moment{docs: map[string]mirror.Leaves{}}
+	for key, events := range s.events {
+		d, ok := m.newest(key)
+		if !ok {
+			// What a crash left of a row that was never stored.
+			require.Equal(t, []int32{1}, slices.Sorted(maps.Keys(events)), "events of %s, which is nowhere", key)
+			continue
+		}
+		for v := range events {
+			require.LessOrEqual(t, v, version(d)+1, "an event of %s is far above its row", key)
+		}
+	}
+	for _, key := range m.everywhere() {
+		d, _ := m.newest(key)
+		events := s.events[key]
+		seen := d.Lookup("lineage", "first_seen").Time()
+		early := slices.ContainsFunc(first, seen.Equal)
+		_, opened := events[1]
+		require.Equal(t, !early, opened, "event 1 of %s", key)
+		leaves := m.leaves(t, d)
+		if _, known := m.base[key]; early && !known {
+			require.EqualValues(t, 1, version(d), "%s was first loaded", key)
+			m.base[key] = loaded{seen, leaves}
+		}
+		rebuilt := m.rebuild(t, key, version(d), time.Time{})
+		requireLeaves(t, leaves, rebuilt, key)
+		if _, present := s.businesses[key]; present {
+			now.docs[key] = leaves
+		}
+	}
+	runs, errRuns := m.mirror.Runs(m.ctx, 1, time.Time{})
+	require.NoError(t, errRuns)
+	now.at = runs[0].Started
+	m.past = append(m.past, now)
+
+	if err != nil {
+		require.Equal(t, mirror.StatusFailed, runs[0].Status)
+		return
+	}
+	require.Equal(t, result.Run, runs[0].ID)
+	if result.Outcome == string(mirror.OutcomeGreen) && !runs[0].Version.Served.IsZero() {
+		m.requireGreen(t, runs[0])
+	}
+}
+
+// requireGreen holds a certificate to its word: the mirror is one version of
+// the portal.
+func (m *model) requireGreen(t *rapid.T, run mirror.Run) {
+	rows, err := m.portal.RowsAt(run.Version.Served)
+	require.NoError(t, err)
+	r := m.oracle.read(rows)
+	m.oracle.require(t, slices.Collect(maps.Values(m.state.businesses)), r)
+	require.EqualValues(t, len(m.state.businesses), run.Counts.Documents)
+	held, err := m.mirror.CountQuarantine(m.ctx, run.ID)
+	require.NoError(t, err)
+	require.Equal(t, run.Counts.Quarantined, held)
+	if !m.oracle.ties {
+		require.EqualValues(t, m.oracle.quarantined(r), held)
+	}
+	for _, check := range run.Certificate.Checks {
+		require.True(t, check.OK, "%s: %s", check.Name, check.Detail)
+	}
+}
+
+// checkQuiet holds what must be true after a run on a quiet portal: the mirror
+// is the portal, save for removals over the brake, which wait for approval.
+func (m *model) checkQuiet(t *rapid.T, result workflows.MirrorResult) {
+	r := m.oracle.read(m.portal.SourceRows())
+	missing := map[string]bson.Raw{}
+	present := maps.Clone(m.state.businesses)
+	for key, d := range m.state.businesses {
+		if _, ok := r.rows[key]; !ok {
+			missing[key] = d
+			delete(present, key)
+		}
+	}
+	m.oracle.require(t, slices.Collect(maps.Values(present)), r)
+	if len(missing) == 0 {
+		require.Contains(t, []string{"green", workflows.OutcomeSkipped}, result.Outcome, result.Why)
+		if rapid.IntRange(0, 5).Draw(t, "verify") == 0 {
+			m.verify(t)
+		}
+		return
+	}
+	require.Greater(t, len(missing), brake, "%s: %s", result.Outcome, result.Why)
+	require.NotContains(t, []string{"green", workflows.OutcomeSkipped}, result.Outcome, result.Why)
+	run, err := m.mirror.Run(m.ctx, result.Run)
+	require.NoError(t, err)
+	require.EqualValues(t, len(missing), run.Held.Rows)
+	if rapid.Bool().Draw(t, "approve") {
+		return // later runs go on, and hold them again
+	}
+	back := ""
+	if rapid.Bool().Draw(t, "one comes back") {
+		back = slices.Sorted(maps.Keys(missing))[0]
+		m.edit(socratatest.Open(m.present(maps.Clone(m.former[back]))))
+	}
+	approved, err := m.run(workflows.MirrorInput{Job: workflows.JobApprove, Of: result.Run})
+	require.NoError(t, err)
+	m.check(t, approved, nil)
+	for key := range missing {
+		_, there := m.state.businesses[key]
+		require.Equal(t, key == back, there, "%s after approval", key)
+	}
+	result, err = m.run(workflows.MirrorInput{})
+	require.NoError(t, err)
+	m.check(t, result, nil)
+	m.checkQuiet(t, result)
+}
+
+// verify has the mirror verified, which must find nothing and change nothing.
+func (m *model) verify(t *rapid.T) {
+	result, err := m.run(workflows.MirrorInput{Job: workflows.JobVerify, Deep: rapid.Bool().Draw(t, "deep")})
+	require.NoError(t, err)
+	require.Equal(t, "green", result.Outcome, result.Why)
+	m.requireUntouched(t, m.state)
+}
+
+// everywhere are the keys of all rows that are or were.
+func (m *model) everywhere() []string {
+	keys := slices.Collect(maps.Keys(m.state.businesses))
+	for key := range m.state.removed {
+		if _, both := m.state.businesses[key]; !both {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// newest is a key's document, or the one it had when it was removed.
+func (m *model) newest(key string) (bson.Raw, bool) {
+	if d, ok := m.state.businesses[key]; ok {
+		return d, true
+	}
+	d, ok := m.state.removed[key]
+	return d, ok
+}
+
+// firstLoads are the times of the runs whose rows have no event.
+func (m *model) firstLoads(t *rapid.T) []time.Time {
+	runs, err := m.mirror.Runs(m.ctx, 1000, time.Time{})
+	require.NoError(t, err)
+	var times []time.Time
+	for _, run := range runs {
+		if run.FirstLoad {
+			times = append(times, run.Started)
+		}
+	}
+	return times
+}
+
+// requireServed holds a document to have been a row of the portal at some time.
+func (m *model) requireServed(t *rapid.T, key string, d bson.Raw) {
+	canonical, err := mirror.CanonicalOf(nil, d)
+	require.NoError(t, err)
+	if known, ok := m.known[key]; ok && slices.Equal(known, canonical) {
+		return
+	}
+	columns := m.columns()
+	var wrong []string
+	for _, v := range m.portal.VersionsOf(key) {
+		for _, r := range v.Rows {
+			// A lagging copy may be asked without a column that it still has.
+			projected := maps.Clone(r)
+			maps.DeleteFunc(projected, func(column string, _ any) bool { return !columns[column] })
+			why := m.oracle.isOf(d, r)
+			if why == "" || m.oracle.isOf(d, projected) == "" {
+				m.known[key] = canonical
+				return
+			}
+			wrong = append(wrong, v.Since.Format(time.RFC3339)+": "+why)
+		}
+	}
+	require.Fail(t, "the portal never served this document", "%s\n%s", d, strings.Join(wrong, "\n"))
+}
+
+// leaves are what events must be able to rebuild of a document.
+func (m *model) leaves(t *rapid.T, d bson.Raw) mirror.Leaves {
+	canonical, err := mirror.CanonicalOf(nil, d)
+	require.NoError(t, err)
+	leaves, err := mirror.LeavesOf(canonical)
+	require.NoError(t, err)
+	return m.loud(leaves)
+}
+
+// loud leaves silent fields out.
+func (m *model) loud(leaves mirror.Leaves) mirror.Leaves {
+	for _, path := range m.spec.Silent {
+		delete(leaves, path)
+	}
+	return leaves
+}
+
+// rebuild makes a document of what was first loaded and of the events up to a
+// version and, unless zero, a time. Nil when it was not there then.
+func (m *model) rebuild(t *rapid.T, key string, upTo int32, at time.Time) mirror.Leaves {
+	base, early := m.base[key]
+	leaves, present := mirror.Leaves{}, early && !at.Before(base.at)
+	maps.Copy(leaves, base.leaves)
+	for v := int32(1); v <= upTo; v++ {
+		e, ok := m.state.events[key][v]
+		if !ok {
+			require.True(t, v == 1 && early, "event %d of %s is missing", v, key)
+			continue
+		}
+		if !at.IsZero() && e.At.After(at) {
+			break
+		}
+		require.NotEmpty(t, e.Kinds)
+		require.Contains(t, []string{mirror.CauseSource, mirror.CauseRules, mirror.CauseSchema}, e.Cause)
+		leaves.Apply(e)
+		present = e.Kinds[0] != mirror.KindRemoved
+	}
+	if !present && !at.IsZero() {
+		return nil
+	}
+	return m.loud(leaves)
+}
+
+func requireLeaves(t *rapid.T, want, got mirror.Leaves, key string) {
+	if want.Equal(got) {
+		return
+	}
+	var wrong []string
+	for path, v := range want {
+		if g, ok := got[path]; !ok || !g.Equal(v) {
+			wrong = append(wrong, fmt.Sprintf("%s is %s, rebuilt %s", path, v, got[path]))
+		}
+	}
+	for path, v := range got {
+		if _, ok := want[path]; !ok {
+			wrong = append(wrong, fmt.Sprintf("%s is absent, rebuilt %s", path, v))
+		}
+	}
+	require.Empty(t, wrong, "document %s rebuilt of its events", key)
+}
+
+// requireHistory rebuilds the mirror of every run of the sequence.
+func (m *model) requireHistory(t *rapid.T) {
+	keys := m.everywhere()
+	for _, then := range m.past {
+		for _, key := range keys {
+			d, _ := m.newest(key)
+			want, ok := then.docs[key]
+			got := m.rebuild(t, key, version(d), then.at)
+			require.Equal(t, ok, got != nil, "%s at %s", key, then.at)
+			if ok {
+				requireLeaves(t, want, got, key)
+			}
+			delete(then.docs, key)
+		}
+		require.Empty(t, then.docs, "keys that are nowhere now")
+	}
+}
