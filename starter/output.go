@@ -103,11 +103,16 @@ func grid(w io.Writer, header table.Row, rows []table.Row, numbers ...int) {
 	t.Render()
 }
 
+// widestName keeps one long name from pushing all values to the right.
+const widestName = 20
+
 // facts prints name and value pairs.
 func facts(w io.Writer, rows [][2]string) {
 	width := 0
 	for _, r := range rows {
-		width = max(width, len(r[0]))
+		if r[1] != "" && len(r[0]) <= widestName {
+			width = max(width, len(r[0]))
+		}
 	}
 	for _, r := range rows {
 		if r[1] != "" {
