@@ -229,7 +229,7 @@ func (b *bench) measure(ctx context.Context) error {
 	if first.indexed > 0 {
 		indexed := first.measurement
 		indexed.Name, indexed.CPU, indexed.Outcome = lineFirstIndexed, usage{}, ""
-		indexed.Portal, indexed.Commands, indexed.Events, indexed.Actions, indexed.WorkerPeak = traffic{}, nil, 0, nil, 0
+		indexed.Steps, indexed.Portal, indexed.Commands, indexed.Events, indexed.Actions, indexed.WorkerPeak = nil, traffic{}, nil, 0, nil, 0
 		indexed.over(b.rows, first.indexed.Seconds())
 		b.report.Lines = append(b.report.Lines, indexed)
 	}
@@ -392,6 +392,7 @@ type finishedRun struct {
 	Record  struct {
 		WorkflowID string `json:"workflow_id"`
 		TemporalID string `json:"temporal_run_id"`
+		Steps      []step `json:"steps"`
 	} `json:"record"`
 }
 
@@ -423,8 +424,11 @@ func (b *bench) account(ctx context.Context, run finishedRun, counted counters, 
 	if err != nil {
 		return err
 	}
-	c.Outcome, c.Why = run.Outcome, run.Why
+	c.Outcome, c.Why, c.Steps = run.Outcome, run.Why, run.Record.Steps
 	c.over(b.rows, span(all[0]).Seconds())
+	if c.Outcome == "skipped" {
+		c.over(0, c.Seconds) // it reads none
+	}
 	c.Actions = map[string]int{}
 	for _, events := range all {
 		c.Events += len(events)

@@ -33,7 +33,14 @@ type measurement struct {
 	Starter float64 `json:"starter_seconds,omitempty"` // the command line's whole time
 	Outcome string  `json:"outcome,omitempty"`
 	Why     string  `json:"why,omitempty"`
+	Steps   []step  `json:"steps,omitempty"` // of the run; those that follow each other page by page overlap
 	Note    string  `json:"note,omitempty"`
+}
+
+// step is how long one step of a run took.
+type step struct {
+	Name   string `json:"name"`
+	TookMS int64  `json:"took_ms"`
 }
 
 // traffic is what the simulated portal was asked.
@@ -112,9 +119,6 @@ func (r *report) finish() {
 	replace, _ := r.line(lineReplace)
 	for i := range r.Lines {
 		m := &r.Lines[i]
-		if m.Name == lineSkip {
-			continue // it writes and reads no rows
-		}
 		if insert.RowsPerSecond > 0 {
 			m.OfInsert = m.RowsPerSecond / insert.RowsPerSecond
 		}
@@ -181,8 +185,8 @@ func (r *report) printTable(w io.Writer) error {
 	}
 	for _, m := range r.Lines {
 		rate := thousands(int(m.RowsPerSecond))
-		if m.Name == lineSkip {
-			rate = ""
+		if m.Rows == 0 {
+			rate = "" // a skip
 		}
 		fmt.Fprintln(t, strings.Join([]string{
 			pad(m.Name), rate, strconv.FormatFloat(m.Seconds, 'f', 2, 64), known("%.2f", m.OfInsert), known("%.2f", m.OfReplace),
@@ -202,6 +206,13 @@ func (r *report) printTable(w io.Writer) error {
 	for _, m := range r.Lines {
 		if m.Note != "" {
 			fmt.Fprintf(w, "%s: %s\n", m.Name, m.Note)
+		}
+		var steps []string
+		for _, s := range m.Steps {
+			steps = append(steps, fmt.Sprintf("%s %.1f", s.Name, float64(s.TookMS)/1000))
+		}
+		if len(steps) > 0 {
+			fmt.Fprintf(w, "%s: seconds of its steps: %s\n", m.Name, strings.Join(steps, ", "))
 		}
 	}
 	for _, n := range r.Notes {

@@ -199,10 +199,11 @@ func measured() report {
 		m.over(rows, seconds)
 		return m
 	}
-	skip := line(lineSkip, 100_000, 0.4)
+	skip := line(lineSkip, 0, 0.4)
 	skip.Starter, skip.Outcome, skip.Portal.Requests, skip.Actions = 0.99, "skipped", 3, map[string]int{"activity": 5, "workflow": 3}
 	crawl := line(lineUnchanged, 100_000, 10)
 	crawl.WorkerPeak, crawl.Outcome = 256<<20, "green"
+	crawl.Steps = []step{{"plan", 40}, {"fetch_page", 2500}}
 	return report{Rows: 100_000, Lines: []measurement{
 		line(lineIndexed, 100_000, 6), line(lineReplace, 10_000, 5), line(lineFirstIndexed, 100_000, 10), crawl, skip,
 	}}
@@ -265,7 +266,7 @@ func TestTableAndJSON(t *testing.T) {
 	text := out.String()
 	assert.Regexp(t, `(?m)^full crawl, unchanged +10,000 +10\.00 +0\.60 +5\.00 +256 .* green$`, text)
 	assert.Regexp(t, `(?m)^skip +0\.40 .* 3 .* 8 +skipped$`, text)
-	assert.Contains(t, text, "raw replace, indexes in place: a sample\nA note.\n")
+	assert.Contains(t, text, "raw replace, indexes in place: a sample\nfull crawl, unchanged: seconds of its steps: plan 0.0, fetch_page 2.5\nA note.\n")
 	assert.Contains(t, text, "reached  skip: portal requests: 3, at most 3\n")
 
 	out.Reset()
