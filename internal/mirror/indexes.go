@@ -27,7 +27,6 @@ func Indexes() []Index {
 		{Businesses, "account", bson.D{{Key: "business_account_number", Value: 1}}, "all locations of one account"},
 		{Businesses, "tokens", bson.D{{Key: "facets.tokens", Value: 1}}, "search by words of names and addresses"},
 		{Businesses, "neighborhood_open", bson.D{{Key: "facets.neighborhood", Value: 1}, {Key: "facets.open", Value: 1}}, "listing and counting a neighborhood"},
-		{Businesses, "changed_at", bson.D{{Key: "lineage.changed_at", Value: 1}}, "what a run, or the last days, changed"},
 		{Changes, "page", bson.D{{Key: "page", Value: 1}}, "the events of a run, a page at a time"},
 	}
 }
@@ -36,9 +35,6 @@ func Indexes() []Index {
 // of 368,000 documents it takes some seconds; with all of them there it is
 // one small request per collection. Indexes that users added stay.
 func (m *Mirror) EnsureIndexes(ctx context.Context) error {
-	if err := m.adoptRuns(ctx); err != nil {
-		return fmt.Errorf("list runs of an earlier release: %w", err)
-	}
 	for _, ix := range Indexes() {
 		// One at a time: the engine builds several no faster together, and
 		// an error names the index.

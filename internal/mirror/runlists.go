@@ -3,7 +3,6 @@ package mirror
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -180,29 +179,4 @@ func (m *Mirror) runsOf(ctx context.Context, entries []listEntry, opts *options.
 		runs[records[i].ID] = &records[i]
 	}
 	return runs, nil
-}
-
-// adoptRuns lists the runs that an earlier release recorded, which had an index
-// in place of the lists. The index goes last, so that this is done to its end.
-func (m *Mirror) adoptRuns(ctx context.Context) error {
-	started := Index{Collection: RunRecords, Name: "started"}
-	call, cancel := m.call(ctx)
-	exists, err := m.hasIndex(call, started)
-	cancel()
-	if err != nil || !exists {
-		return err
-	}
-	err = m.eachDocument(ctx, RunRecords, bson.D{}, options.Find(), func(doc bson.Raw) error {
-		var run Run
-		if err := bson.Unmarshal(doc, &run); err != nil {
-			return err
-		}
-		return m.list(ctx, &run, slices.DeleteFunc(runLists(), func(l runList) bool { return !l.has(&run) }))
-	})
-	if err != nil {
-		return err
-	}
-	call, cancel = m.call(ctx)
-	defer cancel()
-	return m.db.Collection(RunRecords).Indexes().DropOne(call, started.Name)
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -229,8 +228,7 @@ func (m *Mirror) Snapshots(ctx context.Context, limit int) ([]Snapshot, error) {
 			}
 			batch = append(batch, rest...)
 		}
-		// Series of snapshots that an earlier release took lie among headers.
-		snaps = append(snaps, slices.DeleteFunc(batch, func(s Snapshot) bool { return strings.Contains(s.ID, "/") })...)
+		snaps = append(snaps, batch...)
 	}
 	slices.SortFunc(snaps, func(a, b Snapshot) int { return cmp.Or(b.AsOf.Compare(a.AsOf), cmp.Compare(a.ID, b.ID)) })
 	return snaps[:min(limit, len(snaps))], nil
@@ -287,9 +285,7 @@ func (m *Mirror) Series(ctx context.Context, id, name string, into any) error {
 	}
 	call, cancel := m.call(ctx)
 	defer cancel()
-	// The second _id is what an earlier release gave.
-	ids := bson.A{partID(snap.ID, name), snap.ID + "/" + name}
-	raw, err := m.db.Collection(Snapshots).FindOne(call, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}).Raw()
+	raw, err := m.db.Collection(Snapshots).FindOne(call, byID(partID(snap.ID, name))).Raw()
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return fmt.Errorf("%w: %s has no series %q", ErrNoSnapshot, snap.ID, name)
 	}
