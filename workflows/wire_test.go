@@ -77,9 +77,12 @@ func (w *wire) seen() (writes, hit []string) {
 // DialContext connects the driver.
 func (w *wire) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	w.mu.Lock()
-	refused := time.Now().Before(w.refused)
+	down := time.Until(w.refused)
 	w.mu.Unlock()
-	if refused {
+	if down > 0 {
+		// Without the wait a worker whose pauses take no time would have used up
+		// its attempts.
+		time.Sleep(down)
 		return nil, syscall.ECONNREFUSED
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, network, address)
