@@ -71,6 +71,11 @@ func (a *Activities) reconcile(ctx context.Context, in ReconcileInput) (Reconcil
 	}
 	result := c.result(checks)
 	err = a.Database.Do(ctx, func(ctx context.Context) error {
+		if in.Task.Job == JobApprove && in.Removed.Lagging == 0 {
+			if err := o.mirror.SetRun(ctx, of, bson.D{{Key: "held", Value: mirror.Held{}}}); err != nil {
+				return err
+			}
+		}
 		return o.mirror.SetRun(ctx, in.Run.ID, bson.D{
 			{Key: "counts", Value: c.counts(result)},
 			{Key: "certificate", Value: mirror.Verdict{Outcome: result.Outcome, Checks: checks}},
@@ -321,13 +326,19 @@ func (c *certificate) result(checks []mirror.Check) ReconcileResult {
 		result.Events += n
 	}
 	var wrong []string
+	intact := true
 	for _, check := range checks[1:] {
 		if !check.OK {
 			wrong = append(wrong, check.Detail)
+			intact = intact && !ofTheMirror(check.Name)
 		}
 	}
 	moved := c.in.Removed.Present+c.in.Removed.Lagging > 0
 	switch {
+	case c.behind != "" && intact:
+		// Rows that were replayed since are other rows than those that the
+		// portal counted at the crawl.
+		result.Outcome, result.Why = mirror.OutcomeBehind, c.behind
 	case !c.record.Crawl.Whole:
 		result.Outcome, result.Why = mirror.OutcomeUnproven, c.record.Crawl.Why
 	case len(wrong) > 0 && moved:
@@ -336,10 +347,14 @@ func (c *certificate) result(checks []mirror.Check) ReconcileResult {
 		result.Outcome, result.Why = mirror.OutcomeRed, strings.Join(wrong, "; ")
 	case c.silent != "":
 		result.Outcome, result.Why = mirror.OutcomeUnproven, c.silent
-	case c.behind != "":
-		result.Outcome, result.Why = mirror.OutcomeBehind, c.behind
 	}
 	return result
+}
+
+// ofTheMirror names the checks that hold whatever the portal counts: what fails
+// one of them is wrong here.
+func ofTheMirror(check string) bool {
+	return check == "digest" || check == "owner" || check == "removals" || strings.HasPrefix(check, "deep")
 }
 
 func (c *certificate) counts(r ReconcileResult) mirror.Counts {

@@ -72,6 +72,8 @@ func TestRemovalsOverTheBrakeWaitForApproval(t *testing.T) {
 	require.NotEqual(t, "green", approved.Outcome, "a row came back that the crawl did not have")
 	require.EqualValues(t, 599, approved.Write.Reconciled.Removed)
 	require.Len(t, s.dump(mirror.Removed), 599)
+	err = s.fails(s.start(workflows.MirrorInput{Job: workflows.JobApprove, Of: again.Run}))
+	require.Contains(t, err.Message(), "holds no removals")
 	require.Equal(t, "green", s.run(activities.Auto).Outcome)
 	requireMirrors(t, s)
 
@@ -213,12 +215,28 @@ func TestReplayTakesRowsOutOfQuarantine(t *testing.T) {
 	require.LessOrEqual(t, s.portal.PageRequests()-requests, int64(2))
 	require.False(t, stale())
 	requireMirrors(t, s)
+	require.Equal(t, "behind", replayed.Outcome, replayed.Why)
 
 	nothing := s.job(workflows.MirrorInput{Job: workflows.JobReplay})
 	require.Equal(t, workflows.OutcomeSkipped, nothing.Outcome)
 	verified := s.job(workflows.MirrorInput{Job: workflows.JobVerify, Deep: true})
 	require.Equal(t, "behind", verified.Outcome, verified.Why)
 	require.Equal(t, "green", s.run(activities.Full).Outcome)
+	requireMirrors(t, s)
+}
+
+// TestADoubledKeyThatThePortalMendsIsReplayed has the crawl count a row that
+// is no more.
+func TestADoubledKeyThatThePortalMendsIsReplayed(t *testing.T) {
+	s := newStack(t, socratatest.Generate(1100, 28))
+	key := s.keys(1)[0]
+	require.NoError(t, s.portal.Edit(socratatest.Open(map[string]any{"ttxid": key, "certificate_number": "1"})))
+	require.Equal(t, "green", s.run(activities.Auto).Outcome)
+	require.NoError(t, s.portal.Edit(socratatest.Delete(key), socratatest.Open(map[string]any{"ttxid": key, "certificate_number": "1"})))
+	replayed := s.job(workflows.MirrorInput{Job: workflows.JobReplay})
+	require.Equal(t, "behind", replayed.Outcome, replayed.Why)
+	require.Equal(t, "behind", s.job(workflows.MirrorInput{Job: workflows.JobVerify, Deep: true}).Outcome)
+	require.Equal(t, "green", s.run(activities.Auto).Outcome)
 	requireMirrors(t, s)
 }
 
