@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -48,7 +49,7 @@ type fast struct {
 }
 
 // fastPage is the page size: a table of some 60 rows is several ranges.
-const fastPage = 20
+const fastPage = 24
 
 // newFast skips the test when the database's address is not set. Changes are
 // pairs of old and new text of the spec.
@@ -151,6 +152,16 @@ func (f *fast) run(in workflows.MirrorInput) (workflows.MirrorResult, error) {
 	}
 	err := env.GetWorkflowResult(&result)
 	return result, err
+}
+
+// together runs a test n times at once, however many the flag -parallel allows:
+// they wait for the database more than they compute.
+func together(t *testing.T, n int, test func(t *testing.T, i int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { t.Run(fmt.Sprint(i), func(t *testing.T) { test(t, i) }) })
+	}
+	all.Wait()
 }
 
 // loss loses what an activity answers: Temporal has another worker do it again.

@@ -28,22 +28,17 @@ import (
 func TestKilledAtEveryWrite(t *testing.T) {
 	var mu sync.Mutex
 	hit := map[string]int{}
-	t.Run("cuts", func(t *testing.T) {
-		for shift := range killShifts {
-			t.Run(fmt.Sprint(shift), func(t *testing.T) {
-				t.Parallel()
-				k := newKilling(t)
-				for i, c := range k.cuts() {
-					if i%killShifts != shift {
-						continue
-					}
-					done := k.again(t, c)
-					require.Len(t, done, 1, "%s of %q number %d", c.how, c.command, c.at)
-					mu.Lock()
-					hit[done[0]]++
-					mu.Unlock()
-				}
-			})
+	together(t, killShifts, func(t *testing.T, shift int) {
+		k := newKilling(t)
+		for i, c := range k.cuts() {
+			if i%killShifts != shift {
+				continue
+			}
+			done := k.again(t, c)
+			require.Len(t, done, 1, "%s of %q number %d", c.how, c.command, c.at)
+			mu.Lock()
+			hit[done[0]]++
+			mu.Unlock()
 		}
 	})
 	for _, write := range []string{
@@ -57,24 +52,21 @@ func TestKilledAtEveryWrite(t *testing.T) {
 
 // TestKilledAtRandom cuts several writes of one run.
 func TestKilledAtRandom(t *testing.T) {
-	for shift := range 4 {
-		t.Run(fmt.Sprint(shift), func(t *testing.T) {
-			t.Parallel()
-			k := newKilling(t)
-			random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), uint64(shift)))
-			for range 6 {
-				var cuts []cut
-				for range 2 + random.IntN(3) {
-					cuts = append(cuts, cut{at: 1 + random.IntN(len(k.writes)/2), how: how(random.IntN(int(unheard) + 1))})
-				}
-				k.again(t, cuts...)
+	together(t, killShifts, func(t *testing.T, shift int) {
+		k := newKilling(t)
+		random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), uint64(shift)))
+		for range 5 {
+			var cuts []cut
+			for range 2 + random.IntN(3) {
+				cuts = append(cuts, cut{at: 1 + random.IntN(len(k.writes)/2), how: how(random.IntN(int(unheard) + 1))})
 			}
-		})
-	}
+			k.again(t, cuts...)
+		}
+	})
 }
 
 // killShifts is how many databases the killed runs are shared out to.
-const killShifts = 8
+const killShifts = 4
 
 // killing is a run that has everything to do, and what it must lead to.
 type killing struct {
