@@ -35,7 +35,8 @@ import (
 // portal, where waiting takes no time. A run of a small table takes some tens of
 // milliseconds.
 type fast struct {
-	spec     *dataset.Spec
+	spec     *dataset.Spec   // the one that the worker serves
+	specs    []*dataset.Spec // others, under the same name
 	portal   *socratatest.Portal
 	mirror   *mirror.Mirror // read by the test, past the wire
 	wire     *wire          // between the worker and the database
@@ -87,8 +88,14 @@ func newFast(t testing.TB, landing mirror.LandingConfig, changes ...string) *fas
 		Portal:   guard.New(guard.Options{Name: "portal", Down: never}),
 		Database: guard.New(guard.Options{Name: "mongodb", Down: never}),
 	}
-	f.activity.Serve(f.spec)
+	f.serve(f.spec)
 	return f
+}
+
+// serve gives the worker a spec.
+func (f *fast) serve(spec *dataset.Spec) {
+	f.spec, f.oracle.spec = spec, spec
+	f.activity.Serve(spec)
 }
 
 // begin empties the mirror and serves a new portal.

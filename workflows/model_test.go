@@ -22,6 +22,7 @@ import (
 	"pgregory.net/rapid"
 
 	"padron/activities"
+	"padron/internal/dataset"
 	"padron/internal/mirror"
 	"padron/internal/socrata/socratatest"
 	"padron/workflows"
@@ -47,6 +48,7 @@ func TestModel(t *testing.T) {
 			landing.Dir = "" // the one in the database takes twice the time
 		}
 		f := newFast(t, landing, modelSpec...)
+		f.specs = []*dataset.Spec{f.spec, specNamed(t, f.name, append(slices.Clone(modelSpec), otherRules...)...)}
 		left := *modelSteps / towns
 		for left > 0 && !t.Failed() {
 			rapid.Check(t, func(rt *rapid.T) {
@@ -79,6 +81,12 @@ func TestModel(t *testing.T) {
 var modelSpec = []string{
 	"range: [1, 11], portal_types: [text, number]", "range: [1, 11], portal_types: [text, number], required: true",
 	"brake: {percent: 1, rows: 500}", "brake: {percent: 1, rows: 5}",
+}
+
+// otherRules keep names and cities as they are written.
+var otherRules = []string{
+	"from: [dba_name], type: text, rules: [name]", "from: [dba_name], type: text",
+	"from: [city, location_city], type: text, rules: [city]", "from: [city, location_city], type: text",
 }
 
 // maxSlots is how many columns a sequence may add: the simulated portal has
@@ -134,6 +142,7 @@ func newModel(ctx context.Context, t *rapid.T, f *fast) *model {
 	o.ShuffleTies = rapid.IntRange(0, 4).Draw(t, "ties") == 0
 	rows := rapid.SampledFrom([]int{0, 1, 12, 30, 45, 60}).Draw(t, "rows")
 	o.Table = socratatest.Generate(rows, rapid.Uint64().Draw(t, "seed"))
+	f.serve(f.specs[0])
 	f.begin(ctx, t, o)
 	m.clock = o.Updated
 	m.step(t)
@@ -157,6 +166,8 @@ func (m *model) actions() map[string]func(*rapid.T) {
 		"purge":     edit(m.purge),
 		"schema":    edit(m.schema),
 		"break":     m.breakSchema,
+		"column":    m.column,
+		"rules":     m.rules,
 	}
 }
 
@@ -349,6 +360,49 @@ func (m *model) schema(t *rapid.T) []socratatest.Op {
 		return []socratatest.Op{socratatest.RenameColumn(column, fmt.Sprintf("%s_%d", column, m.next))}
 	default:
 		return []socratatest.Op{socratatest.DropColumn(column), socratatest.AddColumn(column, rapid.SampledFrom([]string{"text", "number", "checkbox"}).Draw(t, "type"))}
+	}
+}
+
+// column takes a column away: all that changes does so for the schema's sake.
+func (m *model) column(t *rapid.T) {
+	m.skipBroken(t)
+	there := slices.DeleteFunc([]string{"city", "dba_name", "lic", "business_corridor", "community_benefit_district", "mail_city"}, func(c string) bool { return !m.columns()[c] })
+	if len(there) == 0 {
+		t.Skip("all are gone")
+	}
+	require.NoError(t, m.portal.EditAt(m.tick(), socratatest.DropColumn(rapid.SampledFrom(there).Draw(t, "column"))))
+	m.requireCause(t, mirror.CauseSchema)
+}
+
+// rules gives the worker another spec: all that changes does so for its sake.
+func (m *model) rules(t *rapid.T) {
+	m.skipBroken(t)
+	m.serve(m.specs[(slices.Index(m.specs, m.spec)+1)%len(m.specs)])
+	m.requireCause(t, mirror.CauseRules)
+}
+
+// requireCause makes a run whose events must all have this cause, save for
+// removals that were held.
+func (m *model) requireCause(t *rapid.T, cause string) {
+	before := m.state.events
+	result, err := m.run(workflows.MirrorInput{})
+	require.NoError(t, err)
+	m.check(t, result, err)
+	for key, events := range m.state.events {
+		for v, e := range events {
+			if _, old := before[key][v]; !old && !m.oracle.ties && e.Kinds[0] != mirror.KindRemoved {
+				require.Equal(t, cause, e.Cause, "event %d of %s", v, key)
+			}
+		}
+	}
+	m.checkQuiet(t, result)
+}
+
+// skipBroken leaves a step out while a required column is gone: that it comes
+// back, empty, is a change of its own.
+func (m *model) skipBroken(t *rapid.T) {
+	if m.broken != "" {
+		t.Skip("the required column comes back first")
 	}
 }
 
@@ -545,6 +599,7 @@ func (m *model) check(t *rapid.T, result workflows.MirrorResult, err error) {
 	for _, key := range m.everywhere() {
 		d, _ := m.newest(key)
 		events := s.events[key]
+		m.requireKinds(t, events)
 		seen := d.Lookup("lineage", "first_seen").Time()
 		early := slices.ContainsFunc(first, seen.Equal)
 		_, opened := events[1]
@@ -572,6 +627,37 @@ func (m *model) check(t *rapid.T, result workflows.MirrorResult, err error) {
 	require.Equal(t, result.Run, runs[0].ID)
 	if result.Outcome == string(mirror.OutcomeGreen) && !runs[0].Version.Served.IsZero() {
 		m.requireGreen(t, runs[0])
+	}
+}
+
+// requireKinds holds the kinds of events to the fields that they tell of.
+func (m *model) requireKinds(t *rapid.T, events map[int32]mirror.Event) {
+	for _, e := range events {
+		switch e.Kinds[0] {
+		case mirror.KindOpened:
+			require.EqualValues(t, 1, e.Version)
+			continue
+		case mirror.KindRemoved:
+			require.Empty(t, e.Fields)
+			continue
+		case mirror.KindReturned:
+			continue
+		}
+		kinds := map[string]bool{}
+		for _, f := range e.Fields {
+			if f.Path == "facets.open" {
+				kinds[map[bool]string{true: mirror.KindReopened, false: mirror.KindClosed}[f.To.Boolean()]] = true
+			}
+			for kind, paths := range map[string][]string{mirror.KindMoved: m.spec.Events.Moved, mirror.KindRenamed: m.spec.Events.Renamed} {
+				if slices.ContainsFunc(paths, func(path string) bool { return path == f.Path || strings.HasPrefix(f.Path, path+".") }) {
+					kinds[kind] = true
+				}
+			}
+		}
+		if len(kinds) == 0 {
+			kinds[mirror.KindUpdated] = true
+		}
+		require.ElementsMatch(t, slices.Collect(maps.Keys(kinds)), e.Kinds, "%v", e)
 	}
 }
 
