@@ -104,13 +104,14 @@ type model struct {
 	next  int       // number of the next new key
 	slots int       // columns added so far: the simulated portal holds few
 
-	mu     sync.Mutex          // edits come from requests too
-	former map[string]row      // last rows of keys that were deleted
-	broken string              // required column that is gone
-	known  map[string]bson.Raw // documents that were found to be rows of the portal
-	base   map[string]loaded   // documents as first loaded
-	past   []moment            // what the mirror was after each run
-	state  state               // what it is now
+	mu      sync.Mutex          // edits come from requests too
+	former  map[string]row      // last rows of keys that were deleted
+	broken  string              // required column that is gone
+	crawled string              // the newest run that crawled
+	known   map[string]bson.Raw // documents that were found to be rows of the portal
+	base    map[string]loaded   // documents as first loaded
+	past    []moment            // what the mirror was after each run
+	state   state               // what it is now
 }
 
 // moment is what the mirror was after a run.
@@ -153,8 +154,9 @@ func newModel(ctx context.Context, t *rapid.T, f *fast) *model {
 func (m *model) actions() map[string]func(*rapid.T) {
 	edit := func(draw func(*rapid.T) []socratatest.Op) func(*rapid.T) {
 		return func(t *rapid.T) {
+			ops := draw(t) // or the step is left out
 			m.mend(t)
-			m.edit(draw(t)...)
+			m.edit(ops...)
 			m.step(t)
 		}
 	}
@@ -418,8 +420,8 @@ func (m *model) spend(t *rapid.T, n int) {
 // a run must stop before anything is touched. It comes back, empty, before the
 // next step.
 func (m *model) breakSchema(t *rapid.T) {
-	m.mend(t)
 	m.spend(t, 2)
+	m.mend(t)
 	m.broken = rapid.SampledFrom([]string{"dba_end_date", "location_start_date", "location_end_date"}).Draw(t, "required")
 	require.NoError(t, m.portal.EditAt(m.tick(), socratatest.DropColumn(m.broken)))
 	if rapid.Bool().Draw(t, "retyped") {
@@ -619,6 +621,9 @@ func (m *model) check(t *rapid.T, result workflows.MirrorResult, err error) {
 	require.NoError(t, errRuns)
 	now.at = runs[0].Started
 	m.past = append(m.past, now)
+	if newest := runs[0]; newest.Mirrors() && newest.Crawl.Judged() && newest.Job != string(workflows.JobRerun) {
+		m.crawled = newest.ID
+	}
 
 	if err != nil {
 		require.Equal(t, mirror.StatusFailed, runs[0].Status)
@@ -695,8 +700,11 @@ func (m *model) checkQuiet(t *rapid.T, result workflows.MirrorResult) {
 	m.oracle.require(t, slices.Collect(maps.Values(present)), r)
 	if len(missing) == 0 {
 		require.Contains(t, []string{"green", workflows.OutcomeSkipped}, result.Outcome, result.Why)
-		if rapid.IntRange(0, 5).Draw(t, "verify") == 0 {
+		switch rapid.IntRange(0, 9).Draw(t, "then") {
+		case 0:
 			m.verify(t)
+		case 1:
+			m.rerun(t)
 		}
 		return
 	}
@@ -729,6 +737,19 @@ func (m *model) checkQuiet(t *rapid.T, result workflows.MirrorResult) {
 // verify has the mirror verified, which must find nothing and change nothing.
 func (m *model) verify(t *rapid.T) {
 	result, err := m.run(workflows.MirrorInput{Job: workflows.JobVerify, Deep: rapid.Bool().Draw(t, "deep")})
+	require.NoError(t, err)
+	require.Equal(t, "green", result.Outcome, result.Why)
+	m.requireUntouched(t, m.state)
+}
+
+// rerun repeats the newest crawl with the portal switched off, which must change
+// nothing.
+func (m *model) rerun(t *rapid.T) {
+	m.portal.Fail(socratatest.Fault{Status: http.StatusServiceUnavailable, Times: -1})
+	result, err := m.run(workflows.MirrorInput{
+		Job: workflows.JobRerun, Of: m.crawled, From: rapid.SampledFrom([]string{activities.FromClean, activities.FromSnapshot}).Draw(t, "from"),
+	})
+	m.portal.Heal()
 	require.NoError(t, err)
 	require.Equal(t, "green", result.Outcome, result.Why)
 	m.requireUntouched(t, m.state)
