@@ -28,8 +28,8 @@ func quarantineCommand() *cobra.Command {
 required value that cannot be read is kept apart, as the portal served it. The
 last good document of its key stays in the mirror and is marked stale.`,
 		Example: `  starter quarantine list
-  starter quarantine show manual-2026-11-23T16%3A11%3A58.123Z/0000.0/00000003
-  starter quarantine replay          after the spec or the portal's row was corrected`,
+  starter quarantine show 0123456-01-001
+  starter quarantine replay                 after the spec or the portal's row was corrected`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -71,7 +71,7 @@ func quarantineListCommand() *cobra.Command {
 		Long: `Lists the rows that the newest crawl had to keep apart: their id, key and reason,
 and what the mirror has under that key: nothing (none), an older version of the
 row (stale), or what another row or a later run brought (current).
-The rows themselves are not shown; ` + "`starter quarantine show ID`" + ` does that.`,
+The rows themselves are not shown; ` + "`starter quarantine show`" + ` does that.`,
 		Example: `  starter quarantine list
   starter quarantine list --run manual-2026-11-23T16:11:58.123Z -o json`,
 		Args: cobra.NoArgs,
@@ -96,7 +96,7 @@ The rows themselves are not shown; ` + "`starter quarantine show ID`" + ` does t
 			})
 		},
 	}
-	cmd.Flags().StringVar(&run, "run", "", "the run whose rows to list (default: the newest that crawled)")
+	cmd.Flags().StringVar(&run, "run", "", "the `run` whose rows to list (default: the newest that crawled)")
 	cmd.Flags().IntVarP(&limit, "limit", "n", 100, "how many rows")
 	out.add(cmd)
 	return cmd
@@ -199,15 +199,18 @@ func plain(s string) string {
 func quarantineShowCommand() *cobra.Command {
 	var out output
 	cmd := &cobra.Command{
-		Use:   "show ID",
+		Use:   "show KEY|ID",
 		Short: "Show a quarantined row as the portal served it",
 		Long: `Shows one quarantined row with its reason and all the values that the portal
-served, so that you can see what is wrong with it.
+served, so that you can see what is wrong with it. A row of the newest crawl is
+named by its key, one without a key or of another run by the id that the list
+gives it.
 
 The row may contain personal data, such as the name and the home address of a
 sole owner: treat the output accordingly.`,
-		Example: `  starter quarantine show manual-2026-11-23T16%3A11%3A58.123Z/0000.0/00000003
-  starter quarantine show ID -o json | jq .row`,
+		Example: `  starter quarantine show 0123456-01-001
+  starter quarantine show manual-2026-11-23T16%3A11%3A58.123Z/0000.0/00000003
+  starter quarantine show 0123456-01-001 -o json | jq .row`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withMirror(cmd, func(m *mirror.Mirror) error { return showQuarantined(cmd, m, args[0], out) })
@@ -217,12 +220,32 @@ sole owner: treat the output accordingly.`,
 	return cmd
 }
 
-func showQuarantined(cmd *cobra.Command, m *mirror.Mirror, id string, out output) error {
-	ctx := cmd.Context()
-	q, err := m.QuarantinedRow(ctx, id)
-	if errors.Is(err, mirror.ErrNotQuarantined) {
-		return fmt.Errorf("there is no quarantined row %q; `starter quarantine list` lists them", id)
+// quarantinedRow finds a quarantined row by its id, or by its key among those of
+// the newest crawl.
+func quarantinedRow(ctx context.Context, m *mirror.Mirror, name string) (mirror.Quarantined, error) {
+	q, err := m.QuarantinedRow(ctx, name)
+	if !errors.Is(err, mirror.ErrNotQuarantined) {
+		return q, err
 	}
+	run, err := quarantineRun(ctx, m, "")
+	if err != nil {
+		return q, err
+	}
+	ids, err := m.QuarantinedOf(ctx, run, name)
+	switch {
+	case err != nil:
+		return q, err
+	case len(ids) == 0:
+		return q, fmt.Errorf("there is no quarantined row %q; `starter quarantine list` lists them", name)
+	case len(ids) > 1:
+		return q, fmt.Errorf("%d quarantined rows have the key %q: use the id of one, %s", len(ids), name, oneOf(ids))
+	}
+	return m.QuarantinedRow(ctx, ids[0])
+}
+
+func showQuarantined(cmd *cobra.Command, m *mirror.Mirror, name string, out output) error {
+	ctx := cmd.Context()
+	q, err := quarantinedRow(ctx, m, name)
 	if err != nil {
 		return err
 	}

@@ -65,6 +65,7 @@ func TestQuarantine(t *testing.T) {
 		require.Contains(t, text, row.Reason)
 		if row.Key == key {
 			require.Equal(t, key, shown.Row["ttxid"])
+			require.Equal(t, text, s.ok("quarantine", "show", key), "its key names it too")
 			require.NotContains(t, text, "document  none\n")
 			continue
 		}
@@ -73,6 +74,19 @@ func TestQuarantine(t *testing.T) {
 		require.Contains(t, text, "document  none\n")
 	}
 	requireOneLine(t, s.starter("quarantine", "show", "nothing"), failed, `there is no quarantined row "nothing"; `+"`starter quarantine list` lists them")
+
+	// A key need not name one row.
+	require.NoError(t, s.portal.Edit(socratatest.Open(s.row(key))))
+	s.load()
+	s.readJSON(&rows, "quarantine", "list")
+	var ids []string
+	for _, row := range rows {
+		if row.Key == key {
+			ids = append(ids, row.ID)
+		}
+	}
+	require.Len(t, ids, 2)
+	requireOneLine(t, s.starter("quarantine", "show", key), failed, `2 quarantined rows have the key "`+key+`": use the id of one, `+strings.Join(ids, " or "))
 }
 
 // row is a row of the portal without the columns that all rows share, so that

@@ -127,6 +127,11 @@ func TestQuarantineByKeyAndRun(t *testing.T) {
 	keys, err = m.QuarantinedKeys(ctx, "r2")
 	require.NoError(t, err)
 	assert.Equal(t, []string{"a", "b", "c"}, keys)
+	for key, want := range map[string][]string{"b": {"r2/0.0/00000000", "r2/0.0/00000003"}, "c": {"r2/0.0/00000004"}, "x": nil} {
+		ids, err := m.QuarantinedOf(ctx, "r2", key)
+		require.NoError(t, err)
+		assert.Equal(t, want, ids, key)
+	}
 	require.NoError(t, m.ResolveQuarantine(ctx, "r2", []string{"b", "c", "x"}))
 	count := func(run string) int64 {
 		n, err := m.CountQuarantine(ctx, run)

@@ -140,6 +140,21 @@ func (m *Mirror) QuarantinedKeys(ctx context.Context, run string) ([]string, err
 	return slices.Compact(keys), nil
 }
 
+// QuarantinedOf lists the ids of a run's quarantined rows that have the key. It
+// reads ids and keys of all of the run's.
+func (m *Mirror) QuarantinedOf(ctx context.Context, run, key string) ([]string, error) {
+	var ids []string
+	err := m.eachQuarantined(ctx, run, func(id, k string) {
+		if k == key {
+			ids = append(ids, id)
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("rows with key %q in quarantine of %s: %w", key, run, err)
+	}
+	return ids, nil
+}
+
 // ResolveQuarantine removes the rows of a run that have one of the keys: they
 // have become documents. It reads ids and keys of all of the run's.
 func (m *Mirror) ResolveQuarantine(ctx context.Context, run string, keys []string) error {
