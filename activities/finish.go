@@ -78,11 +78,11 @@ func (a *Activities) prune(ctx context.Context, o *opened, in FinishInput) error
 	for _, p := range pages {
 		own := p.Run == in.Run.ID
 		switch {
-		case own && !crawl && !(p.Kind == mirror.KindKeys && last.ID == p.Run):
+		case own && !crawl && (p.Kind != mirror.KindKeys || last.ID != p.Run):
 			gone = append(gone, p.ID)
-		case p.Kind == mirror.KindClean && !(own && failed):
+		case p.Kind == mirror.KindClean && (!own || !failed):
 			gone = append(gone, p.ID)
-		case p.Kind == mirror.KindKeys && !(last.ID == p.Run && last.Held.Rows > 0):
+		case p.Kind == mirror.KindKeys && (last.ID != p.Run || last.Held.Rows == 0):
 			gone = append(gone, p.ID)
 		}
 	}

@@ -98,7 +98,9 @@ func (a *Activities) lookAgain(ctx context.Context, o *opened, run Run, before *
 	}
 	return a.Database.Do(ctx, func(ctx context.Context) error {
 		return o.mirror.SetRun(ctx, run.ID, bson.D{
-			{Key: "probe.rows", Value: before.Rows}, {Key: "probe.version", Value: before.Version}, {Key: "probe.columns", Value: before.Columns},
+			{Key: "probe.rows", Value: before.Rows},
+			{Key: "probe.version", Value: before.Version},
+			{Key: "probe.columns", Value: before.Columns},
 			{Key: "warnings", Value: warnings},
 		})
 	})

@@ -67,7 +67,6 @@ func rehash(ctx context.Context, t require.TestingT, m *Mirror) DeepReport {
 
 func TestRehash(t *testing.T) {
 	client := connectTest(t)
-	row := func(key string) bson.D { return byID(key) }
 	change := func(key string, version int32) bson.D {
 		return withID(bson.D{{Key: "key", Value: key}, {Key: "version", Value: version}})
 	}
@@ -96,7 +95,7 @@ func TestRehash(t *testing.T) {
 	}
 	copied := func(from, to, key string) func(context.Context, testing.TB, *Mirror) {
 		return func(ctx context.Context, t testing.TB, m *Mirror) {
-			raw, err := m.db.Collection(from).FindOne(ctx, row(key)).Raw()
+			raw, err := m.db.Collection(from).FindOne(ctx, byID(key)).Raw()
 			require.NoError(t, err)
 			_, err = m.db.Collection(to).InsertOne(ctx, raw)
 			require.NoError(t, err)
@@ -112,18 +111,18 @@ func TestRehash(t *testing.T) {
 	}{
 		"nothing": {harm: func(context.Context, testing.TB, *Mirror) {}},
 		"stale flag is no harm": {
-			harm: set(Businesses, row("12"), bson.D{{Key: "quality.stale", Value: true}}),
+			harm: set(Businesses, byID("12"), bson.D{{Key: "quality.stale", Value: true}}),
 		},
 		"a value of a row": {
-			harm: set(Businesses, row("12"), bson.D{{Key: "value", Value: int32(7)}}),
+			harm: set(Businesses, byID("12"), bson.D{{Key: "value", Value: int32(7)}}),
 			want: found(FindingCorrupt, "12"),
 		},
 		"a value of a removed row": {
-			harm: set(Removed, row("09"), bson.D{{Key: "value", Value: int32(7)}}),
+			harm: set(Removed, byID("09"), bson.D{{Key: "value", Value: int32(7)}}),
 			want: found(FindingCorrupt, "09"),
 		},
 		"the type of a value": {
-			harm: set(Businesses, row("12"), bson.D{{Key: "value", Value: int64(1)}}),
+			harm: set(Businesses, byID("12"), bson.D{{Key: "value", Value: int64(1)}}),
 			want: found(FindingCorrupt, "12"),
 		},
 		"a row without lineage": {
@@ -147,15 +146,15 @@ func TestRehash(t *testing.T) {
 			want: found(FindingForeign, `{"$numberInt":"5"}`),
 		},
 		"version of a row, upwards": {
-			harm: set(Businesses, row("05"), bson.D{{Key: "lineage.version", Value: int32(4)}}),
+			harm: set(Businesses, byID("05"), bson.D{{Key: "lineage.version", Value: int32(4)}}),
 			want: []Finding{{FindingEventMissing, 2, []string{"05"}}},
 		},
 		"version of a row, downwards": {
-			harm: set(Businesses, row("12"), bson.D{{Key: "lineage.version", Value: int32(0)}}),
+			harm: set(Businesses, byID("12"), bson.D{{Key: "lineage.version", Value: int32(0)}}),
 			want: found(FindingVersion, "12"),
 		},
 		"a row thrown back": {
-			harm: set(Businesses, row("05"), bson.D{{Key: "lineage.version", Value: int32(1)}}),
+			harm: set(Businesses, byID("05"), bson.D{{Key: "lineage.version", Value: int32(1)}}),
 			want: found(FindingEventExtra, "05"),
 		},
 		"the event of an opening":   {harm: drop(Changes, change("30", 1)), want: found(FindingEventMissing, "30")},
@@ -190,7 +189,7 @@ func TestRehash(t *testing.T) {
 			want: found(FindingEventDiffers, "07"),
 		},
 		"a lost row": {
-			harm: drop(Businesses, row("30")),
+			harm: drop(Businesses, byID("30")),
 			want: found(FindingEventExtra, "30"),
 		},
 		"a removed row that is back": {

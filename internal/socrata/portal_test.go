@@ -172,7 +172,7 @@ func TestKeyBatches(t *testing.T) {
 			}
 			all = append(all, batch...)
 		}
-		require.Equal(t, len(keys), len(all))
+		require.Len(t, all, len(keys))
 		for i := range keys {
 			require.Equal(t, keys[i], all[i])
 		}

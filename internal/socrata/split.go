@@ -44,17 +44,16 @@ type splitter struct {
 // next returns the next row, which is good until the one after it; nil behind the last.
 func (s *splitter) next(first bool) ([]byte, error) {
 	c, err := s.mark()
-	if first && err == nil {
-		if c != '[' {
-			return nil, errFraming
-		}
+	switch {
+	case err != nil:
+	case first && c != '[', !first && c != ',' && c != ']':
+		return nil, errFraming
+	case first:
 		c, err = s.mark()
-	} else if err == nil && c == ',' {
+	case c == ',':
 		if c, err = s.mark(); err == nil && c != '{' {
 			return nil, errFraming
 		}
-	} else if err == nil && c != ']' {
-		return nil, errFraming
 	}
 	switch {
 	case err != nil:

@@ -26,7 +26,7 @@ func TestSplitRows(t *testing.T) {
 	long := `{"k":"` + strings.Repeat(`x\"}`, 3*copyBytes/4) + `"}`
 	for body, want := range map[string][]string{
 		"[]":                              nil,
-		" [ \n] \t":                       nil,
+		" " + "[ \n]" + " \t":             nil,
 		`[{}]`:                            {"{}"},
 		`[ {"a":1} , {"b":[{}]} ]` + "\n": {`{"a":1}`, `{"b":[{}]}`},
 		`[{"a":"}]{[\\"},{"\"":"\\\""}]`:  {`{"a":"}]{[\\"}`, `{"\"":"\\\""}`},

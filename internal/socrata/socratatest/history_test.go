@@ -100,7 +100,7 @@ func TestHistory(t *testing.T) {
 			for _, row := range held {
 				require.True(t, slices.ContainsFunc(versions, func(v KeyVersion) bool {
 					return slices.ContainsFunc(v.Rows, func(r map[string]any) bool {
-						return maps.EqualFunc(r, row, func(a, b any) bool { return reflect.DeepEqual(a, b) })
+						return maps.EqualFunc(r, row, reflect.DeepEqual)
 					})
 				}))
 			}
