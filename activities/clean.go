@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"padron/internal/cleaning"
@@ -12,10 +13,41 @@ import (
 // CleanPage turns a landed raw page into a landed page of documents with their
 // hashes, in the same order. What the gate must know of it lies beside it in
 // the landing (PageSummary).
+//
+// On the way the rows are held against what is stored: the gate sees what an
+// upsert would do before anything is written, and a document that is stored as
+// it is need not be landed.
 func (a *Activities) CleanPage(ctx context.Context, in CleanInput) (CleanPage, error) {
 	defer alive(ctx)()
-	page, err := a.clean(ctx, in)
+	o, err := a.dataset(ctx, in.Run)
+	if err != nil {
+		return CleanPage{}, classify(err)
+	}
+	var page CleanPage
+	err = a.Database.Do(ctx, func(ctx context.Context) error {
+		page, err = a.clean(ctx, o, in)
+		if errors.Is(err, errDisorder) {
+			page, err = a.cleanUnordered(ctx, o, in)
+		}
+		return err
+	})
 	return page, classify(err)
+}
+
+// errDisorder says that rows do not come in the order that comparing needs.
+var errDisorder = errors.New("keys are not in the order of bytes")
+
+// cleanUnordered lands every document and then looks its row up by key, as the
+// upsert will.
+func (a *Activities) cleanUnordered(ctx context.Context, o *opened, in CleanInput) (CleanPage, error) {
+	in.Compare = false
+	page, err := a.clean(ctx, o, in)
+	if err != nil {
+		return CleanPage{}, err
+	}
+	found, err := o.mirror.Compare(ctx, o.landing, mirrorInput(UpsertInput{Run: in.Run, Part: in.Part, Range: in.Page.Range, Pages: []CleanPage{page}}))
+	page.Compared = upsertResult(found)
+	return page, err
 }
 
 // PageSummary is what the gate needs to know of a cleaned page.
@@ -31,11 +63,7 @@ type PageSummary struct {
 	Digest   mirror.Digest    `json:"digest"` // of the clean rows
 }
 
-func (a *Activities) clean(ctx context.Context, in CleanInput) (CleanPage, error) {
-	o, err := a.dataset(ctx, in.Run)
-	if err != nil {
-		return CleanPage{}, err
-	}
+func (a *Activities) clean(ctx context.Context, o *opened, in CleanInput) (CleanPage, error) {
 	cleaner, err := cleaning.New(o.spec)
 	if err != nil {
 		return CleanPage{}, refuse(UnknownDataset, err.Error())
@@ -52,6 +80,13 @@ func (a *Activities) clean(ctx context.Context, in CleanInput) (CleanPage, error
 	}
 	defer to.Abort()
 
+	var stored *mirror.Comparison
+	if in.Compare && !in.Page.Range.NullKeys {
+		if stored, err = o.mirror.CompareTo(ctx, in.Page.covers()); err != nil {
+			return CleanPage{}, err
+		}
+		defer stored.Close(ctx)
+	}
 	shown := a.progress(o, in.Run, "clean", in.Part)
 	summary := PageSummary{Part: in.Part, Nth: in.Nth, Version: in.Page.Version}
 	records := mirror.NewPageWriter(to)
@@ -68,14 +103,11 @@ func (a *Activities) clean(ctx context.Context, in CleanInput) (CleanPage, error
 			row.Quarantine = "its key is that of the row before it"
 			summary.Doubles++
 		}
-		if row.Quarantine != "" {
-			err = records.Quarantine(row.Key, row.Quarantine, raw)
-		} else {
-			summary.Digest.Add(row.Key, row.Hash)
-			err = records.Append(row.Key, row.Hash, row.Document)
-		}
-		if err != nil {
+		if err := land(ctx, records, stored, &row, raw); err != nil {
 			return CleanPage{}, fmt.Errorf("write cleaned page: %w", err)
+		}
+		if row.Quarantine == "" {
+			summary.Digest.Add(row.Key, row.Hash)
 		}
 		if row.Key != "" {
 			summary.follow(row.Key, in.Page.Range)
@@ -90,6 +122,12 @@ func (a *Activities) clean(ctx context.Context, in CleanInput) (CleanPage, error
 	if err := records.Flush(); err != nil {
 		return CleanPage{}, fmt.Errorf("write cleaned page: %w", err)
 	}
+	var compared mirror.Compared
+	if stored != nil {
+		if compared, err = stored.End(ctx); err != nil {
+			return CleanPage{}, err
+		}
+	}
 	entry, err := to.Commit(ctx)
 	if err != nil {
 		return CleanPage{}, err
@@ -99,7 +137,44 @@ func (a *Activities) clean(ctx context.Context, in CleanInput) (CleanPage, error
 		return CleanPage{}, err
 	}
 	shown.set(ctx, rows)
-	return summary.page(entry), nil
+	page := summary.page(entry)
+	page.Compared, page.Stored = upsertResult(compared.UpsertResult), compared.Stored
+	if stored == nil {
+		page.Compared.Inserted, page.Compared.Quarantined = page.Rows-page.Quarantined, page.Quarantined
+	}
+	return page, nil
+}
+
+// land writes a row to its page: the document, unless it is stored already.
+func land(ctx context.Context, records *mirror.PageWriter, stored *mirror.Comparison, row *cleaning.Row, raw []byte) (err error) {
+	same := false
+	switch {
+	case stored == nil:
+	case row.Quarantine != "":
+		err = stored.Quarantined(ctx, row.Key, row.Quarantine)
+	default:
+		same, err = stored.Row(ctx, row.Key, row.Hash)
+	}
+	switch {
+	case errors.Is(err, mirror.ErrOrder), errors.Is(err, mirror.ErrDuplicateKey):
+		return errDisorder
+	case err != nil:
+		return err
+	case row.Quarantine != "":
+		return records.Quarantine(row.Key, row.Quarantine, raw)
+	case same:
+		return records.Same(row.Key, row.Hash)
+	}
+	return records.Append(row.Key, row.Hash, row.Document)
+}
+
+// covers is the range of keys that the page is all of.
+func (p RawPage) covers() socrata.Range {
+	r := p.Range
+	if p.More {
+		r.UpTo = p.LastKey
+	}
+	return r
 }
 
 // page is the cleaned page that the summary lies beside.

@@ -9,8 +9,8 @@ import (
 )
 
 // ComparePage counts what UpsertPage would do to one key range, and writes
-// nothing: the gate sees it before a row is written, and a part without any
-// difference need not be written at all.
+// nothing. It is for cleaned pages of an earlier run, which were compared with
+// what was stored then.
 func (a *Activities) ComparePage(ctx context.Context, in UpsertInput) (UpsertResult, error) {
 	defer alive(ctx)()
 	result, err := a.compare(ctx, in)

@@ -50,11 +50,11 @@ func classify(err error) error {
 		return err
 	case errors.As(err, &open):
 		return open.Temporal()
-	case errors.Is(err, mirror.ErrForeign):
+	case errors.Is(err, mirror.ErrForeign), errors.Is(err, mirror.ErrForeignRow):
 		return refuse(ForeignDatabase, err.Error())
 	case errors.Is(err, mirror.ErrCorrupt), errors.Is(err, mirror.ErrNoPage):
 		return refuse(LandingCorrupt, err.Error())
-	case errors.Is(err, mirror.ErrOrder), errors.Is(err, mirror.ErrDuplicateKey):
+	case errors.Is(err, mirror.ErrOrder), errors.Is(err, mirror.ErrDuplicateKey), errors.Is(err, mirror.ErrNoDocument):
 		return refuse(PageUnusable, err.Error())
 	case errors.As(err, &soda):
 		switch soda.Kind {
@@ -72,9 +72,7 @@ func classify(err error) error {
 
 // later is a retryable error; a positive delay overrides the backoff once.
 func later(kind string, err error, delay time.Duration) error {
-	return temporal.NewApplicationErrorWithOptions(err.Error(), kind, temporal.ApplicationErrorOptions{
-		Cause: err, NextRetryDelay: delay,
-	})
+	return temporal.NewApplicationErrorWithOptions(err.Error(), kind, temporal.ApplicationErrorOptions{NextRetryDelay: delay})
 }
 
 // PortalDown says whether an error means that the portal itself is in trouble.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"golang.org/x/sync/errgroup"
 
 	"padron/internal/dataset"
 	"padron/internal/guard"
@@ -19,7 +20,8 @@ import (
 
 // Reconcile makes the run's certificate: it counts and digests what is stored
 // and holds that against the crawl and against what the portal itself counted.
-// Every count is of what is stored, never of what attempts summed up.
+// Every count is of what is stored, never of what attempts summed up; key ranges
+// that needed no writing were counted when they were compared.
 //
 // The jobs that did not crawl hold the mirror against the crawl it was last
 // written from, and ask the portal whether it has moved on since (behind).
@@ -110,7 +112,22 @@ func (c *certificate) count(ctx context.Context, o *opened) (err error) {
 	for _, r := range c.record.Ranges {
 		ranges = append(ranges, r.Range)
 	}
-	if c.census, err = m.Census(ctx, mirror.CensusInput{Run: c.in.Run.ID, Ranges: ranges}); err != nil {
+	columns := make([]string, 0, len(c.record.Crawl.Facts.Groups))
+	for _, g := range c.record.Crawl.Facts.Groups {
+		columns = append(columns, g.Column)
+	}
+	// The server counts while documents are read from it.
+	group, both := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		c.groups, err = m.GroupCounts(both, grouped(o.spec, columns)...)
+		return err
+	})
+	group.Go(func() (err error) {
+		c.census, err = m.Census(both, mirror.CensusInput{Run: c.in.Run.ID, Ranges: ranges, Within: c.in.Written})
+		c.census.Add(c.in.Unwritten)
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return err
 	}
 	if c.quarantined, err = m.CountQuarantine(ctx, of); err != nil {
@@ -143,13 +160,6 @@ func (c *certificate) count(ctx context.Context, o *opened) (err error) {
 		return err
 	})
 	if err != nil {
-		return err
-	}
-	columns := make([]string, 0, len(c.record.Crawl.Facts.Groups))
-	for _, g := range c.record.Crawl.Facts.Groups {
-		columns = append(columns, g.Column)
-	}
-	if c.groups, err = m.GroupCounts(ctx, grouped(o.spec, columns)...); err != nil {
 		return err
 	}
 	c.events, err = m.TallyChanges(ctx, c.in.Run.ID)

@@ -165,6 +165,9 @@ type CleanInput struct {
 	Part int     `json:"part"`
 	Nth  int     `json:"nth,omitempty"` // page of the part, 0 for the first
 	Page RawPage `json:"page"`
+	// Compare holds the rows against what is stored, and lands the documents of
+	// those only that differ.
+	Compare bool `json:"compare,omitempty"`
 }
 
 // CleanPage is a landed page of documents.
@@ -176,6 +179,9 @@ type CleanPage struct {
 	// Disorder says that the keys do not ascend in the order of bytes within
 	// the range that was asked for: the portal sorts by another collation.
 	Disorder bool `json:"disorder,omitempty"`
+
+	Compared UpsertResult  `json:"compared"` // what an upsert would do, when the rows were compared
+	Stored   mirror.Census `json:"stored"`   // what was stored in the page's range then
 }
 
 // GateInput gives the whole crawl, in key order.
@@ -306,14 +312,18 @@ type ResolveInput struct {
 
 // ReconcileInput gives what the mirror must equal.
 type ReconcileInput struct {
-	Run      Run          `json:"run"`
-	Task     Task         `json:"task"`
-	Of       string       `json:"of,omitempty"` // other jobs than mirroring: the run whose crawl the mirror was written from
-	Gate     GateResult   `json:"gate"`
-	Crawls   int          `json:"crawls"`
-	Upserted UpsertResult `json:"upserted"` // of all parts
-	Swept    SweepResult  `json:"swept"`
-	Removed  RemoveResult `json:"removed"`
+	Run    Run        `json:"run"`
+	Task   Task       `json:"task"`
+	Of     string     `json:"of,omitempty"` // other jobs than mirroring: the run whose crawl the mirror was written from
+	Gate   GateResult `json:"gate"`
+	Crawls int        `json:"crawls"`
+	// Written are the ranges that were written to; nil: all. The rest of the
+	// documents is Unwritten, as counted when it was compared.
+	Written   []socrata.Range `json:"written"`
+	Unwritten mirror.Census   `json:"unwritten"`
+	Upserted  UpsertResult    `json:"upserted"` // of all parts
+	Swept     SweepResult     `json:"swept"`
+	Removed   RemoveResult    `json:"removed"`
 }
 
 // ReconcileResult is the certificate's summary.

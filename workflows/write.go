@@ -96,7 +96,8 @@ type part struct {
 	socrata.Range
 	raw      []activities.RawPage
 	clean    []activities.CleanPage
-	compared activities.UpsertResult
+	compared activities.UpsertResult // what an upsert would do
+	stored   mirror.Census           // in the range, when it was compared
 	upserted activities.UpsertResult
 }
 
@@ -105,15 +106,13 @@ type part struct {
 func (w *write) graph() (*dag.Graph, error) {
 	parts := func() int { return len(w.parts) }
 	clean := dag.Task{Name: "clean_page", Limit: cleanAtOnce, Each: w.cleanPage}
-	compare := dag.Task{Name: "compare_page", Limit: compareAtOnce, Each: w.comparePage}
 	fetched := []dag.Task{
 		{Name: "plan", Run: w.plan},
 		{Name: "fetch_page", After: []string{"plan"}, Items: parts, Limit: fetchAtOnce, Each: w.fetchPage},
 		per("fetch_page", clean),
-		per("clean_page", compare),
 	}
 	written := []dag.Task{
-		{Name: "gate", After: []string{"compare_page"}, Run: w.gate},
+		{Name: "gate", After: []string{"clean_page"}, Run: w.gate},
 		{Name: "upsert_page", After: []string{"gate"}, Items: parts, Limit: upsertAtOnce, Each: w.upsertPage},
 		{Name: "index", After: []string{"upsert_page"}, Run: w.index},
 		{Name: "sweep", After: []string{"index"}, Run: w.sweep},
@@ -132,9 +131,10 @@ func (w *write) graph() (*dag.Graph, error) {
 		switch w.in.Task.From {
 		case activities.FromClean:
 			clean.After, clean.Items = []string{"recall"}, parts
-			tasks = join([]dag.Task{recall, clean, per("clean_page", compare)}, written, proven)
+			tasks = join([]dag.Task{recall, clean}, written, proven)
 		case activities.FromGate:
-			compare.After, compare.Items = []string{"recall"}, parts
+			compare := dag.Task{Name: "compare_page", After: []string{"recall"}, Items: parts, Limit: compareAtOnce, Each: w.comparePage}
+			written[0].After = []string{"compare_page"}
 			tasks = join([]dag.Task{recall, compare}, written, proven)
 		default:
 			tasks = []dag.Task{{Name: "aggregate_snapshot", Run: w.aggregateSnapshot}}
@@ -251,26 +251,27 @@ func (w *write) cleanPage(ctx workflow.Context, i int) error {
 	for nth, raw := range p.raw {
 		var cleaned activities.CleanPage
 		err := call(ctx, a.CleanPage, fmt.Sprintf("%s: %s rows", w.label("Clean", i, raw.Range), humanize.Comma(int64(raw.Rows))),
-			activities.CleanInput{Run: w.in.Run, Part: i, Nth: nth, Page: raw}, &cleaned)
+			activities.CleanInput{Run: w.in.Run, Part: i, Nth: nth, Page: raw, Compare: w.compares()}, &cleaned)
 		if err != nil {
 			return err
 		}
 		p.clean = append(p.clean, cleaned)
+		p.compared.Add(cleaned.Compared)
+		p.stored.Add(cleaned.Stored)
 	}
 	return nil
 }
 
-// comparePage counts what an upsert of the part would do, for the gate to see
-// before anything is written. An empty mirror has nothing to compare with.
+// compares says whether rows are held against what is stored while they are
+// cleaned: an empty mirror has nothing to compare with, and of a replay only
+// some rows are there.
+func (w *write) compares() bool {
+	return !w.in.Probe.Empty && w.in.Task.Job != activities.JobReplay
+}
+
+// comparePage compares cleaned pages of an earlier run.
 func (w *write) comparePage(ctx workflow.Context, i int) error {
 	p := &w.parts[i]
-	if w.in.Probe.Empty {
-		for _, page := range p.clean {
-			p.compared.Inserted += page.Rows - page.Quarantined
-			p.compared.Quarantined += page.Quarantined
-		}
-		return nil
-	}
 	return call(ctx, a.ComparePage, w.label("Compare", i, p.Range), w.upsertInput(i, p.ordered()), &p.compared)
 }
 
@@ -301,7 +302,7 @@ func (w *write) gate(ctx workflow.Context) error {
 		if err := wait(ctx, w.gated.After, fmt.Sprintf("Crawl %d was torn; waits before the next", w.result.Crawls)); err != nil {
 			return err
 		}
-		if err := w.dag.Repeat(ctx, "plan", "fetch_page", "clean_page", "compare_page"); err != nil {
+		if err := w.dag.Repeat(ctx, "plan", "fetch_page", "clean_page"); err != nil {
 			return err
 		}
 	}
@@ -318,10 +319,15 @@ func (w *write) upsertInput(i int, ordered bool) activities.UpsertInput {
 	}
 }
 
-// upsertPage writes a part, unless comparing it found nothing to write.
+// unwritten says that a part was compared and there is nothing to write.
+func (w *write) unwritten(p *part) bool {
+	return w.in.Task.Job != activities.JobReplay && w.gated.Ordered && !p.compared.Work()
+}
+
+// upsertPage writes a part, unless there is nothing to write.
 func (w *write) upsertPage(ctx workflow.Context, i int) error {
 	p := &w.parts[i]
-	if w.in.Task.Job != activities.JobReplay && w.gated.Ordered && !p.compared.Work() {
+	if w.unwritten(p) {
 		p.upserted = p.compared
 		return nil
 	}
@@ -367,8 +373,20 @@ func (w *write) reconcile(ctx workflow.Context) error {
 		Run: w.in.Run, Task: w.in.Task, Of: w.in.Probe.Of, Gate: w.gated, Crawls: w.result.Crawls,
 		Swept: w.swept, Removed: w.done,
 	}
+	counted := w.in.Task.From != activities.FromGate && w.gated.Ordered && w.compares()
 	for i := range w.parts {
-		in.Upserted.Add(w.parts[i].upserted)
+		p := &w.parts[i]
+		in.Upserted.Add(p.upserted)
+		switch {
+		case !counted || p.NullKeys:
+		case w.unwritten(p):
+			in.Unwritten.Add(p.stored)
+		default:
+			in.Written = append(in.Written, p.Range)
+		}
+	}
+	if counted && in.Written == nil {
+		in.Written = []socrata.Range{} // none, and not all
 	}
 	err := call(ctx, a.Reconcile, "Does the mirror equal the portal?", in, &w.result.Reconciled)
 	w.result.Outcome, w.result.Why = w.result.Reconciled.Outcome, w.result.Reconciled.Why

@@ -21,6 +21,10 @@ type CensusInput struct {
 	// Ranges cut the work into pieces, such as the run's plan does. Whatever
 	// they are, every row is counted once.
 	Ranges []socrata.Range
+	// Within, when not nil, are the only ranges to be counted, in byte order and
+	// apart from each other. Documents with an _id that no range holds are
+	// counted all the same.
+	Within []socrata.Range
 	// Beat, when set, is called from the calling goroutine at least every
 	// second with the rows read so far.
 	Beat func(rows int64)
@@ -36,7 +40,8 @@ type Census struct {
 	Digest    Digest `bson:"digest" json:"digest"`                       // of keys and hashes
 }
 
-func (c *Census) plus(o Census) {
+// Add adds what is stored elsewhere.
+func (c *Census) Add(o Census) {
 	c.Documents += o.Documents
 	c.Foreign += o.Foreign
 	c.Inserted += o.Inserted
@@ -52,7 +57,11 @@ func (m *Mirror) Census(ctx context.Context, in CensusInput) (Census, error) {
 		total Census
 	)
 	err := beating(ctx, in.Beat, func(ctx context.Context, beat *pulse) error {
-		return m.eachRange(ctx, in.Ranges, func(ctx context.Context, _ int, r socrata.Range) error {
+		counted := pieces(in.Ranges)
+		if in.Within != nil {
+			counted = in.Within
+		}
+		return eachPiece(ctx, counted, func(ctx context.Context, _ int, r socrata.Range) error {
 			var c Census
 			err := m.eachStored(ctx, r, func(s *census) error {
 				beat.add(1)
@@ -73,7 +82,7 @@ func (m *Mirror) Census(ctx context.Context, in CensusInput) (Census, error) {
 			})
 			mu.Lock()
 			defer mu.Unlock()
-			total.plus(c)
+			total.Add(c)
 			return err
 		})
 	})
@@ -112,34 +121,44 @@ type SourceColumn struct {
 	Path   string // of the document's field that is made of this column alone
 }
 
-// GroupCounts counts rows by what the portal has in a column: the original
-// where cleaning kept one, else the document's own value, numbers and booleans
-// as text. So the counts can be held against the portal's own. The server
-// looks at every document, and the column must not have more values than fit
-// into memory.
+// GroupCounts counts rows by what the portal has in columns, each for itself:
+// the original where cleaning kept one, else the document's own value, numbers
+// and booleans as text. So the counts can be held against the portal's own. The
+// server looks at every document once, and the combinations of the columns'
+// values must fit into memory.
 func (m *Mirror) GroupCounts(ctx context.Context, columns ...SourceColumn) ([]Group, error) {
-	groups := make([]Group, 0, len(columns))
-	for _, c := range columns {
-		rows := map[GroupValue]int64{}
-		err := m.group(ctx, bson.A{bson.D{{Key: "$group", Value: bson.D{
-			{Key: "_id", Value: bson.D{{Key: "$ifNull", Value: bson.A{"$source." + c.Column, "$" + c.Path, nil}}}},
-			{Key: "rows", Value: bson.D{{Key: "$sum", Value: 1}}},
-		}}}}, func(raw bson.Raw) {
-			value, ok := portalText(raw.Lookup("_id"))
-			rows[GroupValue{Value: value, Null: !ok}] += number(raw, "rows")
-		})
-		if err != nil {
-			return nil, fmt.Errorf("count rows by %s: %w", c.Column, err)
+	if len(columns) == 0 {
+		return nil, nil
+	}
+	var id bson.D
+	rows := make([]map[GroupValue]int64, len(columns))
+	for i, c := range columns {
+		rows[i] = map[GroupValue]int64{}
+		id = append(id, bson.E{Key: position(i), Value: bson.D{{Key: "$ifNull", Value: bson.A{"$source." + c.Column, "$" + c.Path, nil}}}})
+	}
+	err := m.group(ctx, bson.A{bson.D{{Key: "$group", Value: bson.D{
+		{Key: "_id", Value: id},
+		{Key: "rows", Value: bson.D{{Key: "$sum", Value: 1}}},
+	}}}}, func(raw bson.Raw) {
+		n := number(raw, "rows")
+		for i := range columns {
+			value, ok := portalText(raw.Lookup("_id", position(i)))
+			rows[i][GroupValue{Value: value, Null: !ok}] += n
 		}
-		group := Group{Column: c.Column, Values: make([]GroupValue, 0, len(rows))}
-		for value, n := range rows {
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count rows by the portal's columns: %w", err)
+	}
+	groups := make([]Group, len(columns))
+	for i, c := range columns {
+		groups[i] = Group{Column: c.Column, Values: make([]GroupValue, 0, len(rows[i]))}
+		for value, n := range rows[i] {
 			value.Rows = n
-			group.Values = append(group.Values, value)
+			groups[i].Values = append(groups[i].Values, value)
 		}
-		slices.SortFunc(group.Values, func(a, b GroupValue) int {
+		slices.SortFunc(groups[i].Values, func(a, b GroupValue) int {
 			return cmp.Or(cmp.Compare(a.Value, b.Value), cmp.Compare(b.Rows, a.Rows))
 		})
-		groups = append(groups, group)
 	}
 	return groups, nil
 }

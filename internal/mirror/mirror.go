@@ -92,6 +92,11 @@ var (
 	// ErrOrder says that pages declared as ordered are not, or that a key
 	// lies outside the range it was fetched for.
 	ErrOrder = errors.New("key out of order")
+	// ErrForeignRow says that a document in businesses is none of Padron's.
+	ErrForeignRow = errors.New("document is not Padron's")
+	// ErrNoDocument says that a row was stored as it is when its page was
+	// cleaned, and no longer is.
+	ErrNoDocument = errors.New("the page has no document of the row")
 	// ErrNoRun says that there is no run of that id, or none such.
 	ErrNoRun = errors.New("no such run")
 	// ErrNoSnapshot says that there is no snapshot of that id.

@@ -15,6 +15,7 @@ import (
 // page's order:
 //
 //	{k: key, h: hash of d (32 bytes), d: canonical document}   a clean row
+//	{k: key, h: hash (32 bytes)}                               a clean row that is stored as it is
 //	{k: key, q: reason, r: source row as JSON text}            a quarantined row
 //
 // BSON is length-prefixed, so the stream needs no framing and is read without
@@ -33,7 +34,7 @@ const (
 type Record struct {
 	Key        string         // the dataset's key; empty only when quarantined for lacking one
 	Hash       [HashSize]byte // SHA-256 of Document
-	Document   bson.Raw       // canonical document without lineage; nil when quarantined
+	Document   bson.Raw       // canonical document without lineage; nil when quarantined, or stored as it is
 	Quarantine string         // reason; empty when clean
 	Raw        []byte         // quarantined: the source row as JSON text
 }
@@ -59,6 +60,15 @@ func (p *PageWriter) Append(key string, hash [HashSize]byte, doc bson.Raw) error
 	b = bsoncore.AppendStringElement(b, "k", key)
 	b = bsoncore.AppendBinaryElement(b, "h", bson.TypeBinaryGeneric, hash[:])
 	b = bsoncore.AppendDocumentElement(b, "d", doc)
+	return p.end(b)
+}
+
+// Same writes a clean row whose document the mirror already has (Comparison):
+// its key and the hash of the document.
+func (p *PageWriter) Same(key string, hash [HashSize]byte) error {
+	b := append(p.buf[:0], 0, 0, 0, 0)
+	b = bsoncore.AppendStringElement(b, "k", key)
+	b = bsoncore.AppendBinaryElement(b, "h", bson.TypeBinaryGeneric, hash[:])
 	return p.end(b)
 }
 
@@ -170,7 +180,7 @@ func (p *PageReader) decode(b []byte, rec *Record) error {
 			return p.corrupt("unexpected element %q", name)
 		}
 	}
-	clean := rec.Quarantine == "" && rec.Document != nil && hasHash && rec.Raw == nil
+	clean := rec.Quarantine == "" && hasHash && rec.Raw == nil
 	quarantined := rec.Quarantine != "" && rec.Document == nil && !hasHash && rec.Raw != nil
 	if !hasKey || clean == quarantined {
 		return p.corrupt("neither a clean nor a quarantined row")

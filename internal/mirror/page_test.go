@@ -120,7 +120,6 @@ func TestPageReaderRefuses(t *testing.T) {
 		"no key":         {{Key: "h", Value: hash}, {Key: "d", Value: doc}},
 		"no hash":        {{Key: "k", Value: "a"}, {Key: "d", Value: doc}},
 		"short hash":     {{Key: "k", Value: "a"}, {Key: "h", Value: bson.Binary{Data: []byte{1}}}, {Key: "d", Value: doc}},
-		"no document":    {{Key: "k", Value: "a"}, {Key: "h", Value: hash}},
 		"both":           {{Key: "k", Value: "a"}, {Key: "h", Value: hash}, {Key: "d", Value: doc}, {Key: "q", Value: "x"}, {Key: "r", Value: "{}"}},
 		"no raw":         {{Key: "k", Value: "a"}, {Key: "q", Value: "x"}},
 		"unknown":        {{Key: "k", Value: "a"}, {Key: "z", Value: 1}},

@@ -7,8 +7,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
 // Which runs count as mirroring, and what of it a record must say.
@@ -71,30 +69,4 @@ func TestRunLists(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, runs, 3)
 	assert.Equal(t, []string{"cut short", "verified", "approved"}, []string{runs[0].ID, runs[1].ID, runs[2].ID})
-}
-
-func TestRunsOfAnEarlierRelease(t *testing.T) {
-	m := openTest(t)
-	ctx := t.Context()
-	records := m.db.Collection(RunRecords)
-	for i, run := range []Run{{ID: "b", Status: StatusDone, Outcome: OutcomeGreen}, {ID: "a", Status: StatusFailed}} {
-		run.Started = day(i + 1)
-		_, err := records.InsertOne(ctx, run)
-		require.NoError(t, err)
-	}
-	_, err := records.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: bson.D{{Key: "started", Value: -1}}, Options: options.Index().SetName("started")})
-	require.NoError(t, err)
-	for range 2 {
-		require.NoError(t, m.EnsureIndexes(ctx))
-		runs, err := m.Runs(ctx, 10, time.Time{})
-		require.NoError(t, err)
-		require.Len(t, runs, 2)
-		assert.Equal(t, "a", runs[0].ID)
-		green, err := m.LastGreen(ctx)
-		require.NoError(t, err)
-		assert.Equal(t, "b", green.ID)
-	}
-	exists, err := m.hasIndex(ctx, Index{Collection: RunRecords, Name: "started"})
-	require.NoError(t, err)
-	assert.False(t, exists)
 }

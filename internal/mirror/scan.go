@@ -61,9 +61,14 @@ func beating(ctx context.Context, beat func(rows int64), read func(context.Conte
 // only: the ranges of a portal that sorts keys by another collation may
 // overlap in byte order, and leave gaps.
 func (m *Mirror) eachRange(ctx context.Context, ranges []socrata.Range, f func(ctx context.Context, i int, r socrata.Range) error) error {
+	return eachPiece(ctx, pieces(ranges), f)
+}
+
+// eachPiece calls f for pieces of the key space, several at once.
+func eachPiece(ctx context.Context, pieces []socrata.Range, f func(ctx context.Context, i int, r socrata.Range) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(scanners)
-	for i, r := range pieces(ranges) {
+	for i, r := range pieces {
 		group.Go(func() error { return f(ctx, i, r) })
 	}
 	return group.Wait()

@@ -113,8 +113,9 @@ type UpsertResult struct {
 // order: one pass in constant memory. A call that fails or is cancelled at any
 // point, made again, ends in the same state as one that was not.
 //
-// Errors to decide upon: ErrConflict (call again), ErrCorrupt and ErrNoPage
-// (clean the page again), ErrDuplicateKey and ErrOrder (the gate should have
+// Errors to decide upon: ErrConflict (call again), ErrCorrupt, ErrNoPage and
+// ErrNoDocument (clean the page again), ErrForeignRow (a document there is none
+// of Padron's), ErrDuplicateKey and ErrOrder (the gate should have
 // seen it), ErrNoRun (events need the run's record), and whatever the database
 // or Explain answers.
 func (m *Mirror) Upsert(ctx context.Context, pages Landing, in UpsertInput) (UpsertResult, error) {
@@ -133,20 +134,20 @@ func (m *Mirror) Compare(ctx context.Context, pages Landing, in UpsertInput) (Up
 }
 
 func (m *Mirror) apply(ctx context.Context, pages Landing, in UpsertInput, write bool) (UpsertResult, error) {
-	group, walk := errgroup.WithContext(ctx)
+	group, walking := errgroup.WithContext(ctx)
 	j := &join{m: m, in: in, pages: pages}
 	if write {
 		j.keys = newKeyPage(ctx, pages, in.Run, in.Part)
 		defer j.keys.abort()
 		j.sink = newSink(m, &j.in)
-		group.Go(func() error { return j.sink.drain(walk) })
+		group.Go(func() error { return j.sink.drain(walking) })
 	}
-	err := j.run(walk)
+	err := j.run(walking)
 	if write {
 		// Only a complete walk hands over what it holds; after an error the
 		// writer just ends. Its error is the cause when both have one.
 		if err == nil {
-			err = j.sink.flush(walk)
+			err = j.sink.flush(walking)
 		}
 		close(j.sink.full)
 		if werr := group.Wait(); werr != nil {
@@ -178,6 +179,7 @@ type join struct {
 	sink   *sink    // nil: count only
 	keys   *keyPage // of missing keys, or of all; nil: count only
 	result UpsertResult
+	census *Census // of the stored rows that were walked along; nil: not counted
 
 	last    string          // key of the record before
 	hasLast bool            // whether there was one with a key
@@ -247,51 +249,90 @@ func (j *join) eachOf(ctx context.Context, ref PageRef, rec *Record, visit func(
 
 // merge is the join proper: both sides in key order.
 func (j *join) merge(ctx context.Context) error {
-	rows, err := j.m.storedRows(ctx, j.in.Range)
+	w, err := j.walk(ctx)
 	if err != nil {
 		return err
 	}
-	defer rows.close(ctx)
-
-	var cur stored
-	more, err := rows.next(ctx, &cur)
-	if err != nil {
-		return err
-	}
+	defer w.rows.close(ctx)
 	err = j.eachRecord(ctx, func(ref PageRef, index int, rec *Record) error {
-		if rec.Key == "" {
-			return j.quarantine(ctx, ref, index, rec)
-		}
-		if err := j.checkOrder(rec); err != nil {
+		old, err := w.meet(ctx, rec)
+		switch {
+		case err != nil:
 			return err
-		}
-		for more && cur.key < rec.Key {
-			if err := j.leave(ctx, &cur); err != nil {
-				return err
-			}
-			if more, err = rows.next(ctx, &cur); err != nil {
-				return err
-			}
-		}
-		good := rec.Quarantine == ""
-		j.clean = good || j.clean && j.hasLast && j.last == rec.Key
-		j.last, j.hasLast = rec.Key, true
-		if !good {
+		case rec.Quarantine != "":
 			return j.quarantine(ctx, ref, index, rec)
 		}
-		if more && cur.key == rec.Key {
-			return j.decide(ctx, rec, &cur)
-		}
-		return j.decide(ctx, rec, nil)
+		return j.decide(ctx, rec, old)
 	})
 	if err != nil {
 		return err
 	}
-	for more {
-		if err := j.leave(ctx, &cur); err != nil {
+	return w.end(ctx)
+}
+
+// walk goes along the stored rows of a range while records come.
+type walk struct {
+	j    *join
+	rows *storedCursor
+	cur  stored
+	more bool
+}
+
+func (j *join) walk(ctx context.Context) (*walk, error) {
+	rows, err := j.m.storedRows(ctx, j.in.Range)
+	if err != nil {
+		return nil, err
+	}
+	w := &walk{j: j, rows: rows}
+	if err := w.next(ctx); err != nil {
+		rows.close(ctx)
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *walk) next(ctx context.Context) (err error) {
+	w.more, err = w.rows.next(ctx, &w.cur)
+	if w.more && w.j.census != nil {
+		w.j.census.Documents++
+		w.j.census.Digest.Add(w.cur.key, w.cur.hash)
+	}
+	return err
+}
+
+// meet goes on to a record's place and returns what is stored of it, nil for
+// nothing. Stored rows that no further record can meet are settled.
+func (w *walk) meet(ctx context.Context, rec *Record) (*stored, error) {
+	if rec.Key == "" {
+		return nil, nil
+	}
+	j := w.j
+	if err := j.checkOrder(rec); err != nil {
+		return nil, err
+	}
+	for w.more && w.cur.key < rec.Key {
+		if err := j.leave(ctx, &w.cur); err != nil {
+			return nil, err
+		}
+		if err := w.next(ctx); err != nil {
+			return nil, err
+		}
+	}
+	j.clean = rec.Quarantine == "" || j.clean && j.hasLast && j.last == rec.Key
+	j.last, j.hasLast = rec.Key, true
+	if w.more && w.cur.key == rec.Key {
+		return &w.cur, nil
+	}
+	return nil, nil
+}
+
+// end settles the stored rows after the last record.
+func (w *walk) end(ctx context.Context) error {
+	for w.more {
+		if err := w.j.leave(ctx, &w.cur); err != nil {
 			return err
 		}
-		if more, err = rows.next(ctx, &cur); err != nil {
+		if err := w.next(ctx); err != nil {
 			return err
 		}
 	}
@@ -380,6 +421,9 @@ func (j *join) decide(ctx context.Context, rec *Record, old *stored) error {
 	}
 	if j.sink == nil {
 		return nil
+	}
+	if rec.Document == nil {
+		return fmt.Errorf("%w: key %q", ErrNoDocument, rec.Key)
 	}
 	if err := checkDocument(rec); err != nil {
 		return err
@@ -590,20 +634,20 @@ func (s *stored) decode(doc bsoncore.Document) error {
 	*s = stored{}
 	id, ok := doc.Lookup("_id").StringValueOK()
 	if !ok {
-		return fmt.Errorf("stored row has an _id that is no string: %s", doc.Lookup("_id"))
+		return fmt.Errorf("%w: stored row has an _id that is no string: %s", ErrForeignRow, doc.Lookup("_id"))
 	}
 	s.key = id
 	lineage, ok := doc.Lookup("lineage").DocumentOK()
 	if !ok {
-		return fmt.Errorf("stored row %q has no lineage", id)
+		return fmt.Errorf("%w: stored row %q has no lineage", ErrForeignRow, id)
 	}
 	_, hash, ok := lineage.Lookup("hash").BinaryOK()
 	if !ok || len(hash) != HashSize {
-		return fmt.Errorf("stored row %q has no hash", id)
+		return fmt.Errorf("%w: stored row %q has no hash", ErrForeignRow, id)
 	}
 	copy(s.hash[:], hash)
 	if s.version, ok = lineage.Lookup("version").Int32OK(); !ok {
-		return fmt.Errorf("stored row %q has no version", id)
+		return fmt.Errorf("%w: stored row %q has no version", ErrForeignRow, id)
 	}
 	if quality, ok := doc.Lookup("quality").DocumentOK(); ok {
 		s.stale, _ = quality.Lookup("stale").BooleanOK()
