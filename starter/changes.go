@@ -56,10 +56,10 @@ func changesCommand() *cobra.Command {
 it. What a first load brought is no change.
 
 --since and --until take
-  2026-11-20              a day in the dataset's time zone: --since from its begin,
-                          --until to its end, that day included
+  2026-11-20              a day in the dataset's time zone: --since from its
+                          beginning, --until to its end
   2026-11-20T06:00:00Z    a moment: --since that moment included, --until excluded
-  7d, 12h                 so long ago
+  7d, 12h                 that long ago
 
 A change has a cause: source (the portal's row changed), rules (only the dataset's
 spec or Padron's cleaning did) or schema (only columns came to the portal or went).
@@ -76,11 +76,11 @@ json is one array, ndjson one change to a line; both are written as they are rea
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return q.run(cmd) },
 	}
-	cmd.Flags().StringVar(&q.since, "since", "", "changes since then; may be left out with --key")
-	cmd.Flags().StringVar(&q.until, "until", "", "changes until then (default: now)")
-	cmd.Flags().StringArrayVar(&q.kinds, "kind", nil, "only changes of this kind, of any of them when given more than once: "+strings.Join(changeKinds(), ", "))
-	cmd.Flags().StringVar(&q.key, "key", "", "only changes of the row with this key")
-	cmd.Flags().StringVar(&q.cause, "cause", mirror.CauseSource, strings.Join(changeCauses(), ", "))
+	cmd.Flags().StringVar(&q.since, "since", "", "changes from this `time` on; may be left out with --key")
+	cmd.Flags().StringVar(&q.until, "until", "", "changes up to this `time` (default: now)")
+	cmd.Flags().StringArrayVar(&q.kinds, "kind", nil, "only changes of this `kind`; repeat it for more kinds: "+strings.Join(changeKinds(), ", "))
+	cmd.Flags().StringVar(&q.key, "key", "", "only changes of the row with this `key`")
+	cmd.Flags().StringVar(&q.cause, "cause", mirror.CauseSource, "only changes of this `cause`: "+strings.Join(changeCauses(), ", "))
 	cmd.Flags().BoolVar(&q.sensitive, "sensitive", false, "show values that may concern a private person")
 	cmd.Flags().BoolVar(&q.allFields, "all-fields", false, "show what Padron derives too: facets, quality flags, original values")
 	q.out.addFormats(cmd, "table", "json", "ndjson")

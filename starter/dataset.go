@@ -18,8 +18,15 @@ func datasetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dataset",
 		Short: "Show datasets and check them against their portal",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Long: `A dataset is one register: a spec, which comes with Padron or is a YAML file of
+your own, says where it is published and what becomes of each of its columns.
+DATASET is a spec's name, the id or the address of its page on the portal, or a
+file; without it, the configured one is meant.`,
+		Example: `  starter dataset list
+  starter dataset show sf-business
+  starter dataset check ./my-city.yaml`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(datasetListCommand(), datasetShowCommand(), datasetCheckCommand())
 	return cmd
@@ -167,7 +174,9 @@ func datasetCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [DATASET]",
 		Short: "Hold the portal's columns against the spec; writes nothing",
-		Args:  cobra.MaximumNArgs(1),
+		Long: `Asks the portal for its columns and lists those that are not as the spec expects,
+with what a run would make of it. Fails if a run would stop.`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			spec, err := specArgument(cmd, args)
 			if err != nil {

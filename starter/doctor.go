@@ -27,7 +27,10 @@ func doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check every connection and setting, and say what to do",
-		Args:  cobra.NoArgs,
+		Long: `Checks the settings, the dataset and its portal, MongoDB, Temporal and its search
+attributes, the worker and the schedule, and says of each what was found or what
+to do. It changes nothing. Fails if a check fails.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			findings := examine(cmd)
 			err := out.show(cmd.OutOrStdout(), findings, func(w io.Writer) {

@@ -89,13 +89,15 @@ func rerunCommand() *cobra.Command {
 		Short: "Repeat the newest crawl's steps from its landed pages",
 		Long: `Repeats a run from one of its steps, with the pages that it fetched: the portal
 is not asked. Use it when a crawl was good and what came after was not, for
-instance because of the spec. Only the newest crawl can be rerun.
+instance because of the spec. Only the newest crawl can be rerun, and nothing is
+removed: the next run does that.
 
   clean               clean the pages anew (after the spec was changed), then all else
   gate                check the crawl anew and write it
   aggregate_snapshot  only count the mirror anew`,
-		Example: `  starter rerun manual-2026-11-23T16:11:58.123Z --from clean`,
-		Args:    cobra.ExactArgs(1),
+		Example: `  starter status                     which run crawled last
+  starter rerun manual-2026-11-23T16:11:58.123Z --from clean`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch from {
 			case activities.FromClean, activities.FromGate, activities.FromSnapshot:
@@ -108,7 +110,7 @@ instance because of the spec. Only the newest crawl can be rerun.
 			})
 		},
 	}
-	cmd.Flags().StringVar(&from, "from", "", "step to start from: clean, gate or aggregate_snapshot")
+	cmd.Flags().StringVar(&from, "from", "", "`step` to start from: clean, gate or aggregate_snapshot")
 	f.add(cmd)
 	return cmd
 }

@@ -87,6 +87,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished but not green.`,
   starter setup                      prepare Temporal, once
   starter run --wait                 make the mirror equal to the portal
   starter schedule apply             do so every day
+  starter status                     the newest runs and what came of them
   starter verify                     prove anew that the mirror equals the portal
   starter changes --since 7d         what opened, closed, moved, was renamed
   starter snapshots show latest      what the mirror holds`,

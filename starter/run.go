@@ -53,7 +53,7 @@ the same dataset is writing, it waits for its turn.`,
 			return s.run(cmd, workflows.MirrorInput{Mode: activities.Mode(mode), NoWait: noWait}, wait, out)
 		},
 	}
-	cmd.Flags().StringVar(&mode, "mode", string(activities.Auto), "auto (skip when the portal has nothing new) or full")
+	cmd.Flags().StringVar(&mode, "mode", string(activities.Auto), "`mode`: auto (skip when the portal has nothing new) or full")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the end, with a progress bar")
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "fail if another run is writing, rather than wait for it")
 	out.add(cmd)
@@ -241,10 +241,12 @@ func (s summary) print(w io.Writer) {
 		}
 		rows = append(rows, [][2]string{
 			{"snapshot", r.Snapshot},
-			{"took", fmt.Sprintf("%s, %s rows/s", took(time.Duration(r.Stats.TookMS)*time.Millisecond), count(int64(r.Stats.RowsPerSecond)))},
+			{"took", took(time.Duration(r.Stats.TookMS)*time.Millisecond) + unless0(int64(r.Stats.RowsPerSecond), ", %s rows/s")},
 			{"steps", stepTimes(r.Steps)},
-			{"fetched", size(r.Stats.PortalBytes) + " from the portal"},
 		}...)
+		if r.Stats.PortalBytes > 0 {
+			rows = append(rows, [2]string{"fetched", size(r.Stats.PortalBytes) + " from the portal"})
+		}
 	}
 	rows = append(rows, [][2]string{
 		{"memory", size(r.Stats.PeakMemoryBytes) + " at most in the worker"},

@@ -27,7 +27,7 @@ func scheduleID(dataset string) string { return "mirror/" + dataset }
 func scheduleCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "schedule",
-		Short: "Keep the schedule of a dataset",
+		Short: "Set, pause and trigger the daily runs of a dataset",
 		Example: `  starter schedule apply                     as the spec says
   starter schedule pause --note "portal is moving"
   starter schedule trigger                   run now, as a scheduled run`,
@@ -107,7 +107,9 @@ func scheduleApplyCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "apply",
 		Short: "Make Temporal's schedule what the spec says",
-		Args:  cobra.NoArgs,
+		Long: `Creates the dataset's schedule in Temporal, or updates it after the spec was
+changed. A paused schedule stays paused.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withTemporal(cmd, func(c config.Config, spec *dataset.Spec, t client.Client, namespace string) error {
 				if err := checkSearchAttributes(cmd.Context(), t, namespace); err != nil {
@@ -246,7 +248,7 @@ func schedulePauseCommand(use, short string, do func(context.Context, client.Sch
 func scheduleTriggerCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "trigger",
-		Short: "Run the schedule's action now",
+		Short: "Start a run now, as the schedule would",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withSchedule(cmd, func(h client.ScheduleHandle) error {

@@ -18,8 +18,13 @@ func snapshotsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "snapshots",
 		Short: "Show the statistics kept of each day",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Long: `A snapshot is what one day's mirror counted: locations, open and closed, by
+neighborhood, sector, district and month. It is of the day that the portal's data
+are of; one that is there is never made again.`,
+		Example: `  starter snapshots list
+  starter snapshots show latest`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(snapshotsListCommand(), snapshotsShowCommand())
 	return cmd
@@ -105,6 +110,7 @@ func snapshotsShowCommand() *cobra.Command {
 		Use:   "show SNAPSHOT|latest",
 		Short: "Show one snapshot",
 		Example: `  starter snapshots show latest
+  starter snapshots show 2026-11-23-observed --top 0
   starter snapshots show latest -o json | jq .neighborhoods`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -24,8 +24,15 @@ func statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [RUN]",
 		Short: "Show the newest runs, or one run",
+		Long: `Lists the newest runs, or shows all about one: what it found and wrote, how long
+each step took, and every check of its gate and its certificate.
+
+A run that is done has an outcome; ` + "`starter verify --help`" + ` explains them. One that
+failed before its gate opened has touched nothing; what a later failure left
+undone, the next run does.`,
 		Example: `  starter status
-  starter status manual-2026-11-23T16:11:58.123Z -o json`,
+  starter status manual-2026-11-23T16:11:58.123Z
+  starter status -n 100 -o json | jq '.[] | select(.outcome != "green")'`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkLimit(limit); err != nil {

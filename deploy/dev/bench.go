@@ -84,7 +84,7 @@ func benchCommand() *cobra.Command {
 	cmd.Flags().IntVar(&b.rows, "rows", benchRows, "how many rows the simulated portal has")
 	cmd.Flags().StringVarP(&format, "output", "o", "table", "table or json")
 	cmd.Flags().BoolVar(&b.noRaw, "no-raw", false, "leave out the raw limits, and with them the ratios")
-	cmd.Flags().StringVar(&b.profiles, "profile", "", "write CPU profiles of the worker to this folder; `go tool pprof` takes all of a phase together")
+	cmd.Flags().StringVar(&b.profiles, "profile", "", "write CPU profiles of the worker to this `folder`; go tool pprof takes all of a phase together")
 	return cmd
 }
 
