@@ -91,6 +91,7 @@ func (a *Activities) clean(ctx context.Context, o *opened, in CleanInput) (Clean
 	summary := PageSummary{Part: in.Part, Nth: in.Nth, Version: in.Page.Version}
 	records := mirror.NewPageWriter(to)
 	rows := 0
+	stands := "" // key of the last row that became a document
 	for raw, err := range socrata.SplitRows(from) {
 		if err != nil {
 			return CleanPage{}, fmt.Errorf("read raw page: %w", err)
@@ -99,9 +100,13 @@ func (a *Activities) clean(ctx context.Context, o *opened, in CleanInput) (Clean
 		if err != nil {
 			return CleanPage{}, refuse(PageUnusable, fmt.Sprintf("row %d of page %s: %s", rows, in.Page.ID, err))
 		}
-		if row.Key != "" && row.Key == summary.Last && row.Quarantine == "" {
+		switch {
+		case row.Quarantine != "":
+		case row.Key == stands:
 			row.Quarantine = "its key is that of the row before it"
 			summary.Doubles++
+		default:
+			stands = row.Key
 		}
 		if err := land(ctx, records, stored, &row, raw); err != nil {
 			return CleanPage{}, fmt.Errorf("write cleaned page: %w", err)

@@ -28,7 +28,7 @@ import (
 	"padron/workflows"
 )
 
-var modelSteps = flag.Int("model.steps", 1000, "how many steps the model test makes in all")
+var modelSteps = flag.Int("model.steps", 2000, "how many steps the model test makes in all")
 
 // towns is how many sequences of the model test run at once, each with a
 // database of its own.
