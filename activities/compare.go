@@ -52,7 +52,7 @@ func mirrorInput(in UpsertInput) mirror.UpsertInput {
 func upsertResult(done mirror.UpsertResult) UpsertResult {
 	result := UpsertResult{
 		Inserted: done.Inserted, Replaced: done.Replaced, Unchanged: done.Unchanged,
-		Missing: done.Missing, Quarantined: done.Quarantined, Kept: done.Kept, KeptDigest: done.KeptDigest, Stale: done.Stale,
+		Missing: done.Missing, Quarantined: done.Quarantined, Kept: done.Kept, Stale: done.Stale,
 	}
 	if done.MissingKeys.ID != "" {
 		result.MissingKeys = []mirror.PageRef{done.MissingKeys}

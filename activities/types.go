@@ -236,11 +236,10 @@ type UpsertResult struct {
 	Replaced  int `json:"replaced"`
 	Unchanged int `json:"unchanged"`
 	// What does not depend on earlier attempts:
-	Missing     int           `json:"missing"`     // in the mirror and not in the crawl; -1: not known of one range
-	Quarantined int           `json:"quarantined"` // rows that could not become documents
-	Kept        int           `json:"kept"`        // documents whose row is in quarantine
-	KeptDigest  mirror.Digest `json:"kept_digest"` // of those documents
-	Stale       int           `json:"stale"`       // documents to be flagged stale, or no longer so
+	Missing     int `json:"missing"`     // in the mirror and not in the crawl; -1: not known of one range
+	Quarantined int `json:"quarantined"` // rows that could not become documents
+	Kept        int `json:"kept"`        // documents whose row is in quarantine
+	Stale       int `json:"stale"`       // documents to be flagged stale, or no longer so
 	// Landed pages of keys; none in the result of several parts.
 	MissingKeys []mirror.PageRef `json:"missing_keys,omitempty"` // stored, and not in the crawl
 	AllKeys     []mirror.PageRef `json:"all_keys,omitempty"`     // of the crawl, when its keys are not in the order of bytes
@@ -254,7 +253,6 @@ func (r *UpsertResult) Add(other UpsertResult) {
 	r.Missing += other.Missing
 	r.Quarantined += other.Quarantined
 	r.Kept += other.Kept
-	r.KeptDigest.Merge(other.KeptDigest)
 	r.Stale += other.Stale
 }
 
@@ -321,7 +319,6 @@ type ReconcileInput struct {
 	// documents is Unwritten, as counted when it was compared.
 	Written   []socrata.Range `json:"written"`
 	Unwritten mirror.Census   `json:"unwritten"`
-	Upserted  UpsertResult    `json:"upserted"` // of all parts
 	Swept     SweepResult     `json:"swept"`
 	Removed   RemoveResult    `json:"removed"`
 }

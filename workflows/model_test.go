@@ -28,6 +28,10 @@ import (
 	"padron/workflows"
 )
 
+// shortSteps bounds the model's steps of a short test, such as with the race
+// detector.
+const shortSteps = 100
+
 var modelSteps = flag.Int("model.steps", 2000, "how many steps the model test makes in all")
 
 // towns is how many sequences of the model test run at once, each with a
@@ -50,6 +54,9 @@ func TestModel(t *testing.T) {
 		f := newFast(t, landing, modelSpec...)
 		f.specs = []*dataset.Spec{f.spec, specNamed(t, f.name, append(slices.Clone(modelSpec), otherRules...)...)}
 		left := *modelSteps / towns
+		if testing.Short() {
+			left = min(left, shortSteps/towns)
+		}
 		for left > 0 && !t.Failed() {
 			rapid.Check(t, func(rt *rapid.T) {
 				if left <= 0 {
@@ -314,7 +321,7 @@ func (m *model) present(r row) row {
 // columns are those of the portal at this moment, as its metadata tell.
 func (m *model) columns() map[string]bool {
 	answer := httptest.NewRecorder()
-	m.portal.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/api/views/"+socratatest.DefaultID+".json", nil))
+	m.portal.ServeHTTP(answer, httptest.NewRequestWithContext(m.ctx, http.MethodGet, "/api/views/"+socratatest.DefaultID+".json", nil))
 	var view struct {
 		Columns []struct{ FieldName string }
 	}
@@ -512,9 +519,20 @@ func (m *model) stir(t *rapid.T, trouble string) {
 // passing are faults that a run outlasts, final ones those that end it.
 var (
 	passing = []socratatest.Fault{
-		{Status: http.StatusAccepted}, {Status: http.StatusRequestTimeout}, {Status: http.StatusTooManyRequests, RetryAfter: "7"}, {Status: http.StatusTooManyRequests},
-		{Status: http.StatusInternalServerError}, {Status: http.StatusBadGateway, HTML: true}, {Status: http.StatusServiceUnavailable}, {HTML: true},
-		{TruncateAfter: 20}, {TruncateAfter: 3000}, {Body: " "}, {Body: "[{]"}, {Reset: true}, {Reset: true, ResetAfter: 300},
+		{Status: http.StatusAccepted},
+		{Status: http.StatusRequestTimeout},
+		{Status: http.StatusTooManyRequests, RetryAfter: "7"},
+		{Status: http.StatusTooManyRequests},
+		{Status: http.StatusInternalServerError},
+		{Status: http.StatusBadGateway, HTML: true},
+		{Status: http.StatusServiceUnavailable},
+		{HTML: true},
+		{TruncateAfter: 20},
+		{TruncateAfter: 3000},
+		{Body: " "},
+		{Body: "[{]"},
+		{Reset: true},
+		{Reset: true, ResetAfter: 300},
 	}
 	final = []socratatest.Fault{
 		{Status: http.StatusBadRequest}, {Status: http.StatusUnauthorized}, {Status: http.StatusForbidden}, {Status: http.StatusNotFound},

@@ -123,7 +123,7 @@ func (w *wire) drop() {
 	defer w.mu.Unlock()
 	w.refused = time.Now().Add(downFor)
 	for c := range w.conns {
-		_ = c.Conn.Close() // nobody is there to care
+		_ = c.Close() // nobody is there to care
 	}
 	clear(w.conns)
 }
@@ -162,10 +162,10 @@ func (c *wired) Write(message []byte) (int, error) {
 			if _, err := c.Conn.Write(message); err == nil {
 				_ = c.skipAnswer() // a lost write is no worse than an unsent one
 			}
-			_ = c.Conn.Close()
+			_ = c.Close()
 		}(slices.Clone(message))
 		c.Conn, _ = net.Pipe()
-		_ = c.Conn.Close() // what the driver holds from now on is dead
+		_ = c.Close() // what the driver holds from now on is dead
 	case unsent:
 	}
 	switch how {

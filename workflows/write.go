@@ -376,7 +376,6 @@ func (w *write) reconcile(ctx workflow.Context) error {
 	counted := w.in.Task.From != activities.FromGate && w.gated.Ordered && w.compares()
 	for i := range w.parts {
 		p := &w.parts[i]
-		in.Upserted.Add(p.upserted)
 		switch {
 		case !counted || p.NullKeys:
 		case w.unwritten(p):

@@ -122,6 +122,10 @@ func (s skipped) unwanted() bool {
 	return strings.Contains(s.reason, "MONGODB_URI") || strings.Contains(s.reason, "TEMPORAL_ADDRESS")
 }
 
+// testPatience is how long the tests of one package may take: whole runs, thousands of them, on a slow machine that
+// others use as well take longer than the ten minutes that are go test's default.
+const testPatience = "-timeout=40m"
+
 // testGrace is how long tests have to end when they are interrupted.
 const testGrace = 5 * time.Second
 
@@ -137,7 +141,7 @@ func testModule(ctx context.Context, stack *Stack, module string, args []string)
 	if err != nil {
 		return testResult{}, fmt.Errorf("run the tests of %s: %w", name, err)
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), "go", slices.Concat([]string{"test", "-json", "-count=1"}, args, []string{"./..."})...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), "go", slices.Concat([]string{"test", "-json", "-count=1", testPatience}, args, []string{"./..."})...)
 	cmd.Dir = filepath.Join(stack.Dirs.Root, module)
 	cmd.Env = append(os.Environ(), stack.env...)
 	cmd.Stdout, cmd.Stderr = write, os.Stderr

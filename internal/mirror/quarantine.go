@@ -98,16 +98,6 @@ func (m *Mirror) clearQuarantine(ctx context.Context, prefix string) error {
 	return nil
 }
 
-// NewestQuarantine lists the quarantined rows of the newest crawl, as
-// QuarantineOf does, and names its run; ErrNoRun when there was none.
-func (m *Mirror) NewestQuarantine(ctx context.Context, after string, limit int) (run Run, rows []Quarantined, err error) {
-	if run, err = m.LastCrawl(ctx); err != nil {
-		return Run{}, nil, err
-	}
-	rows, err = m.QuarantineOf(ctx, run.ID, after, limit)
-	return run, rows, err
-}
-
 // QuarantinedRow reads a quarantined row by id; ErrNotQuarantined when there is
 // none.
 func (m *Mirror) QuarantinedRow(ctx context.Context, id string) (Quarantined, error) {

@@ -350,42 +350,6 @@ func (m *Mirror) newest(ctx context.Context, list runList) (Run, error) {
 	}
 }
 
-// Tally is what a run left in the mirror, counted over what is stored, so
-// that no crash or repeated attempt can falsify it.
-type Tally struct {
-	Documents int64 `bson:"documents" json:"documents"` // all of them
-	Inserted  int64 `bson:"inserted" json:"inserted"`   // by the run
-	Replaced  int64 `bson:"replaced" json:"replaced"`   // by the run
-}
-
-// Tally counts what a run left in the mirror. It looks at every document, on
-// the server.
-func (m *Mirror) Tally(ctx context.Context, run string) (Tally, error) {
-	byRun := bson.D{{Key: "$eq", Value: bson.A{"$lineage.run", bson.D{{Key: "$literal", Value: run}}}}}
-	first := bson.D{{Key: "$eq", Value: bson.A{"$lineage.version", 1}}}
-	scan, cancel := m.scan(ctx)
-	defer cancel()
-	cursor, err := m.db.Collection(Businesses).Aggregate(scan, bson.A{
-		bson.D{{Key: "$group", Value: bson.D{
-			{Key: "_id", Value: nil},
-			{Key: "documents", Value: bson.D{{Key: "$sum", Value: 1}}},
-			{Key: "inserted", Value: sumIf(bson.D{{Key: "$and", Value: bson.A{byRun, first}}})},
-			{Key: "replaced", Value: sumIf(bson.D{{Key: "$and", Value: bson.A{byRun, bson.D{{Key: "$not", Value: bson.A{first}}}}}})},
-		}}},
-	})
-	if err != nil {
-		return Tally{}, fmt.Errorf("tally run %s: %w", run, err)
-	}
-	var tallies []Tally
-	if err := cursor.All(scan, &tallies); err != nil {
-		return Tally{}, fmt.Errorf("tally run %s: %w", run, err)
-	}
-	if len(tallies) == 0 {
-		return Tally{}, nil // an empty mirror has no group
-	}
-	return tallies[0], nil
-}
-
 // sumIf is the accumulator that counts documents for which the expression
 // holds.
 func sumIf(condition any) bson.D {

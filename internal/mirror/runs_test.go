@@ -96,16 +96,6 @@ func TestRuns(t *testing.T) {
 	assert.Equal(t, []string{"scheduled-1", "scheduled-0", "manual-1"}, ids(page))
 }
 
-func TestTallyOfEmptyMirror(t *testing.T) {
-	m := openTest(t)
-	tally, err := m.Tally(t.Context(), "$lineage.run")
-	require.NoError(t, err)
-	assert.Zero(t, tally)
-	n, err := m.Count(t.Context())
-	require.NoError(t, err)
-	assert.Zero(t, n)
-}
-
 func TestQuarantine(t *testing.T) {
 	m := openTest(t)
 	ctx := t.Context()

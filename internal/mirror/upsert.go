@@ -79,7 +79,7 @@ type Progress struct {
 
 // UpsertResult counts what one call found and did. Inserted and Replaced of a
 // call made again after a crash are only what was left to do: a run's own
-// counts come from Tally. Rows, Missing, Quarantined and Kept do not depend on
+// counts come from Census. Rows, Missing, Quarantined and Kept do not depend on
 // earlier calls, and
 //
 //	stored rows in the range afterwards = Rows - Quarantined + Kept + Missing
@@ -95,8 +95,7 @@ type UpsertResult struct {
 	Kept        int    `json:"kept"`        // stored keys that the pages have only in quarantine: their documents stay
 	Last        string `json:"last"`        // key of the last record
 
-	KeptDigest Digest `json:"kept_digest"` // of the kept rows' keys and hashes
-	Stale      int    `json:"stale"`       // rows of which only quality.stale is to be set or cleared
+	Stale int `json:"stale"` // rows of which only quality.stale is to be set or cleared
 
 	MissingKeys PageRef `json:"missing_keys,omitzero"` // ordered pages: the missing keys, in byte order; none: zero
 	AllKeys     PageRef `json:"all_keys,omitzero"`     // unordered pages: all their keys, in byte order; none: zero
@@ -373,7 +372,6 @@ func (j *join) leave(ctx context.Context, cur *stored) error {
 // it that it is flagged.
 func (j *join) keep(ctx context.Context, cur *stored) error {
 	j.result.Kept++
-	j.result.KeptDigest.Add(cur.key, cur.hash)
 	if cur.stale {
 		return nil
 	}
