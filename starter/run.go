@@ -32,8 +32,13 @@ func runCommand() *cobra.Command {
 		Use:   "run",
 		Short: "Start a run: make the mirror equal to the portal",
 		Long: `Starts a run of the dataset. The run asks the portal whether there is anything
-new and, if so, crawls it whole and writes what changed. While another run of
-the same dataset is writing, it waits for its turn.`,
+new and, if so, crawls it whole and writes what changed. Rows that the portal no
+longer has are removed once it denies them; too many at once are held back (see
+` + "`starter approve --help`" + `). In the end it proves what it did, or says what is wrong.
+While another run of the same dataset is writing, it waits for its turn.
+
+With --wait, exit code 3 when the outcome is not green; ` + "`starter verify --help`" + `
+explains the outcomes.`,
 		Example: `  starter run                        start a run and return
   starter run --wait                 show progress, then what came of it
   starter run --wait --mode full     crawl even if the portal has nothing new`,
@@ -53,7 +58,7 @@ the same dataset is writing, it waits for its turn.`,
 			return s.run(cmd, workflows.MirrorInput{Mode: activities.Mode(mode), NoWait: noWait}, wait, out)
 		},
 	}
-	cmd.Flags().StringVar(&mode, "mode", string(activities.Auto), "`mode`: auto (skip when the portal has nothing new) or full")
+	cmd.Flags().StringVar(&mode, "mode", string(activities.Auto), "which `mode`: auto (skip when the portal has nothing new) or full")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the end, with a progress bar")
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "fail if another run is writing, rather than wait for it")
 	out.add(cmd)
