@@ -61,8 +61,10 @@ func (a *Activities) gate(ctx context.Context, in GateInput) (GateResult, error)
 	}
 	var last mirror.Run // that mirrored
 	err = a.Database.Do(ctx, func(ctx context.Context) (err error) {
-		if crawl.documents, err = o.mirror.Count(ctx); err != nil {
-			return err
+		if crawl.documents = in.Documents; crawl.documents < 0 {
+			if crawl.documents, err = o.mirror.Count(ctx); err != nil {
+				return err
+			}
 		}
 		if last, err = orNone(o.mirror.LastDone(ctx)); err != nil {
 			return err

@@ -191,6 +191,9 @@ type GateInput struct {
 	Before   ProbeResult  `json:"before"`   // count(*), version and columns before the crawl
 	Pages    []string     `json:"pages"`    // landing ids of the cleaned pages
 	Compared UpsertResult `json:"compared"` // what an upsert would do, of all parts
+	// Documents is how many there are in the mirror, counted while comparing;
+	// -1: not counted.
+	Documents int64 `json:"documents"`
 	Last     bool         `json:"last"`     // no further crawl will be made
 }
 

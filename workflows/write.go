@@ -288,11 +288,18 @@ func (p *part) ordered() bool {
 func (w *write) gate(ctx workflow.Context) error {
 	for {
 		in := activities.GateInput{Run: w.in.Run, Task: w.in.Task, Before: w.before, Last: w.result.Crawls >= maxCrawls}
+		counted := w.in.Task.From != activities.FromGate // comparing counted what is stored, unless none is
 		for i := range w.parts {
-			for _, page := range w.parts[i].clean {
+			p := &w.parts[i]
+			for _, page := range p.clean {
 				in.Pages = append(in.Pages, page.ID)
 			}
-			in.Compared.Add(w.parts[i].compared)
+			in.Compared.Add(p.compared)
+			in.Documents += p.stored.Documents
+			counted = counted && p.ordered()
+		}
+		if !counted {
+			in.Documents = -1
 		}
 		var gated activities.GateResult // a fresh one: decoding leaves fields that are absent as they are
 		err := call(ctx, a.Gate, "May this crawl of "+humanize.Comma(w.result.Rows)+" rows be written?", in, &gated)

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
+	"github.com/klauspost/compress/s2"
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
@@ -33,7 +33,7 @@ const (
 // committed and two attempts never meet. What is not committed is invisible
 // to every method but Prune, which collects it.
 //
-// Content is stored zstd-compressed; hashes and Bytes are of the content.
+// Content is stored compressed (S2); hashes and Bytes are of the content.
 // Two implementations: GridFS in the dataset's database, which any worker on
 // any machine reaches, and a directory, for workers that share one.
 type Landing interface {
@@ -139,9 +139,11 @@ func (m *Mirror) Landing(c LandingConfig) (Landing, error) {
 }
 
 const (
-	// zstdWindow bounds how far back compression looks. Rows repeat within a
-	// few hundred bytes; 1 MiB keeps writer and reader at a few MiB each.
-	zstdWindow = 1 << 20
+	// blockBytes is what is compressed at once: writer and reader hold a few of
+	// them. S2 takes a third of the time of zstd's fastest level for pages half
+	// as large again (measured: 1.9 us a row, where zstd takes 5.8, and 180 bytes
+	// where it takes 115); compressing was the largest part of a first load.
+	blockBytes = 256 << 10
 
 	// abandonedAfter is the age at which an attempt without commit is
 	// garbage. No step of a run takes a day.
@@ -235,21 +237,16 @@ func prunable(entries []Entry, keep int, protect []string) []string {
 
 // packer compresses content into dst, hashing and counting on the way.
 type packer struct {
-	zw     *zstd.Encoder
+	zw     *s2.Writer
 	hash   hash.Hash
 	bytes  int64
 	stored countingWriter
 }
 
-func newPacker(dst io.Writer) (*packer, error) {
+func newPacker(dst io.Writer) *packer {
 	p := &packer{hash: sha256.New(), stored: countingWriter{w: dst}}
-	zw, err := zstd.NewWriter(&p.stored, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
-		zstd.WithWindowSize(zstdWindow), zstd.WithLowerEncoderMem(true))
-	if err != nil {
-		return nil, fmt.Errorf("landing: %w", err)
-	}
-	p.zw = zw
-	return p, nil
+	p.zw = s2.NewWriter(&p.stored, s2.WriterConcurrency(1), s2.WriterBlockSize(blockBytes))
+	return p
 }
 
 func (p *packer) Write(b []byte) (int, error) {
@@ -277,20 +274,16 @@ func (c *countingWriter) Write(b []byte) (int, error) {
 type unpacker struct {
 	id     string
 	src    io.ReadCloser
-	zr     *zstd.Decoder
+	zr     *s2.Reader
 	hash   hash.Hash
 	sum    string
 	bytes  int64 // still to come
 	failed error
 }
 
-func newUnpacker(id string, src io.ReadCloser, sum string, bytes int64) (*unpacker, error) {
-	zr, err := zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(8<<20))
-	if err != nil {
-		// The first block is read here, so its faults show here.
-		return nil, errors.Join(storedFault(id, err), src.Close())
-	}
-	return &unpacker{id: id, src: src, zr: zr, hash: sha256.New(), sum: sum, bytes: bytes}, nil
+func newUnpacker(id string, src io.ReadCloser, sum string, bytes int64) *unpacker {
+	zr := s2.NewReader(src, s2.ReaderMaxBlockSize(blockBytes), s2.ReaderAllocBlock(blockBytes))
+	return &unpacker{id: id, src: src, zr: zr, hash: sha256.New(), sum: sum, bytes: bytes}
 }
 
 func (u *unpacker) Read(b []byte) (int, error) {
@@ -312,10 +305,7 @@ func (u *unpacker) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (u *unpacker) Close() error {
-	u.zr.Close()
-	return u.src.Close()
-}
+func (u *unpacker) Close() error { return u.src.Close() }
 
 // readFault marks an error of getting at the stored bytes, which says nothing
 // about their content.

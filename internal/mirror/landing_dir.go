@@ -16,7 +16,7 @@ import (
 // The directory landing keeps, below its root, per run a folder and per page
 // three files:
 //
-//	<run>/<page>.zst           the content, a zstd stream
+//	<run>/<page>.s2            the content, an S2 stream
 //	<run>/<page>.json          the Entry: its presence makes the page visible
 //	<run>/<page>.summary.json  what Attach stored
 //
@@ -24,7 +24,7 @@ import (
 type dirLanding struct{ root string }
 
 const (
-	contentExt = ".zst"
+	contentExt = ".s2"
 	entryExt   = ".json"
 	summaryExt = ".summary.json"
 	partial    = ".partial-" // prefix of files being written
@@ -55,11 +55,7 @@ func (l *dirLanding) Create(ctx context.Context, meta Meta) (Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("landing: create %s: %w", id, err)
 	}
-	w := &dirWriter{ctx: ctx, landing: l, id: id, meta: meta, file: file}
-	if w.packer, err = newPacker(file); err != nil {
-		return nil, errors.Join(err, file.Close(), os.Remove(name))
-	}
-	return w, nil
+	return &dirWriter{ctx: ctx, landing: l, id: id, meta: meta, file: file, packer: newPacker(file)}, nil
 }
 
 type dirWriter struct {
@@ -182,7 +178,7 @@ func (l *dirLanding) Open(_ context.Context, id, sum string) (io.ReadCloser, err
 	if err != nil {
 		return nil, fmt.Errorf("landing: open %s: %w", id, err)
 	}
-	return newUnpacker(id, file, sum, entry.Bytes)
+	return newUnpacker(id, file, sum, entry.Bytes), nil
 }
 
 func (l *dirLanding) Attach(_ context.Context, id string, summary any) error {

@@ -14,7 +14,7 @@ import (
 )
 
 // The GridFS landing is the bucket "landing": any GridFS tool can list and
-// fetch its files, which are zstd streams. It is written here and not with
+// fetch its files, which are S2 streams. It is written here and not with
 // the driver's bucket because a page's hash is known only at its end and must
 // come into being in the same write that makes the page visible, and because
 // each call needs a deadline of its own.
@@ -94,9 +94,7 @@ func (l *gridFSLanding) Create(ctx context.Context, meta Meta) (Writer, error) {
 		return nil, fmt.Errorf("landing: create %s: %w", id, err)
 	}
 	w := &gridWriter{ctx: ctx, landing: l, id: id, meta: meta, buf: make([]byte, 0, chunkSize)}
-	if w.packer, err = newPacker((*chunkWriter)(w)); err != nil {
-		return nil, err
-	}
+	w.packer = newPacker((*chunkWriter)(w))
 	return w, nil
 }
 
@@ -183,7 +181,7 @@ func (w *gridWriter) Commit(ctx context.Context) (Entry, error) {
 			return Entry{}, err
 		}
 	}
-	file := gridFile{ID: w.id, Length: w.packer.stored.n, ChunkSize: chunkSize, Uploaded: time.Now().UTC().Truncate(time.Millisecond), Filename: w.id + ".zst"}
+	file := gridFile{ID: w.id, Length: w.packer.stored.n, ChunkSize: chunkSize, Uploaded: time.Now().UTC().Truncate(time.Millisecond), Filename: w.id + ".s2"}
 	file.Metadata.Run, file.Metadata.Kind, file.Metadata.Page = w.meta.Run, w.meta.Kind, w.meta.Page
 	file.Metadata.SHA256, file.Metadata.Bytes = w.packer.sum(), w.packer.bytes
 	call, cancel := w.landing.m.call(ctx)
@@ -237,7 +235,7 @@ func (l *gridFSLanding) Open(ctx context.Context, id, sum string) (io.ReadCloser
 	if sum != file.Metadata.SHA256 {
 		return nil, fmt.Errorf("%w: %s is stored with hash %s, wanted %s", ErrCorrupt, id, file.Metadata.SHA256, sum)
 	}
-	return newUnpacker(id, &chunkReader{ctx: ctx, landing: l, file: file}, sum, file.Metadata.Bytes)
+	return newUnpacker(id, &chunkReader{ctx: ctx, landing: l, file: file}, sum, file.Metadata.Bytes), nil
 }
 
 // chunkReader reads a page's stored bytes chunk by chunk.
