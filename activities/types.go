@@ -194,7 +194,7 @@ type GateInput struct {
 	// Documents is how many there are in the mirror, counted while comparing;
 	// -1: not counted.
 	Documents int64 `json:"documents"`
-	Last     bool         `json:"last"`     // no further crawl will be made
+	Last      bool  `json:"last"` // no further crawl will be made
 }
 
 // Version is socrata's version of an answer.
