@@ -133,6 +133,8 @@ func (p *postgres) settings() []string {
 		"max_connections=100",
 		"max_worker_processes=24",
 		"shared_buffers=512MB",
+		// What is large, landed pages above all, is compressed before it comes here.
+		"default_toast_compression=lz4",
 		"fsync=off",
 		"synchronous_commit=off",
 		"full_page_writes=off",
