@@ -103,7 +103,7 @@ func (a *Activities) clean(ctx context.Context, o *opened, in CleanInput) (Clean
 		switch {
 		case row.Quarantine != "":
 		case row.Key == stands:
-			row.Quarantine = "its key is that of the row before it"
+			row.Quarantine = "its key is that of a row before it"
 			summary.Doubles++
 		default:
 			stands = row.Key

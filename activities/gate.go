@@ -307,8 +307,12 @@ func (c *crawl) keys() string {
 	if !c.ordered() {
 		said = "the portal sorts keys by another order than that of bytes"
 	}
-	if doubles > 0 {
-		said += fmt.Sprintf("; %d rows with the key of another are in quarantine", doubles)
+	switch doubles {
+	case 0:
+	case 1:
+		said += "; a row with the key of another is in quarantine"
+	default:
+		said += fmt.Sprintf("; %d rows with the keys of others are in quarantine", doubles)
 	}
 	return said
 }

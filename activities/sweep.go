@@ -84,8 +84,7 @@ func (a *Activities) sweep(ctx context.Context, in SweepInput) (SweepResult, err
 		result.Why = "nothing is removed after a torn crawl"
 	case result.Missing > brake:
 		result.Held = result.Missing
-		result.Why = fmt.Sprintf("%s removals are more than the %s that one run may make: `starter approve %s` makes them",
-			humanize.Comma(int64(result.Missing)), humanize.Comma(int64(brake)), in.Run.ID)
+		result.Why = fmt.Sprintf("more than the %s that one run may remove; `starter approve %s` removes them", humanize.Comma(int64(brake)), in.Run.ID)
 	default:
 		result.Batches = batches(result.Missing)
 	}

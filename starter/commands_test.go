@@ -269,7 +269,7 @@ func TestARunThatIsNotGreenExitsWithThree(t *testing.T) {
 	r := s.starter("run", "--wait", "-o", "json")
 	require.Equal(t, notGreen, r.code, r.errors)
 	require.Contains(t, r.errors, " is red: ")
-	require.Contains(t, r.errors, "1 removals are more than the 0 that one run may make")
+	require.Contains(t, r.errors, "more than the 0 that one run may remove")
 	var sum summary
 	require.NoError(t, json.Unmarshal([]byte(r.out), &sum), "what is printed stays JSON")
 	require.Equal(t, "red", sum.Outcome)

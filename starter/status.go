@@ -173,7 +173,10 @@ func counted(r mirror.Run) [][2]string {
 	c := r.Counts
 	written := fmt.Sprintf("%s new, %s changed, %s unchanged", count(c.Inserted), count(c.Replaced), count(c.Unchanged))
 	if c.Returned > 0 {
-		written += fmt.Sprintf("; of the new ones %s returned", count(c.Returned))
+		written += fmt.Sprintf("; of the changed ones %s returned", count(c.Returned))
+	}
+	if r.Job == string(workflows.JobVerify) {
+		written = "" // nothing is
 	}
 	return [][2]string{
 		{"rows", fmt.Sprintf("%s on the portal, %s documents", count(c.PortalRows), count(c.Documents))},

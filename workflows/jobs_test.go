@@ -54,7 +54,7 @@ func TestRemovalsOverTheBrakeWaitForApproval(t *testing.T) {
 
 	held := s.run(activities.Auto)
 	require.Equal(t, "red", held.Outcome)
-	require.Contains(t, held.Why, "600 removals are more than the 500 that one run may make: `starter approve "+held.Run+"`")
+	require.Contains(t, held.Why, "600 documents are no longer on the portal: more than the 500 that one run may remove; `starter approve "+held.Run+"`")
 	require.Len(t, s.dump(mirror.Businesses), 3000)
 
 	// Later runs go on, and hold what is still held.
