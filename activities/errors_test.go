@@ -34,6 +34,8 @@ func TestWhatIsRetried(t *testing.T) {
 		"no such dataset":      {&socrata.Error{Kind: socrata.NotFound}, PortalRefused, false, 0},
 		"moved elsewhere":      {&socrata.Error{Kind: socrata.Moved}, PortalRefused, false, 0},
 		"foreign database":     {mirror.ErrForeign, ForeignDatabase, false, 0},
+		"foreign document":     {mirror.ErrForeignRow, ForeignDatabase, false, 0},
+		"no document landed":   {mirror.ErrNoDocument, PageUnusable, false, 0},
 		"page is corrupt":      {mirror.ErrCorrupt, LandingCorrupt, false, 0},
 		"page is gone":         {mirror.ErrNoPage, LandingCorrupt, false, 0},
 		"keys out of order":    {mirror.ErrOrder, PageUnusable, false, 0},

@@ -14,6 +14,7 @@ import (
 
 	"padron/internal/cleaning"
 	"padron/internal/mirror"
+	"padron/internal/socrata"
 )
 
 const (
@@ -168,6 +169,9 @@ func (a *Activities) askFacts(ctx context.Context, o *opened, c *crawl) error {
 			}
 			return v, err
 		})
+		if errors.Is(err, socrata.ErrTooManyGroups) {
+			continue // not a column to group by, whatever the spec says
+		}
 		if err != nil {
 			return err
 		}

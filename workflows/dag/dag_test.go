@@ -200,3 +200,54 @@ func ExampleGraph_Mermaid() {
 	//     report[report]
 	//     clean -- all_done --> report
 }
+
+// TestRepeat has a later task find the work of those before it void, twice.
+func TestRepeat(t *testing.T) {
+	var order []string
+	var g *dag.Graph
+	note := func(name string) func(workflow.Context) error {
+		return func(workflow.Context) error { order = append(order, name); return nil }
+	}
+	items, tries := 0, 0
+	failing := false
+	build := func() (graph *dag.Graph, err error) {
+		g, err = dag.New(
+			dag.Task{Name: "plan", Run: func(workflow.Context) error { items++; order = append(order, "plan"); return nil }},
+			dag.Task{Name: "fetch", After: []string{"plan"}, Limit: 2, Items: func() int { return items }, Each: func(workflow.Context, int) error {
+				order = append(order, "fetch")
+				if failing && items == 2 {
+					return errTask
+				}
+				return nil
+			}},
+			dag.Task{Name: "clean", Per: "fetch", Limit: 1, Each: func(ctx workflow.Context, _ int) error { return note("clean")(ctx) }},
+			dag.Task{Name: "gate", After: []string{"clean"}, Run: func(ctx workflow.Context) error {
+				require.ErrorContains(t, g.Repeat(ctx, "write"), "has not ended")
+				for tries = range 2 {
+					if err := g.Repeat(ctx, "plan", "fetch", "clean"); err != nil {
+						return err
+					}
+				}
+				return nil
+			}},
+			dag.Task{Name: "write", After: []string{"gate"}, Run: note("write")},
+		)
+		return g, err
+	}
+	statuses, err := runGraph(t, build)
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"plan", "fetch", "clean",
+		"plan", "fetch", "fetch", "clean", "clean",
+		"plan", "fetch", "fetch", "fetch", "clean", "clean", "clean", "write",
+	}, order)
+	require.Equal(t, 3, statuses["clean"].Total)
+	require.Equal(t, dag.Done, statuses["write"].State)
+
+	items, failing = 0, true
+	statuses, err = runGraph(t, build)
+	require.ErrorContains(t, err, "gate: fetch: broken")
+	require.Equal(t, 0, tries, "the first repetition failed")
+	require.Equal(t, dag.Failed, statuses["gate"].State)
+	require.Equal(t, dag.Skipped, statuses["write"].State)
+}
