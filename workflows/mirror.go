@@ -41,7 +41,7 @@ const (
 // MirrorResult is what a run came to.
 type MirrorResult struct {
 	Run     string       `json:"run"`
-	Outcome string       `json:"outcome"` // green, red, unproven, or skipped
+	Outcome string       `json:"outcome"` // green, red, unproven, behind, or skipped
 	Why     string       `json:"why"`
 	Write   *WriteResult `json:"write,omitempty"`
 }

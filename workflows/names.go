@@ -15,7 +15,7 @@ import (
 // make each run hang.
 var (
 	SearchDataset     = temporal.NewSearchAttributeKeyKeyword("PadronDataset")
-	SearchOutcome     = temporal.NewSearchAttributeKeyKeyword("PadronOutcome") // green, red, unproven, skipped, failed, cancelled
+	SearchOutcome     = temporal.NewSearchAttributeKeyKeyword("PadronOutcome") // green, red, unproven, behind, skipped, failed, cancelled
 	SearchRowsChanged = temporal.NewSearchAttributeKeyInt64("PadronRowsChanged")
 	SearchLogicalDate = temporal.NewSearchAttributeKeyTime("PadronLogicalDate") // nominal time of a scheduled run, else its start
 )
