@@ -157,12 +157,13 @@ func (c *wired) Write(message []byte) (int, error) {
 		c.wire.mu.Lock()
 		delete(c.wire.conns, c)
 		c.wire.mu.Unlock()
+		server := &wired{Conn: c.Conn}
 		go func(message []byte) {
 			time.Sleep(lateBy)
-			if _, err := c.Conn.Write(message); err == nil {
-				_ = c.skipAnswer() // a lost write is no worse than an unsent one
+			if _, err := server.Conn.Write(message); err == nil {
+				_ = server.skipAnswer() // a lost write is no worse than an unsent one
 			}
-			_ = c.Close()
+			_ = server.Close()
 		}(slices.Clone(message))
 		c.Conn, _ = net.Pipe()
 		_ = c.Close() // what the driver holds from now on is dead
