@@ -52,6 +52,8 @@ func classify(err error) error {
 		return open.Temporal()
 	case errors.Is(err, mirror.ErrForeign), errors.Is(err, mirror.ErrForeignRow):
 		return refuse(ForeignDatabase, err.Error())
+	case errors.Is(err, mirror.ErrNoRun):
+		return refuse(NothingToDo, err.Error())
 	case errors.Is(err, mirror.ErrCorrupt), errors.Is(err, mirror.ErrNoPage):
 		return refuse(LandingCorrupt, err.Error())
 	case errors.Is(err, mirror.ErrOrder), errors.Is(err, mirror.ErrDuplicateKey), errors.Is(err, mirror.ErrNoDocument):

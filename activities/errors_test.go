@@ -36,6 +36,7 @@ func TestWhatIsRetried(t *testing.T) {
 		"foreign database":     {mirror.ErrForeign, ForeignDatabase, false, 0},
 		"foreign document":     {mirror.ErrForeignRow, ForeignDatabase, false, 0},
 		"no document landed":   {mirror.ErrNoDocument, PageUnusable, false, 0},
+		"the record is gone":   {mirror.ErrNoRun, NothingToDo, false, 0},
 		"page is corrupt":      {mirror.ErrCorrupt, LandingCorrupt, false, 0},
 		"page is gone":         {mirror.ErrNoPage, LandingCorrupt, false, 0},
 		"keys out of order":    {mirror.ErrOrder, PageUnusable, false, 0},

@@ -142,7 +142,9 @@ func (a *Activities) askFacts(ctx context.Context, o *opened, c *crawl) error {
 	ask := func(f func(context.Context) (Version, error)) error {
 		return a.Portal.Do(ctx, func(ctx context.Context) error {
 			v, err := f(ctx)
-			c.recounts = append(c.recounts, v)
+			if err == nil { // a blip is asked again and says nothing of a version
+				c.recounts = append(c.recounts, v)
+			}
 			return err
 		})
 	}

@@ -41,8 +41,9 @@ func (a *Activities) reconcile(ctx context.Context, in ReconcileInput) (Reconcil
 	if !crawled {
 		of = in.Of
 	}
-	c := &certificate{in: in}
+	var c *certificate
 	err = a.Database.Do(ctx, func(ctx context.Context) error {
+		c = &certificate{in: in} // counted from the start after a blip
 		if c.record, err = o.mirror.Run(ctx, of); err != nil {
 			return err
 		}

@@ -36,9 +36,10 @@ func (a *Activities) sweep(ctx context.Context, in SweepInput) (SweepResult, err
 	if err != nil {
 		return SweepResult{}, err
 	}
-	result := SweepResult{Pages: in.Missing}
+	var result SweepResult
 	var documents int64
 	err = a.Database.Do(ctx, func(ctx context.Context) (err error) {
+		result = SweepResult{Pages: in.Missing} // counted from the start after a blip
 		if _, err = o.mirror.Settle(ctx); err != nil {
 			return err
 		}

@@ -175,6 +175,9 @@ func TestARunThatFailedAtTheGateIsRepeatedFromThere(t *testing.T) {
 	require.NoError(t, err)
 	closed := s.start(workflows.MirrorInput{Mode: activities.Full})
 	require.Equal(t, activities.GateClosed, s.fails(closed).Type())
+	last, err := s.mirror.LastCrawl(t.Context())
+	require.NoError(t, err)
+	require.NotEqual(t, workflows.RunID(closed.GetID()), last.ID, "the mirror was not written from it")
 	_, err = businesses.DeleteMany(t.Context(), bson.D{{Key: "lineage.run", Value: bson.D{{Key: "$exists", Value: false}}}})
 	require.NoError(t, err)
 

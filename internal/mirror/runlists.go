@@ -46,7 +46,7 @@ func (l runList) has(run *Run) bool {
 	case certifiedRuns:
 		return run.Status == StatusDone && run.Certificate.Outcome != ""
 	case crawledRuns:
-		return run.Crawl.Judged()
+		return run.Crawl.Judged() && run.Gate.Holds()
 	default:
 		return true
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -196,6 +197,11 @@ type Verdict struct {
 	Checks  []Check `bson:"checks,omitempty" json:"checks,omitempty"`
 }
 
+// Holds says that no check failed.
+func (v *Verdict) Holds() bool {
+	return !slices.ContainsFunc(v.Checks, func(c Check) bool { return !c.OK })
+}
+
 // Check is one thing that was looked at.
 type Check struct {
 	Name   string `bson:"name" json:"name"`
@@ -329,8 +335,8 @@ func (m *Mirror) NewestCertificate(ctx context.Context) (Run, error) {
 	return m.newest(ctx, certifiedRuns)
 }
 
-// LastCrawl is the newest run, ended or not, whose record has a crawl; ErrNoRun
-// when there is none.
+// LastCrawl is the newest run, ended or not, whose crawl the gate let through:
+// what the mirror was last written from. ErrNoRun when there is none.
 func (m *Mirror) LastCrawl(ctx context.Context) (Run, error) { return m.newest(ctx, crawledRuns) }
 
 // newest is the newest run of a list.
