@@ -34,6 +34,8 @@ type WriteInput struct {
 	Run   activities.Run         `json:"run"`
 	Task  activities.Task        `json:"task"`
 	Probe activities.ProbeResult `json:"probe"`
+	// Reload are the windows to reload, of a backfill's run.
+	Reload *activities.Reload `json:"reload,omitempty"`
 }
 
 // WriteResult is what the writing came to.
@@ -48,6 +50,7 @@ type WriteResult struct {
 	Snapshot   string                     `json:"snapshot,omitempty"`
 	Steps      []mirror.Step              `json:"steps"`
 	TemporalID string                     `json:"temporal_id"` // Temporal's run id of the writing workflow
+	Reloaded   *Reloaded                  `json:"reloaded,omitempty"`
 }
 
 // Write does a run's job. It runs under the dataset's one fixed workflow id, so
@@ -61,6 +64,9 @@ func Write(ctx workflow.Context, in WriteInput) (*WriteResult, error) {
 	}
 	if err := show(ctx, w.dag, w.details); err != nil {
 		return nil, err
+	}
+	if in.Reload != nil {
+		w.heedYield(ctx)
 	}
 	if err := w.dag.Run(ctx); err != nil {
 		return nil, failure(err)
@@ -87,6 +93,7 @@ type write struct {
 	gated  activities.GateResult
 	swept  activities.SweepResult
 	done   activities.RemoveResult // of all batches
+	reload reload
 	result WriteResult
 }
 
@@ -153,6 +160,12 @@ func (w *write) graph() (*dag.Graph, error) {
 		w.parts = make([]part, w.in.Probe.Batches)
 	case activities.JobVerify:
 		tasks = []dag.Task{{Name: "verify", Run: w.reconcile}}
+	case activities.JobReload, activities.JobBackfill:
+		w.reload.windows = w.in.Reload.Windows
+		tasks = []dag.Task{
+			{Name: "window", Items: func() int { return len(w.reload.windows) }, Limit: w.in.Reload.MaxActive, Each: w.window},
+			{Name: "reconcile", After: []string{"window"}, Rule: dag.AllDone, Run: w.reconcile},
+		}
 	}
 	return dag.New(tasks...)
 }
@@ -266,7 +279,7 @@ func (w *write) cleanPage(ctx workflow.Context, i int) error {
 // cleaned: an empty mirror has nothing to compare with, and of a replay only
 // some rows are there.
 func (w *write) compares() bool {
-	return !w.in.Probe.Empty && w.in.Task.Job != activities.JobReplay
+	return !w.in.Probe.Empty && w.in.Task.Job != activities.JobReplay && w.in.Task.Job != activities.JobReload
 }
 
 // comparePage compares cleaned pages of an earlier run.
@@ -439,6 +452,8 @@ func (w *write) details() string {
 		fmt.Fprintf(&b, "Fetches %s quarantined rows anew.", humanize.Comma(w.in.Probe.Rows))
 	case activities.JobVerify:
 		b.WriteString("Makes a certificate and changes nothing.")
+	case activities.JobReload, activities.JobBackfill:
+		b.WriteString(w.reload.details(w.in.Task.Of))
 	}
 	if w.swept.Held > 0 {
 		fmt.Fprintf(&b, "\n\n**%s removals are held**: `starter approve %s` removes them.", humanize.Comma(int64(w.swept.Held)), w.in.Run.ID)
