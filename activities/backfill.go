@@ -27,12 +27,15 @@ const (
 // Reprocesses lists the choices.
 func Reprocesses() []Reprocess { return []Reprocess{ReprocessNone, ReprocessFailed, ReprocessAll} }
 
-// Reload is a stretch of windows that one run of a backfill reloads.
+// Reload is a stretch of windows that one run of a backfill reloads, or the
+// dates for which its last run reconstructs snapshots.
 type Reload struct {
 	On        string      `json:"on"` // OnLifecycle or a column
 	Columns   DateColumns `json:"columns"`
 	Windows   []Window    `json:"windows"`    // in the order in which they are begun
 	MaxActive int         `json:"max_active"` // windows under way at once
+
+	AsOf []Day `json:"as_of,omitempty"` // first days of months
 }
 
 // BackfillPlanInput asks what a backfill has to do.
@@ -238,17 +241,6 @@ func (a *Activities) FailWindow(ctx context.Context, in FailWindowInput) error {
 		})
 	}
 	return classify(err)
-}
-
-// ReconstructInput asks for the snapshots of past days.
-type ReconstructInput struct {
-	Run  Run   `json:"run"`
-	AsOf []Day `json:"as_of"` // first days of months
-}
-
-// ReconstructResult counts them.
-type ReconstructResult struct {
-	Snapshots int `json:"snapshots"`
 }
 
 // FinishBackfillInput closes a backfill's record.

@@ -62,14 +62,14 @@ func (a *Activities) prepare(ctx context.Context, in ProbeInput) (ProbeResult, e
 	case JobReload:
 		result.Version = last.Crawl.Version
 		_, result.Columns, err = a.reloadable(ctx, o, last)
-	case JobMirror, JobVerify, JobBackfill:
+	case JobMirror, JobVerify, JobReconstruct, JobBackfill:
 	}
 	if err != nil {
 		return ProbeResult{}, err
 	}
 	err = a.Database.Do(ctx, func(ctx context.Context) error {
 		return o.mirror.SetRun(ctx, in.Run.ID, bson.D{
-			{Key: "probe", Value: mirror.Probe{Decision: string(in.Task.Job), Why: orElse(result.Why, map[bool]string{true: "part of a backfill", false: "asked for by hand"}[in.Task.Job == JobReload]), Rows: result.Rows}},
+			{Key: "probe", Value: mirror.Probe{Decision: string(in.Task.Job), Why: orElse(result.Why, map[bool]string{true: "part of a backfill", false: "asked for by hand"}[in.Trigger == mirror.TriggerBackfill]), Rows: result.Rows}},
 			{Key: "first_load", Value: result.FirstLoad && in.Task.Job == JobRerun},
 			{Key: "warnings", Value: warnings},
 		})

@@ -35,10 +35,11 @@ const (
 	JobReplay Job = "replay"
 	// JobVerify makes a certificate and changes nothing.
 	JobVerify Job = "verify"
-	// JobReload reloads some of a backfill's windows, JobBackfill is the
-	// backfill as a whole.
-	JobReload   Job = "reload"
-	JobBackfill Job = "backfill"
+	// JobReload reloads some of a backfill's windows, JobReconstruct makes its
+	// snapshots, JobBackfill is the backfill as a whole.
+	JobReload      Job = "reload"
+	JobReconstruct Job = "reconstruct"
+	JobBackfill    Job = "backfill"
 )
 
 // The steps that a rerun can start from.

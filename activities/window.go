@@ -62,14 +62,13 @@ type Every string
 // The lengths of windows.
 const (
 	EveryDay     Every = "day"
-	EveryWeek    Every = "week" // from Monday to Monday
 	EveryMonth   Every = "month"
 	EveryQuarter Every = "quarter"
 	EveryYear    Every = "year"
 )
 
 // Everies lists the lengths of windows, shortest first.
-func Everies() []Every { return []Every{EveryDay, EveryWeek, EveryMonth, EveryQuarter, EveryYear} }
+func Everies() []Every { return []Every{EveryDay, EveryMonth, EveryQuarter, EveryYear} }
 
 // OnLifecycle says that a row belongs to the windows in which it started and
 // ended. The other values of on name a date column of the portal.
@@ -84,7 +83,7 @@ const maxWindows = 5000
 // ends between two of them. It is an error when there are none, or too many.
 func Windows(since, until Day, every Every) ([]Window, error) {
 	if !slices.Contains(Everies(), every) {
-		return nil, fmt.Errorf("windows of a %q: use day, week, month, quarter or year", every)
+		return nil, fmt.Errorf("windows of a %q: use day, month, quarter or year", every)
 	}
 	from, to := since.Time(), until.Time()
 	if !from.Before(to) {
@@ -110,8 +109,6 @@ func (e Every) after(t time.Time) time.Time {
 	switch e {
 	case EveryDay:
 		day++
-	case EveryWeek:
-		day += 7 - (int(t.Weekday())+6)%7
 	case EveryMonth:
 		month, day = month+1, 1
 	case EveryQuarter:
@@ -192,6 +189,9 @@ func ColumnsOn(on string, spec *dataset.Spec, live []dataset.Column) (DateColumn
 	return columns, nil
 }
 
+// All are the columns, for people.
+func (c DateColumns) All() []string { return append([]string{c.Start}, c.Ends...) }
+
 // Where is the SoQL condition for the rows that belong to a window.
 func (c DateColumns) Where(w Window) string {
 	zone := ""
@@ -210,6 +210,17 @@ func (c DateColumns) Where(w Window) string {
 	}
 	return strings.Join(all, " or ")
 }
+
+// Undated is the SoQL condition for the rows that belong to no window ever.
+func (c DateColumns) Undated() string { return strings.Join(nulls(c.All()), " and ") }
+
+// From is the SoQL condition for the rows that have a date on a day or later.
+func (c DateColumns) From(day Day) string {
+	return c.Where(Window{Since: day, Until: endOfTime})
+}
+
+// endOfTime is a day after all others that a portal may hold.
+const endOfTime Day = "9999-12-31"
 
 // nulls are conditions that columns have no value.
 func nulls(columns []string) []string {

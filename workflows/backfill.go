@@ -194,32 +194,38 @@ func (b *backfill) reload(ctx workflow.Context) error {
 	return nil
 }
 
-// reloadSome starts a run for the next windows, and waits for it.
-func (b *backfill) reloadSome(ctx workflow.Context) (*Reloaded, error) {
-	s := &b.state
-	windows := s.Left[:min(windowsPerRun, len(s.Left))]
-	s.Record.Runs++
-	id := ReloadID(s.Run.ID, s.Record.Runs)
+// run starts one of the backfill's runs, and waits for it.
+func (b *backfill) run(ctx workflow.Context, job activities.Job, reload *activities.Reload, summary string) (MirrorResult, error) {
+	b.state.Record.Runs++
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID:            MirrorID(b.in.Dataset, id),
+		WorkflowID:            MirrorID(b.in.Dataset, ReloadID(b.state.Run.ID, b.state.Record.Runs)),
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
 		WaitForCancellation:   true,
-		StaticSummary:         fmt.Sprintf("Reloads %s windows of %s, from %s on", humanize.Comma(int64(len(windows))), b.in.Dataset, windows[0]),
+		StaticSummary:         summary,
 		TypedSearchAttributes: temporal.NewSearchAttributes(SearchDataset.ValueSet(b.in.Dataset)),
 	})
-	b.reloading = true
 	var result MirrorResult
 	err := workflow.ExecuteChildWorkflow(child, Mirror, MirrorInput{
-		Dataset: b.in.Dataset, Job: JobReload, Of: s.Run.ID,
-		Reload: &activities.Reload{On: b.in.On, Columns: s.Columns, Windows: windows, MaxActive: b.in.MaxActive},
+		Dataset: b.in.Dataset, Job: job, Of: b.state.Run.ID, Reload: reload,
 	}).Get(ctx, &result)
+	return result, err
+}
+
+// reloadSome reloads the next windows.
+func (b *backfill) reloadSome(ctx workflow.Context) (*Reloaded, error) {
+	s := &b.state
+	windows := s.Left[:min(windowsPerRun, len(s.Left))]
+	b.reloading = true
+	result, err := b.run(ctx, JobReload,
+		&activities.Reload{On: b.in.On, Columns: s.Columns, Windows: windows, MaxActive: b.in.MaxActive},
+		fmt.Sprintf("Reloads %s windows of %s, from %s on", humanize.Comma(int64(len(windows))), b.in.Dataset, windows[0]))
 	b.reloading = false
 	if err != nil {
 		return nil, err
 	}
 	if result.Write == nil || result.Write.Reloaded == nil {
-		return nil, temporal.NewNonRetryableApplicationError("run "+id+" reloaded nothing: "+result.Why, ErrStopped, nil)
+		return nil, temporal.NewNonRetryableApplicationError("run "+result.Run+" reloaded nothing: "+result.Why, ErrStopped, nil)
 	}
 	done := result.Write.Reloaded
 	s.Left = append(done.Left, s.Left[len(windows):]...)
@@ -255,15 +261,16 @@ func worse(a, b mirror.Outcome) bool {
 }
 
 // reconstruct makes the snapshots as of the windows' ends, from the mirror as it
-// is now.
+// is now: a run of its own, so that nobody writes meanwhile.
 func (b *backfill) reconstruct(ctx workflow.Context) error {
-	if len(b.state.AsOf) == 0 {
+	s := &b.state
+	if len(s.AsOf) == 0 {
 		return dag.ErrSkip
 	}
-	var made activities.ReconstructResult
-	err := call(ctx, a.ReconstructSnapshots, fmt.Sprintf("Reconstructs %d snapshots from the lifecycle dates", len(b.state.AsOf)),
-		activities.ReconstructInput{Run: b.state.Run, AsOf: b.state.AsOf}, &made)
-	b.state.Record.Snapshots = made.Snapshots
+	result, err := b.run(ctx, JobReconstruct, &activities.Reload{AsOf: s.AsOf}, fmt.Sprintf("Reconstructs %d snapshots of %s", len(s.AsOf), b.in.Dataset))
+	if err == nil && result.Write != nil {
+		s.Record.Snapshots = result.Write.Snapshots
+	}
 	return b.remember(err)
 }
 

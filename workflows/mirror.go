@@ -41,8 +41,9 @@ const (
 	JobVerify  = activities.JobVerify
 
 	// Jobs of backfills: Backfill starts their runs.
-	JobReload   = activities.JobReload
-	JobBackfill = activities.JobBackfill
+	JobReload      = activities.JobReload
+	JobReconstruct = activities.JobReconstruct
+	JobBackfill    = activities.JobBackfill
 )
 
 // MirrorResult is what a run came to.
