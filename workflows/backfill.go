@@ -339,10 +339,17 @@ func (b *backfill) pause(ctx workflow.Context, why string) error {
 			return err
 		}
 	}
-	if b.state.Planned && b.state.Paused {
-		return b.note(ctx, mirror.StatusRunning)
+	return b.noteOnceBegun(ctx, func() bool { return b.state.Paused })
+}
+
+// noteOnceBegun writes the record when there is one, if what is to be written
+// still holds then.
+func (b *backfill) noteOnceBegun(ctx workflow.Context, holds func() bool) error {
+	err := workflow.Await(ctx, func() bool { return b.state.Planned || b.status != "" })
+	if err != nil || b.status != "" || !holds() {
+		return err
 	}
-	return nil
+	return b.note(ctx, mirror.StatusRunning)
 }
 
 func orElse(s, otherwise string) string {
@@ -355,10 +362,7 @@ func orElse(s, otherwise string) string {
 // resume goes on where pause left off.
 func (b *backfill) resume(ctx workflow.Context) error {
 	b.state.Paused, b.state.Record.Paused = false, ""
-	if !b.state.Planned {
-		return nil
-	}
-	return b.note(ctx, mirror.StatusRunning)
+	return b.noteOnceBegun(ctx, func() bool { return !b.state.Paused })
 }
 
 // details heads the live status in the Web UI.

@@ -1,12 +1,16 @@
 package workflows_test
 
 import (
+	"net/http"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.mongodb.org/mongo-driver/v2/bson"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 
 	"padron/activities"
 	"padron/internal/mirror"
@@ -72,7 +76,7 @@ func (s *stack) rowsOf(w activities.Window) (rows int) {
 func TestBackfillReloadsEveryWindow(t *testing.T) {
 	s := newStack(t, socratatest.Generate(3000, 31))
 	require.Equal(t, "green", s.run(activities.Auto).Outcome)
-	before := s.dump(mirror.Businesses)
+	before, landed := s.dump(mirror.Businesses), len(s.dump("landing.files"))
 	s.writes.since()
 
 	result := s.backfilled(s.backfill(workflows.BackfillInput{}))
@@ -104,7 +108,270 @@ func TestBackfillReloadsEveryWindow(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, mirror.StatusDone, run.Status)
 	require.Equal(t, result.Backfill, run.Backfill)
-	pages, err := s.mirror.Database().Collection("landing.files").CountDocuments(t.Context(), bson.D{})
+	require.Len(t, s.dump("landing.files"), landed, "the raw pages of the crawl alone")
+}
+
+// TestBackfillBringsWhatChanged reloads rows that the portal changed after the
+// crawl: they are rewritten with their events, and the mirror is behind.
+func TestBackfillBringsWhatChanged(t *testing.T) {
+	s := newStack(t, socratatest.Generate(1500, 32))
+	require.Equal(t, "green", s.run(activities.Auto).Outcome)
+	keys := s.keys(3)
+	inside := time.Date(2001, 5, 5, 0, 0, 0, 0, time.UTC)
+	require.NoError(t, s.portal.Edit(
+		socratatest.SetField(keys[0], "location_start_date", inside), socratatest.Rename(keys[0], "Reloaded Books"),
+		socratatest.SetField(keys[1], "location_start_date", inside), socratatest.SetField(keys[1], "supervisor_district", "first"),
+		socratatest.Delete(keys[2]),
+		socratatest.Open(map[string]any{"ttxid": "9999999-01-001", "certificate_number": "9999999", "location_start_date": inside}),
+	))
+	result := s.backfilled(s.backfill(workflows.BackfillInput{Since: "2001-01-01", Until: "2002-01-01", Every: activities.EveryMonth}))
+	require.Equal(t, "behind", result.Outcome, result.Why)
+	require.EqualValues(t, 1, result.Backfill.Inserted)
+	require.GreaterOrEqual(t, result.Backfill.Replaced, int64(2))
+	require.Len(t, s.dump(mirror.Businesses), 1501, "nothing is removed")
+	events, err := s.mirror.ChangesOf(t.Context(), keys[0])
 	require.NoError(t, err)
-	require.EqualValues(t, 4, pages, "the raw pages of the crawl alone")
+	require.Len(t, events, 1)
+	require.Equal(t, workflows.BackfillOf(events[0].Run), result.Run)
+	require.Equal(t, "behind", s.job(workflows.MirrorInput{Job: workflows.JobVerify, Deep: true}).Outcome)
+
+	require.Equal(t, "green", s.run(activities.Auto).Outcome)
+	requireMirrors(t, s)
+}
+
+// TestWhatOnlyACrawlCanJudgeIsLeft has rows of one key in two windows: the crawl
+// took the first, and a window that has only the second must not put it in its
+// place.
+func TestWhatOnlyACrawlCanJudgeIsLeft(t *testing.T) {
+	s := newStack(t, socratatest.Generate(300, 33))
+	key := s.keys(1)[0]
+	require.NoError(t, s.portal.Edit(
+		socratatest.SetField(key, "location_start_date", time.Date(1995, 2, 2, 0, 0, 0, 0, time.UTC)),
+		socratatest.Open(map[string]any{"ttxid": key, "certificate_number": "1", "location_start_date": time.Date(2005, 2, 2, 0, 0, 0, 0, time.UTC)}),
+	))
+	require.Equal(t, "green", s.run(activities.Auto).Outcome)
+	before := s.dump(mirror.Businesses)
+	result := s.backfilled(s.backfill(workflows.BackfillInput{}))
+	require.Equal(t, "green", result.Outcome, result.Why)
+	require.Equal(t, before, s.dump(mirror.Businesses))
+	requireMirrors(t, s)
+}
+
+// hold stops the portal's page requests from the nth on until the returned
+// function is called; reached is closed when one waits.
+func (s *stack) hold(n int64) (reached chan struct{}, release func()) {
+	reached, goOn := make(chan struct{}), make(chan struct{})
+	var seen atomic.Int64
+	s.portal.OnRequest(func(r *http.Request) {
+		if !strings.Contains(r.URL.RawQuery, "%24order") {
+			return
+		}
+		switch i := seen.Add(1); {
+		case i < n:
+		default:
+			if i == n {
+				close(reached)
+			}
+			<-goOn
+		}
+	})
+	return reached, func() {
+		s.portal.OnRequest(nil)
+		close(goOn)
+	}
+}
+
+func (s *stack) update(run client.WorkflowRun, name string, args ...any) client.WorkflowUpdateHandle {
+	s.t.Helper()
+	h, err := s.temporal.UpdateWorkflow(s.t.Context(), client.UpdateWorkflowOptions{
+		WorkflowID: run.GetID(), UpdateName: name, Args: args, WaitForStage: client.WorkflowUpdateStageAccepted,
+	})
+	require.NoError(s.t, err)
+	return h
+}
+
+func TestBackfillPausesAndResumes(t *testing.T) {
+	s := newStack(t, socratatest.Generate(1000, 34))
+	require.Equal(t, "green", s.run(activities.Auto).Outcome)
+	reached, release := s.hold(10)
+	run := s.backfill(workflows.BackfillInput{MaxActive: 2})
+	<-reached
+	paused := s.update(run, workflows.UpdatePause, "portal is moving")
+	release()
+	require.NoError(t, paused.Get(t.Context(), nil))
+	record, err := s.mirror.Run(t.Context(), workflows.RunID(run.GetID()))
+	require.NoError(t, err)
+	require.Equal(t, "portal is moving", record.Backfill.Paused)
+	require.Equal(t, mirror.StatusRunning, record.Status)
+	require.Greater(t, record.Backfill.Done, 5)
+	require.Less(t, record.Backfill.Done, 30)
+
+	// A paused backfill holds nothing.
+	require.Equal(t, "green", s.run(activities.Full).Outcome)
+	require.NoError(t, s.update(run, workflows.UpdateResume).Get(t.Context(), nil))
+	result := s.backfilled(run)
+	require.Equal(t, "green", result.Outcome, result.Why)
+	require.Equal(t, 36, result.Backfill.Done)
+	stored, err := s.mirror.Windows(t.Context(), activities.OnLifecycle, "1990-01-01", "2026-01-01")
+	require.NoError(t, err)
+	by := map[string]int{}
+	for _, w := range stored {
+		by[w.Run]++
+	}
+	require.Equal(t, map[string]int{result.Run + ".1": record.Backfill.Done, result.Run + ".2": 36 - record.Backfill.Done}, by, "no window is reloaded twice")
+	require.Equal(t, 3, result.Backfill.Runs, "one until the pause, one after it, one for the snapshots")
+	requireMirrors(t, s)
+}
+
+func TestAScheduledRunGoesBeforeABackfill(t *testing.T) {
+	s := newStack(t, socratatest.Generate(1000, 35))
+	require.Equal(t, "green", s.run(activities.Auto).Outcome)
+	reached, release := s.hold(8)
+	run := s.backfill(workflows.BackfillInput{MaxActive: 2})
+	<-reached
+	scheduled := s.trigger(t)
+	require.Eventually(t, func() bool { // it asks to go first
+		d, err := s.temporal.DescribeWorkflowExecution(t.Context(), scheduled.GetID(), "")
+		if err != nil {
+			return false
+		}
+		for _, p := range d.PendingActivities {
+			if p.ActivityType.Name == "await_writer" {
+				return true
+			}
+		}
+		return false
+	}, time.Minute, 50*time.Millisecond)
+	release()
+	first := s.finished(scheduled)
+	require.Equal(t, "green", first.Outcome, first.Why)
+	record, err := s.mirror.Run(t.Context(), workflows.RunID(run.GetID()))
+	require.NoError(t, err)
+	require.Equal(t, mirror.StatusRunning, record.Status, "the backfill waited")
+	result := s.backfilled(run)
+	require.Equal(t, "green", result.Outcome, result.Why)
+	require.Equal(t, 36, result.Backfill.Done)
+	requireMirrors(t, s)
+}
+
+func TestACancelledBackfillIsTakenUpAgain(t *testing.T) {
+	s := newStack(t, socratatest.Generate(1000, 36))
+	require.Equal(t, "green", s.run(activities.Auto).Outcome)
+	reached, release := s.hold(10)
+	run := s.backfill(workflows.BackfillInput{NewestFirst: true})
+	<-reached
+	require.NoError(t, s.temporal.CancelWorkflow(t.Context(), run.GetID(), ""))
+	release()
+	err := run.Get(t.Context(), nil)
+	require.True(t, temporal.IsCanceledError(err), "%v", err)
+	record, err := s.mirror.Run(t.Context(), workflows.RunID(run.GetID()))
+	require.NoError(t, err)
+	require.Equal(t, mirror.StatusCancelled, record.Status)
+	stored, err := s.mirror.Windows(t.Context(), activities.OnLifecycle, "1990-01-01", "2026-01-01")
+	require.NoError(t, err)
+	require.NotEmpty(t, stored)
+	require.Less(t, len(stored), 36)
+	require.Contains(t, stored, mirror.WindowID(activities.OnLifecycle, "2025-01-01", "2026-01-01"), "the newest came first")
+	requireMirrors(t, s)
+	require.Equal(t, "green", s.job(workflows.MirrorInput{Job: workflows.JobVerify, Deep: true}).Outcome)
+
+	result := s.backfilled(s.backfill(workflows.BackfillInput{}))
+	require.Equal(t, "green", result.Outcome, result.Why)
+	require.Equal(t, 36-len(stored), result.Backfill.Todo, "the rest")
+	require.Equal(t, 36, result.Backfill.Snapshots)
+}
+
+func TestFailedWindowsAreTriedAgain(t *testing.T) {
+	s := newStack(t, socratatest.Generate(500, 37))
+	require.Equal(t, "green", s.run(activities.Auto).Outcome)
+	refused := func(day string) socratatest.Fault {
+		return socratatest.Fault{Path: "/resource/", Status: http.StatusForbidden, Times: -1, Match: func(r *http.Request) bool {
+			return strings.Contains(r.URL.RawQuery, "%24order") && strings.Contains(r.URL.Query().Get("$where"), ">= '"+day)
+		}}
+	}
+	s.portal.Fail(refused("1994-01-01"), refused("2003-01-01"))
+	result := s.backfilled(s.backfill(workflows.BackfillInput{MaxActive: 1}))
+	require.Equal(t, "red", result.Outcome)
+	require.Contains(t, result.Why, "2 of 36 windows failed, the first one 1994: ")
+	require.Equal(t, 34, result.Backfill.Done)
+	require.Equal(t, activities.PortalRefused, result.Failed[0].Type)
+
+	none := s.backfilled(s.backfill(workflows.BackfillInput{Reprocess: activities.ReprocessNone}))
+	require.Zero(t, none.Backfill.Todo)
+	s.portal.Heal()
+	again := s.backfilled(s.backfill(workflows.BackfillInput{}))
+	require.Equal(t, "green", again.Outcome, again.Why)
+	require.Equal(t, 2, again.Backfill.Done)
+	all := s.backfilled(s.backfill(workflows.BackfillInput{Reprocess: activities.ReprocessAll}))
+	require.Equal(t, 36, all.Backfill.Done)
+
+	// What fails every window ends the backfill.
+	s.portal.Fail(refused(""))
+	err := s.fails(s.backfill(workflows.BackfillInput{Reprocess: activities.ReprocessAll, MaxActive: 1}))
+	require.Equal(t, workflows.ErrStopped, err.Type())
+	require.Contains(t, err.Message(), "3 windows failed one after the other")
+	require.Contains(t, err.Message(), "33 windows were not tried")
+}
+
+// TestWindowsUnderWay reads the history of a backfill's writing: never more
+// windows under way than allowed, and never fewer while one is left.
+func TestWindowsUnderWay(t *testing.T) {
+	s := newStack(t, socratatest.Generate(500, 38))
+	require.Equal(t, "green", s.run(activities.Auto).Outcome)
+	result := s.backfilled(s.backfill(workflows.BackfillInput{MaxActive: 4, Every: activities.EveryQuarter}))
+	require.Equal(t, 144, result.Backfill.Done)
+	const all = 144
+	events := s.temporal.GetWorkflowHistory(t.Context(), workflows.WriteID(s.spec.Name), s.writeOf(result.Run+".1"), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	begun, underWay, most, decided := 0, 0, 0, false
+	for events.HasNext() {
+		e, err := events.Next()
+		require.NoError(t, err)
+		if decided && e.EventType != enumspb.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED {
+			// The workflow has answered all that it knew of: what ended since comes
+			// behind its answer.
+			decided = false
+			require.True(t, begun == 0 || begun == all || underWay == 4, "%d under way after %d were begun", underWay, begun)
+		}
+		switch e.EventType {
+		case enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+			decided = true
+		case enumspb.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED:
+			begun++
+			underWay++
+			most = max(most, underWay)
+		case enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_COMPLETED:
+			underWay--
+		default:
+		}
+	}
+	require.Equal(t, all, begun)
+	require.Equal(t, 4, most)
+}
+
+// writeOf is Temporal's run id of the writing of a run.
+func (s *stack) writeOf(run string) string {
+	s.t.Helper()
+	var result workflows.MirrorResult
+	require.NoError(s.t, s.temporal.GetWorkflow(s.t.Context(), workflows.MirrorID(s.spec.Name, run), "").Get(s.t.Context(), &result))
+	return result.Write.TemporalID
+}
+
+func TestBackfillsThatCannotBe(t *testing.T) {
+	s := newStack(t, socratatest.Generate(100, 39))
+	refused := func(in workflows.BackfillInput, want string) {
+		t.Helper()
+		err := s.fails(s.backfill(in))
+		require.Equal(t, activities.NothingToDo, err.Type())
+		require.Contains(t, err.Message(), want)
+	}
+	refused(workflows.BackfillInput{}, "nothing was mirrored yet: `starter run` does that")
+	require.Equal(t, "green", s.run(activities.Auto).Outcome)
+	refused(workflows.BackfillInput{On: "dba_name"}, "the column dba_name is of type text: use lifecycle, or one of the portal's dates: ")
+	refused(workflows.BackfillInput{On: "no_such"}, "no column \"no_such\"")
+	refused(workflows.BackfillInput{Since: "2020-01-01", Until: "2020-01-01"}, "the span from 2020-01-01 to 2020-01-01 is empty")
+	require.NoError(t, s.portal.Edit(socratatest.AddColumn("brand_new", "text")))
+	refused(workflows.BackfillInput{}, "the portal's columns changed since run ")
+	require.Equal(t, "green", s.run(activities.Auto).Outcome)
+	result := s.backfilled(s.backfill(workflows.BackfillInput{On: ":updated_at", Since: "2020-01-01", Until: "2030-01-01"}))
+	require.EqualValues(t, 100, result.Backfill.Rows)
 }
