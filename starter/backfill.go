@@ -188,13 +188,19 @@ func (s *start) followBackfill(cmd *cobra.Command, started client.WorkflowRun, i
 	if err != nil {
 		return err
 	}
-	if err := out.show(cmd.OutOrStdout(), run, func(w io.Writer) { printBackfill(w, run, run.Backfill.Done, run.Backfill.Failed) }); err != nil {
+	if err := out.show(cmd.OutOrStdout(), backfillSummary{&result, run}, func(w io.Writer) { printBackfill(w, run, run.Backfill.Done, run.Backfill.Failed) }); err != nil {
 		return err
 	}
 	if result.Outcome != string(mirror.OutcomeGreen) {
 		return &codedError{fmt.Errorf("backfill %s is %s: %s", id, result.Outcome, result.Why), exitNotGreen}
 	}
 	return nil
+}
+
+// backfillSummary is what `backfill` says at the end.
+type backfillSummary struct {
+	*workflows.BackfillResult
+	Record mirror.Run `json:"record"`
 }
 
 // showBackfill shows how many windows are done, until ctx ends: a bar on a

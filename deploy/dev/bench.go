@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"runtime"
 	"strings"
 	"sync"
@@ -211,7 +212,7 @@ func (b *bench) start(ctx context.Context) error {
 func (b *bench) measure(ctx context.Context) error {
 	b.portal.OnRequest(b.asked.hear)
 	var err error
-	if _, err = b.crawl(ctx, "warm-up load", benchWarm, "full"); err != nil {
+	if _, err = b.crawl(ctx, "warm-up load", benchWarm, crawlNow...); err != nil {
 		return err
 	}
 	if !b.noRaw {
@@ -222,7 +223,7 @@ func (b *bench) measure(ctx context.Context) error {
 	if err := b.mongo.Database(benchWarm + "_" + benchDataset).Drop(ctx); err != nil {
 		return fmt.Errorf("drop the mirror of the warm-up: %w", err)
 	}
-	first, err := b.crawl(ctx, lineFirst, benchReal, "full")
+	first, err := b.crawl(ctx, lineFirst, benchReal, crawlNow...)
 	if err != nil {
 		return err
 	}
@@ -236,18 +237,20 @@ func (b *bench) measure(ctx context.Context) error {
 	b.report.Lines = append(b.report.Lines, first.measurement)
 	keys := b.everyTenthKey()
 	for _, phase := range []struct {
-		name, mode string
-		keys       []string
+		name string
+		args []string // of the starter
+		keys []string
 	}{
-		{lineUnchanged, "full", nil},
-		{lineChangedFew, "auto", everyNth(keys, 100)},
-		{lineChangedMany, "auto", keys},
-		{lineSkip, "auto", nil},
+		{lineUnchanged, crawlNow, nil},
+		{lineChangedFew, crawlNew, everyNth(keys, 100)},
+		{lineChangedMany, crawlNew, keys},
+		{lineSkip, crawlNew, nil},
+		{lineBackfill, backfill, nil},
 	} {
 		if err := b.edit(ctx, phase.keys); err != nil {
 			return err
 		}
-		measured, err := b.crawl(ctx, phase.name, benchReal, phase.mode)
+		measured, err := b.crawl(ctx, phase.name, benchReal, phase.args...)
 		if err != nil {
 			return err
 		}
@@ -340,7 +343,7 @@ type crawled struct {
 }
 
 // crawl runs the product once, by its starter, in a worker of its own.
-func (b *bench) crawl(ctx context.Context, name, database, mode string) (c crawled, err error) {
+func (b *bench) crawl(ctx context.Context, name, database string, args ...string) (c crawled, err error) {
 	c.Name = name
 	err = b.stack.Steps.Do("Run", name, func() (string, error) {
 		settings := []string{"MONGODB_DATABASE=" + database}
@@ -361,7 +364,7 @@ func (b *bench) crawl(ctx context.Context, name, database, mode string) (c crawl
 		stopProfiles := b.profile(ctx, name, worker)
 		asked, served, used := b.portal.Requests(), b.portal.BytesServed(), readUsage(b.stack, worker.pid)
 		start := time.Now()
-		run, err := b.startRun(ctx, database, mode)
+		run, err := b.startRun(ctx, database, args...)
 		c.Starter = time.Since(start).Seconds()
 		c.CPU = readUsage(b.stack, worker.pid).since(used)
 		c.WorkerPeak = peakMemory(worker.pid)
@@ -394,12 +397,24 @@ type finishedRun struct {
 		TemporalID string `json:"temporal_run_id"`
 		Steps      []step `json:"steps"`
 	} `json:"record"`
+	Backfill struct {
+		Done int   `json:"done"`
+		Rows int64 `json:"rows"`
+	} `json:"backfill"`
 }
 
+// Command lines of the starter that are measured. The span of the backfill is
+// the one of a register that goes back to 1990.
+var (
+	crawlNow = []string{"run", "--wait", "--mode", "full"}
+	crawlNew = []string{"run", "--wait", "--mode", "auto"}
+	backfill = []string{"backfill", "--since", "1990-01-01", "--until", "2026-09-01", "--every", "month", "--max-active", "4"}
+)
+
 // startRun starts a run with the starter and waits for its end.
-func (b *bench) startRun(ctx context.Context, database, mode string) (run finishedRun, err error) {
+func (b *bench) startRun(ctx context.Context, database string, args ...string) (run finishedRun, err error) {
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, b.product.starter, "run", "--wait", "--mode", mode, "-o", "json")
+	cmd := exec.CommandContext(ctx, b.product.starter, append(slices.Clone(args), "-o", "json")...)
 	cmd.Dir = b.stack.Dirs.Root
 	cmd.Env = append(append(os.Environ(), b.stack.env...), "MONGODB_DATABASE="+database)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -410,10 +425,10 @@ func (b *bench) startRun(ctx context.Context, database, mode string) (run finish
 	// A run that finished without being green is measured all the same; the table says so.
 	var status *exec.ExitError
 	if err != nil && (!errors.As(err, &status) || status.ExitCode() != exitNotGreen) {
-		return run, fmt.Errorf("starter run: %w: %s", err, strings.TrimSpace(stderr.String()))
+		return run, fmt.Errorf("starter %s: %w: %s", args[0], err, strings.TrimSpace(stderr.String()))
 	}
 	if err := json.Unmarshal(stdout.Bytes(), &run); err != nil {
-		return run, fmt.Errorf("read what starter run says: %w", err)
+		return run, fmt.Errorf("read what starter %s says: %w", args[0], err)
 	}
 	return run, nil
 }
@@ -426,6 +441,10 @@ func (b *bench) account(ctx context.Context, run finishedRun, counted counters, 
 	}
 	c.Outcome, c.Why, c.Steps = run.Outcome, run.Why, run.Record.Steps
 	c.over(b.rows, span(all[0]).Seconds())
+	if n := run.Backfill.Done; n > 0 {
+		c.over(int(run.Backfill.Rows), c.Seconds)
+		c.Note = fmt.Sprintf("%d windows, %.1f a second, snapshots included", n, float64(n)/c.Seconds)
+	}
 	if c.Outcome == "skipped" {
 		c.over(0, c.Seconds) // it reads none
 	}
@@ -438,6 +457,9 @@ func (b *bench) account(ctx context.Context, run finishedRun, counted counters, 
 		if done := activityDone(events, indexStep); !done.IsZero() {
 			c.indexed = done.Sub(all[0][0].GetEventTime().AsTime())
 		}
+	}
+	if n := run.Backfill.Done; n > 0 {
+		c.Note += fmt.Sprintf("; %.1f events and %.1f actions for each", float64(c.Events)/float64(n), float64(total(c.Actions))/float64(n))
 	}
 	// They leave no event, but the worker counts what it sends.
 	for kind, n := range map[string]int{"heartbeat": counted.heartbeats, "query": counted.queries} {

@@ -76,6 +76,7 @@ const (
 	lineChangedFew     = "full crawl, 0.1 % changed"
 	lineChangedMany    = "full crawl, 10 % changed"
 	lineSkip           = "skip"
+	lineBackfill       = "backfill, 440 months"
 	targetFirst        = 0.6
 	targetUnchanged    = 5.0
 	targetSkipSeconds  = 1.0
