@@ -57,6 +57,9 @@ var ErrSkip = errors.New("nothing to do")
 // whose Timeout has passed.
 const DeadlineExceeded = "DeadlineExceeded"
 
+// nameRunes are the characters of a task's name: it is a node in Mermaid too.
+const nameRunes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+
 // Task is one node. Exactly one of Run, Branch and Each is set.
 type Task struct {
 	Name  string   // of letters, digits, _ and -
@@ -146,9 +149,8 @@ func New(tasks ...Task) (*Graph, error) {
 }
 
 func (g *Graph) check(n *node) error {
-	odd := func(r rune) bool { return !strings.ContainsRune("_-", r) && !isAlphanumeric(r) }
 	// Mermaid has no way to draw a node called end.
-	if n.Name == "" || n.Name == "end" || strings.ContainsFunc(n.Name, odd) {
+	if n.Name == "" || n.Name == "end" || strings.Trim(n.Name, nameRunes) != "" {
 		return errors.New("a task needs a name of letters, digits, _ and -, other than end")
 	}
 	if g.byName[n.Name] != nil {
@@ -159,14 +161,9 @@ func (g *Graph) check(n *node) error {
 			return fmt.Errorf("comes after %q, which is not an earlier task", name)
 		}
 	}
-	works := 0
-	for _, is := range []bool{n.Run != nil, n.Branch != nil, n.Each != nil} {
-		if is {
-			works++
-		}
-	}
-	switch mapped := n.Each != nil; {
-	case works != 1:
+	run, branch, mapped := n.Run != nil, n.Branch != nil, n.Each != nil
+	switch {
+	case !run && !branch && !mapped, run && branch, run && mapped, branch && mapped:
 		return errors.New("needs one of Run, Branch and Each")
 	case n.Timeout < 0:
 		return fmt.Errorf("has the timeout %s, which is negative", n.Timeout)
@@ -182,10 +179,6 @@ func (g *Graph) check(n *node) error {
 		return fmt.Errorf("follows %q item by item, which the rule %s cannot; use After", n.Per, n.Rule)
 	}
 	return nil
-}
-
-func isAlphanumeric(r rune) bool {
-	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }
 
 // OnChange sets what is called after every change of a task's state or count.

@@ -58,7 +58,7 @@
 // follows item by item, and spans all of its items. At its end the task's
 // context is cancelled and its work waited for; the task has failed, whatever
 // the work still returns, with an application error of the type
-// DeadlineExceeded.
+// DeadlineExceeded. A task that was cancelled before has no deadline any more.
 //
 // When the workflow is cancelled the contexts of running tasks are cancelled
 // with it and their work is waited for. A task whose work comes to its end all

@@ -23,6 +23,7 @@ const (
 	succeeds outcome = iota
 	fails
 	skips
+	cancels // as a child workflow does that somebody else cancelled
 )
 
 // unit is a piece of work: a single task's, or that of one item.
@@ -39,7 +40,7 @@ func (u unit) do(ctx workflow.Context) error {
 	if err := workflow.Sleep(ctx, u.takes); err != nil {
 		return err
 	}
-	return map[outcome]error{fails: errTask, skips: dag.ErrSkip}[u.out]
+	return map[outcome]error{fails: errTask, skips: dag.ErrSkip, cancels: temporal.NewCanceledError()}[u.out]
 }
 
 // drawn is a generated task.
@@ -78,7 +79,7 @@ func drawTrial(t *rapid.T) trial {
 	}
 	oneIn := func(n int, label string) bool { return rapid.IntRange(1, n).Draw(t, label) == n }
 	newUnit := func() unit {
-		out := rapid.SampledFrom([]outcome{succeeds, succeeds, succeeds, succeeds, fails, skips}).Draw(t, "outcome")
+		out := rapid.SampledFrom([]outcome{succeeds, succeeds, succeeds, succeeds, succeeds, fails, skips, cancels}).Draw(t, "outcome")
 		return unit{out: out, takes: minutes(5, "takes"), deaf: oneIn(6, "deaf")}
 	}
 	n := rapid.IntRange(1, 7).Draw(t, "tasks")
@@ -263,7 +264,7 @@ type modelled struct {
 	failed   bool
 	late     bool
 	hit      bool // its context is cancelled
-	gaveUp   bool // a unit ended because of that
+	gaveUp   bool // a unit ended as cancelled
 	skipped  bool
 	answered bool
 }
@@ -334,6 +335,9 @@ func (m *model) settle() {
 
 // exempt from FailFast.
 func (x *modelled) exempt() bool { return x.rule == dag.AllDone || x.rule == dag.OneFailed }
+
+// over says that no further item is started.
+func (x *modelled) over() bool { return x.failed || x.hit || x.gaveUp }
 
 // turn says whether something became of a waiting task.
 func (m *model) turn(i int, x *modelled) bool {
@@ -413,7 +417,7 @@ func (m *model) supply(x *modelled) (items []int, more bool) {
 func (m *model) feed(i int, x *modelled) bool {
 	items, _ := m.supply(x)
 	fed := false
-	for x.mapped && !x.reused && !x.failed && !x.hit && len(x.running) < x.limit && x.handed < len(items) {
+	for x.mapped && !x.reused && !x.over() && len(x.running) < x.limit && x.handed < len(items) {
 		m.start(i, x, items[x.handed], x.units[items[x.handed]])
 		x.handed++
 		fed = true
@@ -424,11 +428,11 @@ func (m *model) feed(i int, x *modelled) bool {
 // conclude ends a task that has nothing more to do.
 func (m *model) conclude(x *modelled) bool {
 	items, more := m.supply(x)
-	working := x.mapped && !x.reused && !x.failed && !x.hit && (more || x.handed < len(items))
+	working := x.mapped && !x.reused && !x.over() && (more || x.handed < len(items))
 	if len(x.running) > 0 || working {
 		return false
 	}
-	cut := x.hit && x.mapped && !x.reused && (more || len(x.finished) < m.total(x))
+	cut := x.hit && x.mapped && !x.reused && len(x.finished) < m.total(x)
 	switch {
 	case x.failed:
 		x.end = dag.Failed
@@ -474,7 +478,7 @@ func (m *model) advance() bool {
 		for _, nth := range slices.Sorted(maps.Keys(x.running)) {
 			offer(x.running[nth], func() { m.endUnit(x, nth) })
 		}
-		if x.deadline > 0 && !x.late {
+		if x.deadline > 0 && !x.hit {
 			offer(x.deadline, func() { x.late = true; m.fail(x); m.hit(x) })
 		}
 	}
@@ -495,6 +499,8 @@ func (m *model) endUnit(x *modelled, nth int) {
 	switch {
 	case u.out == fails, u.out == succeeds && x.misspells && nth >= 0:
 		m.fail(x)
+	case u.out == cancels:
+		x.gaveUp = true
 	case x.mapped && nth >= 0:
 		x.finished = append(x.finished, nth)
 	case u.out == skips:

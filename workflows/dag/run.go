@@ -94,7 +94,7 @@ func (s *scope) decide(n *node) (verdict, bool) {
 			if b.Branch != nil {
 				answers = b
 			}
-		case b.chosen != nil && !slices.Contains(b.chosen, n.Name):
+		case b.state == Done && b.Branch != nil && !slices.Contains(b.chosen, n.Name):
 			return verdict{Skipped, false, "left out by " + b.Name}, true
 		case b.isFailure():
 			failed = cmp.Or(failed, b)
@@ -151,12 +151,6 @@ func (s *scope) work(ctx workflow.Context, n *node) (err error) {
 			s.start(ctx, n)
 			err = n.Recall(ctx)
 		}
-		if err == nil && n.Each != nil {
-			n.countItems()
-			for i := range n.total {
-				n.finished = append(n.finished, i)
-			}
-		}
 	case n.Each != nil:
 		return s.runItems(ctx, n)
 	case n.Branch != nil:
@@ -170,7 +164,7 @@ func (s *scope) work(ctx workflow.Context, n *node) (err error) {
 				return fmt.Errorf("chose %q, which does not come directly after it", name)
 			}
 		}
-		n.chosen = append([]string{}, names...) // not nil: to choose none is an answer
+		n.chosen = names
 	default:
 		s.start(ctx, n)
 		err = n.Run(ctx)
@@ -231,6 +225,12 @@ func (s *scope) finish(n *node, err error) {
 		n.state, n.why = Cancelled, n.per.Name+" cancelled"
 	case n.reuse:
 		n.state = Reused
+		if n.Each != nil {
+			n.countItems()
+			for i := range n.total {
+				n.finished = append(n.finished, i)
+			}
+		}
 	default:
 		n.state = Done
 	}
@@ -291,8 +291,7 @@ func (s *scope) runItems(ctx workflow.Context, n *node) error {
 		})
 	}
 	slots.Wait(ctx)
-	_ = workflow.Await(ctx, func() bool { return over() || supplied() }) // when it had no item to wait for
-	if cancelled == nil && (len(n.finished) < n.total || !supplied()) {
+	if cancelled == nil && len(n.finished) < n.total {
 		return ctx.Err()
 	}
 	return cancelled

@@ -3,7 +3,7 @@ package dag
 import (
 	"cmp"
 	"fmt"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -33,8 +33,13 @@ func (g *Graph) Status() []Status {
 	for _, n := range g.tasks {
 		s := Status{
 			Name: n.Name, State: n.state, Why: n.why, Chose: n.chosen, IsMapped: n.Each != nil,
-			Done: len(n.finished), Total: n.total, Rate: n.rate(), ETA: n.eta(),
-			Started: n.started, Deadline: n.deadline, IsLate: n.late,
+			Done: len(n.finished), Total: n.total, Started: n.started, Deadline: n.deadline, IsLate: n.late,
+		}
+		if took := n.progress.Sub(n.started).Seconds(); s.Done > 0 && took > 0 && !n.progress.IsZero() {
+			s.Rate = float64(s.Done) / took
+			if n.state == Running {
+				s.ETA = n.progress.Add(time.Duration(float64(s.Total-s.Done) / s.Rate * float64(time.Second)))
+			}
 		}
 		if !n.started.IsZero() && !n.ended.IsZero() {
 			s.Took = n.ended.Sub(n.started)
@@ -52,85 +57,63 @@ func (g *Graph) Status() []Status {
 	return all
 }
 
-// rate is 0 while it is unknown.
-func (n *node) rate() float64 {
-	if took := n.progress.Sub(n.started); !n.progress.IsZero() && took > 0 {
-		return float64(len(n.finished)) / took.Seconds()
-	}
-	return 0
-}
-
-func (n *node) eta() time.Time {
-	rate := n.rate()
-	if rate == 0 || n.state != Running {
-		return time.Time{}
-	}
-	left := float64(n.total-len(n.finished)) / rate
-	return n.progress.Add(time.Duration(left * float64(time.Second)))
-}
-
 const (
-	// maxMarkdown is the size of the table, in bytes, that Temporal's Web UI
-	// and its answer to a query carry without trouble.
-	maxMarkdown = 20_000
+	// maxRows bounds the table's rows, in bytes, so that with its head and the
+	// count of what has no room it stays below 20 kB.
+	maxRows = 19_500
 	// maxCell keeps an error in the table to a line that can be read, in characters.
 	maxCell = 200
 	// maxNamed is how many of the tasks that one waits for are named.
 	maxNamed = 3
 )
 
-// look is how the states are shown: a mark, a colour, and which rows are kept
-// where not all have room, highest first.
-var look = map[State]struct {
+// look is how the states are shown, in the order in which their rows are kept
+// where not all have room.
+var look = []struct {
+	state        State
 	mark, colour string
-	keep         int
 }{
-	Waiting:   {"·", "fill:#f6f8fa,stroke:#8c959f", 1},
-	Running:   {"▶", "fill:#ddf4ff,stroke:#0969da", 3},
-	Done:      {"✓", "fill:#dafbe1,stroke:#1a7f37", 0},
-	Reused:    {"↺", "fill:#eaf5ec,stroke:#1a7f37,stroke-dasharray:4", 0},
-	Failed:    {"✗", "fill:#ffebe9,stroke:#cf222e", 4},
-	Skipped:   {"–", "fill:#ffffff,stroke:#8c959f,stroke-dasharray:4", 0},
-	Cancelled: {"◼", "fill:#fff8c5,stroke:#9a6700", 2},
+	{Failed, "✗", "fill:#ffebe9,stroke:#cf222e"},
+	{Running, "▶", "fill:#ddf4ff,stroke:#0969da"},
+	{Cancelled, "◼", "fill:#fff8c5,stroke:#9a6700"},
+	{Waiting, "·", "fill:#f6f8fa,stroke:#8c959f"},
+	{Done, "✓", "fill:#dafbe1,stroke:#1a7f37"},
+	{Reused, "↺", "fill:#dafbe1,stroke:#1a7f37,stroke-dasharray:4"},
+	{Skipped, "–", "fill:#ffffff,stroke:#8c959f,stroke-dasharray:4"},
 }
 
-// states in the order in which they are counted.
-func states() []State { return []State{Failed, Running, Waiting, Done, Reused, Skipped, Cancelled} }
-
 // Markdown renders statuses as a table for the Temporal Web UI, times in UTC.
-// It has at most 20 kB whatever the graph: what fails, runs and waits is kept,
-// and what had no room is counted.
+// It has at most 20 kB whatever the graph: what failed, runs or waits is kept
+// first, and what has no room is counted.
 func Markdown(tasks []Status) string {
-	const head = "| | task | state | items | took |\n|---|---|---|---|---|\n"
+	size := 0
 	rows := make([]string, len(tasks))
-	order := make([]int, len(tasks))
-	for i, t := range tasks {
-		took := ""
-		if t.Took > 0 {
-			took = t.Took.Round(10 * time.Millisecond).String()
+	var left []string
+	for _, l := range look {
+		dropped := 0
+		for i, t := range tasks {
+			if t.State != l.state {
+				continue
+			}
+			took := ""
+			if t.Took > 0 {
+				took = t.Took.Round(10 * time.Millisecond).String()
+			}
+			row := fmt.Sprintf("| %s | %s | %s | %s | %s |\n", l.mark, cell(t.Name), t.state(), t.items(), took)
+			if size+len(row) > maxRows {
+				dropped++
+				continue
+			}
+			size += len(row)
+			rows[i] = row
 		}
-		rows[i] = fmt.Sprintf("| %s | %s | %s | %s | %s |\n", look[t.State].mark, cell(t.Name), t.state(), t.items(), took)
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(i, j int) int { return look[tasks[j].State].keep - look[tasks[i].State].keep })
-	size := len(head) + 200 // of the line that counts the rest
-	left := map[State]int{}
-	for _, i := range order {
-		if size += len(rows[i]); size > maxMarkdown {
-			left[tasks[i].State]++
-			size -= len(rows[i])
-			rows[i] = ""
-		}
-	}
-	table := head + strings.Join(rows, "")
-	var more []string
-	for _, s := range states() {
-		if left[s] > 0 {
-			more = append(more, fmt.Sprintf("%d %s", left[s], s))
+		if dropped > 0 {
+			left = append(left, fmt.Sprintf("%d %s", dropped, l.state))
 		}
 	}
-	if more != nil {
-		table += "| | … | and " + strings.Join(more, ", ") + " | | |\n"
+	table := "| | task | state | items | took |\n|---|---|---|---|---|\n" + strings.Join(rows, "")
+	if left != nil {
+		table += "| … | and more | " + strings.Join(left, ", ") + " | | |\n"
 	}
 	return table
 }
@@ -227,17 +210,15 @@ func (g *Graph) Mermaid(run ...Status) string {
 				label += "<br/>" + line
 			}
 		}
-		open, closed := "[", "]"
-		if n.Branch != nil {
-			open, closed = "{", "}"
-		}
-		switch {
+		switch quoted := strconv.Quote(label); {
 		case n.Each != nil:
-			fmt.Fprintf(&b, "    %s@{ shape: procs, label: %q }\n", n.Name, label)
-		case label == n.Name:
-			fmt.Fprintf(&b, "    %s%s%s%s\n", n.Name, open, label, closed)
+			fmt.Fprintf(&b, "    %s@{ shape: procs, label: %s }\n", n.Name, quoted)
+		case n.Branch != nil:
+			fmt.Fprintf(&b, "    %s{%s}\n", n.Name, quoted)
+		case label != n.Name:
+			fmt.Fprintf(&b, "    %s[%s]\n", n.Name, quoted)
 		default:
-			fmt.Fprintf(&b, "    %s%s%q%s\n", n.Name, open, label, closed)
+			fmt.Fprintf(&b, "    %s[%s]\n", n.Name, n.Name)
 		}
 		for _, name := range n.After {
 			var says []string
@@ -257,9 +238,9 @@ func (g *Graph) Mermaid(run ...Status) string {
 			fmt.Fprintf(&b, "    %s -. item by item .-> %s\n", n.Per, n.Name)
 		}
 	}
-	for _, s := range states() {
-		if in[s] != nil {
-			fmt.Fprintf(&b, "    classDef %s %s\n    class %s %s\n", s, look[s].colour, strings.Join(in[s], ","), s)
+	for _, l := range look {
+		if in[l.state] != nil {
+			fmt.Fprintf(&b, "    classDef %s %s\n    class %s %s\n", l.state, l.colour, strings.Join(in[l.state], ","), l.state)
 		}
 	}
 	return b.String()
@@ -268,24 +249,19 @@ func (g *Graph) Mermaid(run ...Status) string {
 // options are the declared ones, a line each.
 func (t Task) options() []string {
 	var lines []string
-	if t.Each != nil {
-		lines = append(lines, fmt.Sprintf("at most %d at once", t.Limit))
-	}
-	for _, o := range []struct {
-		of string
-		is time.Duration
-	}{
-		{"deadline", t.Timeout},
-		{"one attempt", t.Activities.StartToCloseTimeout},
-		{"all attempts", t.Activities.ScheduleToCloseTimeout},
-		{"heartbeat", t.Activities.HeartbeatTimeout},
-	} {
-		if o.is > 0 {
-			lines = append(lines, o.of+" "+short(o.is))
+	add := func(format string, is bool, value any) {
+		if is {
+			lines = append(lines, fmt.Sprintf(format, value))
 		}
 	}
-	if r := t.Activities.RetryPolicy; r != nil && r.MaximumAttempts > 0 {
-		lines = append(lines, fmt.Sprintf("at most %d attempts", r.MaximumAttempts))
+	a := t.Activities
+	add("at most %d at once", t.Each != nil, t.Limit)
+	add("deadline %s", t.Timeout > 0, short(t.Timeout))
+	add("one attempt %s", a.StartToCloseTimeout > 0, short(a.StartToCloseTimeout))
+	add("all attempts %s", a.ScheduleToCloseTimeout > 0, short(a.ScheduleToCloseTimeout))
+	add("heartbeat %s", a.HeartbeatTimeout > 0, short(a.HeartbeatTimeout))
+	if a.RetryPolicy != nil {
+		add("at most %d attempts", a.RetryPolicy.MaximumAttempts > 0, a.RetryPolicy.MaximumAttempts)
 	}
 	return lines
 }
