@@ -115,6 +115,15 @@ func TestDeclarationsThatCannotRun(t *testing.T) {
 		`task "a": a task needs a name of its own`:         {{Name: "a", Run: run}, {Name: "a", Run: run}},
 		`task "a": comes after "b"`:                        {{Name: "a", Run: run, After: []string{"b"}}, {Name: "b", Run: run}},
 		`task "a": needs one of Run, Branch and Each`:      {{Name: "a"}},
+		`task "a b": a task needs a name of letters`:       {{Name: "a b", Run: run}},
+		`task "end": a task needs a name of letters`:       {{Name: "end", Run: run}},
+		`task "b": needs one of Run, Branch and Each`:      {{Name: "b", Run: run, Each: each, Limit: 1, Items: func() int { return 1 }}},
+		`task "a": has the timeout -1s, which is negative`: {{Name: "a", Run: run, Timeout: -time.Second}},
+		`task "a": has Items, Per or a Limit`:              {{Name: "a", Run: run, Limit: 2}},
+		`task "c": follows "a" item by item, which the ru`: {
+			{Name: "a", Each: each, Limit: 1, Items: func() int { return 1 }},
+			{Name: "c", Each: each, Limit: 1, Per: "a", Rule: dag.AllDone},
+		},
 		`task "a": a mapped task needs a limit`:            {{Name: "a", Each: each, Items: func() int { return 1 }}},
 		`task "a": a mapped task needs either Items or`:    {{Name: "a", Each: each, Limit: 1}},
 		`task "b": follows "a", which is not an earlier m`: {{Name: "a", Run: run}, {Name: "b", Each: each, Limit: 1, Per: "a"}},
@@ -122,27 +131,6 @@ func TestDeclarationsThatCannotRun(t *testing.T) {
 		_, err := dag.New(tasks...)
 		require.ErrorContains(t, err, want)
 	}
-}
-
-func ExampleGraph_Mermaid() {
-	g, err := dag.New(
-		dag.Task{Name: "plan", Run: func(workflow.Context) error { return nil }},
-		dag.Task{Name: "fetch", After: []string{"plan"}, Limit: 4, Items: func() int { return 8 }, Each: func(workflow.Context, int) error { return nil }},
-		dag.Task{Name: "clean", Per: "fetch", Limit: 2, Each: func(workflow.Context, int) error { return nil }},
-		dag.Task{Name: "report", Rule: dag.AllDone, After: []string{"clean"}, Run: func(workflow.Context) error { return nil }},
-	)
-	if err != nil {
-		panic(err)
-	}
-	fmt.Print(g.Mermaid())
-	// Output:
-	//     plan[plan]
-	//     fetch@{ shape: procs, label: "fetch<br/>at most 4 at once" }
-	//     plan --> fetch
-	//     clean@{ shape: procs, label: "clean<br/>at most 2 at once" }
-	//     fetch -. item by item .-> clean
-	//     report[report]
-	//     clean -- all_done --> report
 }
 
 // TestRepeat has a later task find the work of those before it void, twice.

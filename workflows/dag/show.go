@@ -2,10 +2,13 @@ package dag
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	"go.temporal.io/sdk/temporal"
 )
 
 // Status is what can be said of a task at a moment.
@@ -46,6 +49,9 @@ func (g *Graph) Status() []Status {
 		}
 		if n.err != nil {
 			s.Error = n.err.Error()
+			if app := (*temporal.ApplicationError)(nil); errors.As(n.err, &app) {
+				s.Error = app.Message() // without what Temporal wraps around it
+			}
 		}
 		for _, b := range n.before {
 			if n.state == Waiting && !b.isFinal() {
