@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -62,6 +63,9 @@ func loadWorkflow(fetchLimit int) func(ctx workflow.Context, in loadInput) ([]da
 		}
 		for i := range tasks {
 			tasks[i].Activities = quick
+			if tasks[i].Name == "slow" && in.FailFast {
+				tasks[i].Timeout = 0 // so that the item's failure is the first
+			}
 		}
 		g, err := dag.New(tasks...)
 		if err != nil {
@@ -74,6 +78,17 @@ func loadWorkflow(fetchLimit int) func(ctx workflow.Context, in loadInput) ([]da
 			if err := g.From(in.From); err != nil {
 				return nil, err
 			}
+		}
+		err = workflow.SetQueryHandler(ctx, "running", func() (names []string, err error) {
+			for _, s := range g.Status() {
+				if s.State == dag.Running {
+					names = append(names, s.Name)
+				}
+			}
+			return names, nil
+		})
+		if err != nil {
+			return nil, err
 		}
 		if err := g.Run(ctx); temporal.IsCanceledError(err) {
 			return nil, err
@@ -118,7 +133,14 @@ func TestHistoriesReplay(t *testing.T) {
 			run, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{TaskQueue: queue}, "load", test.in)
 			require.NoError(t, err)
 			if test.cancels {
-				time.Sleep(time.Second)
+				require.Eventually(t, func() bool {
+					value, err := c.QueryWorkflow(ctx, run.GetID(), run.GetRunID(), "running")
+					if err != nil {
+						return false
+					}
+					var running []string
+					return value.Get(&running) == nil && slices.Contains(running, "write")
+				}, time.Minute, 100*time.Millisecond)
 				require.NoError(t, c.CancelWorkflow(ctx, run.GetID(), run.GetRunID()))
 			}
 			var statuses []dag.Status
