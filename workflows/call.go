@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -31,34 +32,38 @@ const (
 	maxSummary = 120
 )
 
-func options(summary string) workflow.ActivityOptions {
+// options are those that the task declares for its activities, and the
+// defaults above where it declares none.
+func options(ctx workflow.Context, summary string) workflow.ActivityOptions {
 	if r := []rune(summary); len(r) > maxSummary {
 		summary = string(r[:maxSummary-1]) + "…"
 	}
-	return workflow.ActivityOptions{
-		ScheduleToCloseTimeout: runDeadline,
-		StartToCloseTimeout:    attemptDeadline,
-		HeartbeatTimeout:       heartbeatTimeout,
-		// A cancelled run waits until its activities have let go.
-		WaitForCancellation: true,
-		Summary:             summary,
-		RetryPolicy: &temporal.RetryPolicy{
+	o := workflow.GetActivityOptions(ctx)
+	o.ScheduleToCloseTimeout = cmp.Or(o.ScheduleToCloseTimeout, runDeadline)
+	o.StartToCloseTimeout = cmp.Or(o.StartToCloseTimeout, attemptDeadline)
+	o.HeartbeatTimeout = cmp.Or(o.HeartbeatTimeout, heartbeatTimeout)
+	if o.RetryPolicy == nil {
+		o.RetryPolicy = &temporal.RetryPolicy{
 			InitialInterval:    time.Second,
 			BackoffCoefficient: 2,
 			MaximumInterval:    time.Minute,
-		},
+		}
 	}
+	// A cancelled run waits until its activities have let go.
+	o.WaitForCancellation = true
+	o.Summary = summary
+	return o
 }
 
 // call runs an activity on the run's own task queue.
 func call(ctx workflow.Context, activity any, summary string, in, out any) error {
-	ctx = workflow.WithActivityOptions(ctx, options(summary))
+	ctx = workflow.WithActivityOptions(ctx, options(ctx, summary))
 	return workflow.ExecuteActivity(ctx, activity, in).Get(ctx, out)
 }
 
 // callWithin is call for what must not hold up the end of a run.
 func callWithin(ctx workflow.Context, deadline time.Duration, activity any, summary string, in, out any) error {
-	o := options(summary)
+	o := options(ctx, summary)
 	o.ScheduleToCloseTimeout, o.StartToCloseTimeout = deadline, deadline
 	ctx = workflow.WithActivityOptions(ctx, o)
 	return workflow.ExecuteActivity(ctx, activity, in).Get(ctx, out)
@@ -67,7 +72,7 @@ func callWithin(ctx workflow.Context, deadline time.Duration, activity any, summ
 // callPortal runs an activity on the portal's task queue, whose rate of starts
 // is the limit on page requests that all workers share.
 func callPortal(ctx workflow.Context, activity any, summary string, in, out any) error {
-	o := options(summary)
+	o := options(ctx, summary)
 	o.TaskQueue = PortalQueue(workflow.GetInfo(ctx).TaskQueueName)
 	ctx = workflow.WithActivityOptions(ctx, o)
 	return workflow.ExecuteActivity(ctx, activity, in).Get(ctx, out)

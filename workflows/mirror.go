@@ -219,9 +219,12 @@ func (r *mirrorRun) remember(err error) error {
 	return err
 }
 
-// finish closes the run's record, however the run ended.
+// finish closes the run's record, however the run ended. Its rule is AllDone, so
+// that no cancellation reaches it.
 func (r *mirrorRun) finish(ctx workflow.Context) error {
-	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	if r.status == "" { // cancelled before the task began that would have said so
+		r.status, r.result.Why = mirror.StatusCancelled, "cancelled"
+	}
 	in := activities.FinishInput{Run: r.run, Task: r.task, Status: r.status, Why: r.result.Why}
 	if w := r.result.Write; w != nil {
 		in.Outcome, in.Rows, in.Bytes, in.Steps = w.Outcome, w.Rows, w.Bytes, w.Steps

@@ -3,13 +3,14 @@ package dag_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
-	"pgregory.net/rapid"
 
 	"padron/workflows/dag"
 )
@@ -17,6 +18,7 @@ import (
 // runGraph runs a graph in the SDK's test environment and returns its statuses.
 func runGraph(t require.TestingT, build func() (*dag.Graph, error)) (map[string]dag.Status, error) {
 	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(quiet())
 	env := suite.NewTestWorkflowEnvironment()
 	statuses := map[string]dag.Status{}
 	env.ExecuteWorkflow(func(ctx workflow.Context) error {
@@ -33,6 +35,8 @@ func runGraph(t require.TestingT, build func() (*dag.Graph, error)) (map[string]
 	require.True(t, env.IsWorkflowCompleted())
 	return statuses, env.GetWorkflowError()
 }
+
+func quiet() sdklog.Logger { return sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)) }
 
 var errTask = errors.New("broken")
 
@@ -107,10 +111,19 @@ func TestDeclarationsThatCannotRun(t *testing.T) {
 	run := func(workflow.Context) error { return nil }
 	each := func(workflow.Context, int) error { return nil }
 	for want, tasks := range map[string][]dag.Task{
-		`task "": a task needs a name`:                     {{Run: run}},
+		`task "": a task needs a name of letters`:          {{Run: run}},
 		`task "a": a task needs a name of its own`:         {{Name: "a", Run: run}, {Name: "a", Run: run}},
 		`task "a": comes after "b"`:                        {{Name: "a", Run: run, After: []string{"b"}}, {Name: "b", Run: run}},
-		`task "a": needs either Run or Each`:               {{Name: "a"}},
+		`task "a": needs one of Run, Branch and Each`:      {{Name: "a"}},
+		`task "a b": a task needs a name of letters`:       {{Name: "a b", Run: run}},
+		`task "end": a task needs a name of letters`:       {{Name: "end", Run: run}},
+		`task "b": needs one of Run, Branch and Each`:      {{Name: "b", Run: run, Each: each, Limit: 1, Items: func() int { return 1 }}},
+		`task "a": has the timeout -1s, which is negative`: {{Name: "a", Run: run, Timeout: -time.Second}},
+		`task "a": has Items, Per or a Limit`:              {{Name: "a", Run: run, Limit: 2}},
+		`task "c": follows "a" item by item, which the ru`: {
+			{Name: "a", Each: each, Limit: 1, Items: func() int { return 1 }},
+			{Name: "c", Each: each, Limit: 1, Per: "a", Rule: dag.AllDone},
+		},
 		`task "a": a mapped task needs a limit`:            {{Name: "a", Each: each, Items: func() int { return 1 }}},
 		`task "a": a mapped task needs either Items or`:    {{Name: "a", Each: each, Limit: 1}},
 		`task "b": follows "a", which is not an earlier m`: {{Name: "a", Run: run}, {Name: "b", Each: each, Limit: 1, Per: "a"}},
@@ -118,87 +131,6 @@ func TestDeclarationsThatCannotRun(t *testing.T) {
 		_, err := dag.New(tasks...)
 		require.ErrorContains(t, err, want)
 	}
-}
-
-// outcome of one generated task when it is given its turn.
-type outcome int
-
-const (
-	succeeds outcome = iota
-	fails
-	skips
-)
-
-// TestStatesEqualTheModel draws any graph of single tasks with any rules and
-// outcomes and compares the final states with a model that works from the
-// rules' definitions alone.
-func TestStatesEqualTheModel(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.IntRange(1, 9).Draw(t, "tasks")
-		tasks := make([]dag.Task, n)
-		want := make([]dag.State, n)
-		laundered := make([]bool, n) // skipped with a failure as its root
-		for i := range n {
-			out := outcome(rapid.IntRange(0, 2).Draw(t, "outcome"))
-			minutes := rapid.IntRange(0, 5).Draw(t, "minutes")
-			tasks[i] = dag.Task{Name: fmt.Sprint("t", i), Rule: dag.Rule(rapid.IntRange(0, 3).Draw(t, "rule"))}
-			tasks[i].Run = func(ctx workflow.Context) error {
-				if err := workflow.Sleep(ctx, time.Duration(minutes)*time.Minute); err != nil {
-					return err
-				}
-				return map[outcome]error{fails: errTask, skips: dag.ErrSkip}[out]
-			}
-			done, failed, before := 0, 0, 0
-			for j := range i {
-				if !rapid.Bool().Draw(t, "edge") {
-					continue
-				}
-				before++
-				tasks[i].After = append(tasks[i].After, fmt.Sprint("t", j))
-				if want[j] == dag.Done {
-					done++
-				}
-				if want[j] == dag.Failed || laundered[j] {
-					failed++
-				}
-			}
-			runs := map[dag.Rule]bool{
-				dag.AllSuccess: done == before, dag.AllDone: true,
-				dag.OneFailed: failed > 0, dag.NoneFailed: failed == 0,
-			}[tasks[i].Rule]
-			switch {
-			case !runs:
-				want[i], laundered[i] = dag.Skipped, failed > 0
-			default:
-				want[i] = map[outcome]dag.State{succeeds: dag.Done, fails: dag.Failed, skips: dag.Skipped}[out]
-			}
-		}
-		got, _ := runGraph(t, func() (*dag.Graph, error) { return dag.New(tasks...) })
-		for i := range n {
-			require.Equal(t, want[i], got[tasks[i].Name].State, "task %d of %+v", i, tasks)
-		}
-	})
-}
-
-func ExampleGraph_Mermaid() {
-	g, err := dag.New(
-		dag.Task{Name: "plan", Run: func(workflow.Context) error { return nil }},
-		dag.Task{Name: "fetch", After: []string{"plan"}, Limit: 4, Items: func() int { return 8 }, Each: func(workflow.Context, int) error { return nil }},
-		dag.Task{Name: "clean", Per: "fetch", Limit: 2, Each: func(workflow.Context, int) error { return nil }},
-		dag.Task{Name: "report", Rule: dag.AllDone, After: []string{"clean"}, Run: func(workflow.Context) error { return nil }},
-	)
-	if err != nil {
-		panic(err)
-	}
-	fmt.Print(g.Mermaid())
-	// Output:
-	//     plan[plan]
-	//     fetch@{ shape: procs, label: "fetch<br/>at most 4 at once" }
-	//     plan --> fetch
-	//     clean@{ shape: procs, label: "clean<br/>at most 2 at once" }
-	//     fetch -. item by item .-> clean
-	//     report[report]
-	//     clean -- all_done --> report
 }
 
 // TestRepeat has a later task find the work of those before it void, twice.
