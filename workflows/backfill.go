@@ -274,12 +274,18 @@ func (b *backfill) reconstruct(ctx workflow.Context) error {
 	return b.remember(err)
 }
 
-// record closes the backfill's record, however it ended.
+// record closes the backfill's record, however it ended. Its rule is AllDone, so
+// that no cancellation reaches it.
 func (b *backfill) record(ctx workflow.Context) error {
 	if b.next != nil {
 		return nil // it goes on
 	}
 	s := &b.state
+	for _, t := range b.dag.Status() {
+		if b.status == "" && t.State == dag.Cancelled { // before it began, or it would have said so
+			_ = b.remember(temporal.NewCanceledError())
+		}
+	}
 	if b.status == "" {
 		b.status = mirror.StatusDone
 		if len(s.Failed) > 0 {
@@ -290,7 +296,6 @@ func (b *backfill) record(ctx workflow.Context) error {
 			s.Outcome, s.Why = mirror.OutcomeGreen, "every window was reloaded before; --reprocess all does it again"
 		}
 	}
-	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	return b.note(ctx, b.status)
 }
 

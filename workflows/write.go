@@ -167,7 +167,7 @@ func (w *write) graph() (*dag.Graph, error) {
 		w.reload.windows = w.in.Reload.Windows
 		tasks = []dag.Task{
 			{Name: "window", Items: func() int { return len(w.reload.windows) }, Limit: w.in.Reload.MaxActive, Each: w.window},
-			{Name: "reconcile", After: []string{"window"}, Rule: dag.AllDone, Run: w.reconcile},
+			{Name: "reconcile", After: []string{"window"}, Rule: dag.AllDone, Run: w.reconcile, Activities: workflow.ActivityOptions{ScheduleToCloseTimeout: finishDeadline}},
 		}
 	}
 	return dag.New(tasks...)
