@@ -25,8 +25,11 @@ const (
 	// queryWithin is how long a worker may take to answer a query. One that
 	// works takes milliseconds; where none runs, the call waits in vain.
 	queryWithin = 2 * time.Second
-	// queryAgain is how long after a query without an answer the next one is
-	// made, so that watching a run without a worker does not stutter.
+	// queryMisses is how many queries in a row a busy worker may leave
+	// unanswered; until then what it said last is shown.
+	queryMisses = 3
+	// queryAgain is how long after these the next one is made, so that watching
+	// a run without a worker does not stutter.
 	queryAgain = 10 * time.Second
 	// paceOver is over how long rates are taken: long enough to smooth what
 	// comes page by page, short enough to follow the steps.
@@ -101,6 +104,8 @@ type looker struct {
 	id       string
 	pace     pace
 	declared map[string]workflows.DeclaredTask // by workflow and name
+	last     map[string][]taskView             // that were answered, by workflow
+	misses   int                               // queries without an answer, in a row
 	noQuery  time.Time                         // no query before this
 }
 
@@ -140,7 +145,7 @@ func (l *looker) look(ctx context.Context, record mirror.Run) liveView {
 		v.Source = sourceWorker
 	}
 	l.pace.add(now, &v)
-	v.Doing = doingText(record)
+	v.Doing = cmp.Or(v.at(), doingText(record))
 	v.WaitsFor = cmp.Or(v.WaitsFor, v.waitsFor(writer, answered))
 	return v
 }
@@ -181,15 +186,25 @@ func (l *looker) query(ctx context.Context, v *liveView, workflow, id string) bo
 		err = answer.Get(&tasks)
 	}
 	if err != nil {
-		l.noQuery = time.Now().Add(queryAgain)
-		return false
+		if l.misses++; l.misses >= queryMisses || l.last[workflow] == nil {
+			l.misses, l.noQuery, l.last = 0, time.Now().Add(queryAgain), nil
+			return false
+		}
+		v.Tasks = append(v.Tasks, l.last[workflow]...)
+		return true
 	}
+	l.misses = 0
+	v.Tasks = append(v.Tasks, l.viewTasks(workflow, tasks)...)
+	return true
+}
+
+// viewTasks adds what each task waits for to what a workflow answered.
+func (l *looker) viewTasks(workflow string, tasks []dag.Status) []taskView {
 	ended := map[string]bool{}
-	begun := map[string]bool{}
 	for _, t := range tasks {
 		ended[t.Name] = t.State == dag.Done || t.State == dag.Failed || t.State == dag.Skipped
-		begun[t.Name] = t.State != dag.Waiting
 	}
+	var views []taskView
 	for _, t := range tasks {
 		view := taskView{
 			Workflow: workflow, Name: t.Name, State: t.State, Done: t.Done, Total: t.Total, Started: t.Started, TookMS: t.Took.Milliseconds(), Error: t.Error,
@@ -205,9 +220,30 @@ func (l *looker) query(ctx context.Context, v *liveView, workflow, id string) bo
 				view.WaitsFor = append(view.WaitsFor, of.Per)
 			}
 		}
-		v.Tasks = append(v.Tasks, view)
+		views = append(views, view)
 	}
-	return true
+	if l.last == nil {
+		l.last = map[string][]taskView{}
+	}
+	l.last[workflow] = views
+	return views
+}
+
+// at says what a run is at that its record does not count in rows; empty while
+// it reads, cleans or writes them, and when nobody tells.
+func (v *liveView) at() string {
+	for _, t := range slices.Backward(v.Tasks) {
+		if t.State == dag.Running && !t.isWrite() {
+			return map[string]string{
+				"probe": "asking what there is to do", "gate": "checking the crawl before anything is written",
+				"index": "making sure that the indexes stand", "sweep": "looking for documents that the portal no longer has",
+				"remove":  "asking the portal for missing rows, and removing those that it denies",
+				"resolve": "taking out of quarantine what became a document", "verify": "proving that the mirror equals the portal",
+				"reconcile": "proving that the mirror equals the portal", "aggregate_snapshot": "counting the mirror", "finish": "closing the run's record",
+			}[t.Name]
+		}
+	}
+	return ""
 }
 
 // waitsFor says in one line what keeps the run from getting on.

@@ -292,7 +292,7 @@ func (l *watchLines) show(e watchEvent, record mirror.Run) {
 		l.told = map[string]string{}
 		fmt.Fprintf(l.w, "%s  watching run %s of %s\n", e.Live.At.Local().Format(time.TimeOnly), e.Run, e.Dataset)
 	}
-	l.tell(e, "probe", "", strings.TrimPrefix(record.Probe.Decision+": "+record.Probe.Why, ": "))
+	l.tell(e, "probe", "probe says", strings.TrimPrefix(record.Probe.Decision+": "+record.Probe.Why, ": "))
 	for _, t := range e.Live.Tasks {
 		what := string(t.State)
 		if items := t.items(); items != "" {
