@@ -87,10 +87,20 @@ func (a *Activities) clean(ctx context.Context, o *opened, in CleanInput) (Clean
 		}
 		defer stored.Close(ctx)
 	}
+	judged := map[string]bool{} // keys that the crawl has in quarantine
+	if in.Of != "" {
+		keys, err := o.mirror.QuarantinedKeys(ctx, in.Of)
+		if err != nil {
+			return CleanPage{}, err
+		}
+		for _, key := range keys {
+			judged[key] = true
+		}
+	}
 	shown := a.progress(o, in.Run, "clean", in.Part)
 	summary := PageSummary{Part: in.Part, Nth: in.Nth, Version: in.Page.Version}
 	records := mirror.NewPageWriter(to)
-	rows := 0
+	rows, left := 0, 0
 	stands := "" // key of the last row that became a document
 	for raw, err := range socrata.SplitRows(from) {
 		if err != nil {
@@ -107,6 +117,11 @@ func (a *Activities) clean(ctx context.Context, o *opened, in CleanInput) (Clean
 			summary.Doubles++
 		default:
 			stands = row.Key
+		}
+		if in.Of != "" && (row.Quarantine != "" || judged[row.Key]) {
+			rows++
+			left++
+			continue
 		}
 		if err := land(ctx, records, stored, &row, raw); err != nil {
 			return CleanPage{}, fmt.Errorf("write cleaned page: %w", err)
@@ -143,6 +158,7 @@ func (a *Activities) clean(ctx context.Context, o *opened, in CleanInput) (Clean
 	}
 	shown.set(ctx, rows)
 	page := summary.page(entry)
+	page.Left = left
 	page.Compared, page.Stored = upsertResult(compared.UpsertResult), compared.Stored
 	if stored == nil {
 		page.Compared.Inserted, page.Compared.Quarantined = page.Rows-page.Quarantined, page.Quarantined

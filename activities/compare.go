@@ -41,7 +41,7 @@ func (a *Activities) compare(ctx context.Context, in UpsertInput) (UpsertResult,
 func mirrorInput(in UpsertInput) mirror.UpsertInput {
 	to := mirror.UpsertInput{
 		Run: in.Run.ID, Spec: in.Run.Spec, At: in.Run.Started, Part: label(in.Part), Range: in.Range,
-		Ordered: in.Ordered, FirstLoad: in.FirstLoad,
+		Ordered: in.Ordered, FirstLoad: in.FirstLoad, Partial: in.Partial,
 	}
 	for _, p := range in.Pages {
 		to.Pages = append(to.Pages, mirror.PageRef{ID: p.ID, SHA256: p.SHA256, Label: p.Label})

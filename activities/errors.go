@@ -21,6 +21,7 @@ const (
 	SchemaChanged     = "SchemaChanged"     // the portal's columns do not fit the spec; not retried
 	PortalRefused     = "PortalRefused"     // token wrong, dataset private or missing; not retried
 	PortalUnavailable = "PortalUnavailable" // retried
+	PortalLagging     = "PortalLagging"     // an old copy answered; retried
 	DatabaseFailed    = "DatabaseFailed"    // retried
 	ForeignDatabase   = "ForeignDatabase"   // the database is not Padron's; not retried
 	LandingCorrupt    = "LandingCorrupt"    // a landed page is gone, or is not what was written; not retried

@@ -61,7 +61,7 @@ func (a *Activities) fetch(ctx context.Context, in FetchInput) (RawPage, error) 
 		}
 	}
 	page, err := a.land(ctx, o, in.Run, in.Part, in.Range, func(ctx context.Context, to io.Writer) (socrata.PageInfo, error) {
-		return o.portal.Page(ctx, o.spec.Key, in.Columns, in.Range, limit, to)
+		return o.portal.PageWhere(ctx, o.spec.Key, in.Columns, in.Range, in.Where, limit, to)
 	})
 	var soda *socrata.Error
 	if errors.As(err, &soda) && soda.Kind == socrata.Timeout && limit > smallestPage {
@@ -75,6 +75,9 @@ func (a *Activities) fetch(ctx context.Context, in FetchInput) (RawPage, error) 
 	}
 	if err != nil {
 		return RawPage{}, fmt.Errorf("fetch %s: %w", in.Range, err)
+	}
+	if !in.NotBefore.IsZero() && (lags(page.Version) || page.Version.Served.Before(in.NotBefore)) {
+		return RawPage{}, later(PortalLagging, fmt.Errorf("fetch %s: the portal answered from a copy of %s, and what is stored is of %s", in.Range, stamp(page.Version.Served), stamp(in.NotBefore)), a.RecrawlAfter)
 	}
 	page.More = page.Rows == limit
 	if page.More && in.Range.NullKeys {

@@ -72,12 +72,17 @@ func (a *Activities) prune(ctx context.Context, o *opened, in FinishInput) error
 	if err != nil {
 		return err
 	}
+	busy, err := others(ctx, o, in.Run.ID, pages)
+	if err != nil {
+		return err
+	}
 	crawl := in.Task.Job == JobMirror || in.Task.Job == ""
 	failed := in.Status != mirror.StatusDone
 	var gone []string
 	for _, p := range pages {
 		own := p.Run == in.Run.ID
 		switch {
+		case busy[p.Run]:
 		case own && !crawl && (p.Kind != mirror.KindKeys || last.ID != p.Run):
 			gone = append(gone, p.ID)
 		case p.Kind == mirror.KindClean && (!own || !failed):
@@ -102,6 +107,27 @@ func (a *Activities) prune(ctx context.Context, o *opened, in FinishInput) error
 	slices.Sort(keep)
 	_, err = o.mirror.PruneQuarantine(ctx, slices.Compact(keep)...)
 	return err
+}
+
+// abandonedAfter is how old the pages of a run must be that its record says is
+// running, and that is not: one whose end was never recorded.
+const abandonedAfter = 24 * time.Hour
+
+// others are the other runs with pages that are still under way: the next run
+// may have begun when this one closes its record.
+func others(ctx context.Context, o *opened, own string, pages []mirror.Entry) (map[string]bool, error) {
+	busy := map[string]bool{own: false}
+	for _, p := range pages {
+		if _, known := busy[p.Run]; known || time.Since(p.Created) > abandonedAfter {
+			continue
+		}
+		run, err := orNone(o.mirror.Run(ctx, p.Run))
+		if err != nil {
+			return nil, err
+		}
+		busy[p.Run] = run.Status == mirror.StatusRunning
+	}
+	return busy, nil
 }
 
 // peakMemory is the largest resident set of this process so far, in bytes; 0

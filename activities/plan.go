@@ -93,7 +93,7 @@ func (a *Activities) lookAgain(ctx context.Context, o *opened, run Run, before *
 		return err
 	}
 	var warnings []string
-	if before.Columns, warnings, err = a.checkSchema(ctx, o); err != nil {
+	if _, before.Columns, warnings, err = a.checkSchema(ctx, o); err != nil {
 		return err
 	}
 	return a.Database.Do(ctx, func(ctx context.Context) error {

@@ -58,15 +58,18 @@ func (a *Activities) prepare(ctx context.Context, in ProbeInput) (ProbeResult, e
 			result.Skip, result.Why = true, "no row that was asked for is in quarantine"
 			break
 		}
-		result.Columns, warnings, err = a.checkSchema(ctx, o)
-	case JobMirror, JobVerify:
+		_, result.Columns, warnings, err = a.checkSchema(ctx, o)
+	case JobReload:
+		result.Version = last.Crawl.Version
+		_, result.Columns, err = a.reloadable(ctx, o, last)
+	case JobMirror, JobVerify, JobReconstruct, JobBackfill:
 	}
 	if err != nil {
 		return ProbeResult{}, err
 	}
 	err = a.Database.Do(ctx, func(ctx context.Context) error {
 		return o.mirror.SetRun(ctx, in.Run.ID, bson.D{
-			{Key: "probe", Value: mirror.Probe{Decision: string(in.Task.Job), Why: orElse(result.Why, "asked for by hand"), Rows: result.Rows}},
+			{Key: "probe", Value: mirror.Probe{Decision: string(in.Task.Job), Why: orElse(result.Why, map[bool]string{true: "part of a backfill", false: "asked for by hand"}[in.Trigger == mirror.TriggerBackfill]), Rows: result.Rows}},
 			{Key: "first_load", Value: result.FirstLoad && in.Task.Job == JobRerun},
 			{Key: "warnings", Value: warnings},
 		})

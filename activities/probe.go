@@ -62,7 +62,7 @@ func (a *Activities) probe(ctx context.Context, in ProbeInput) (ProbeResult, err
 	result.Skip, result.Why = decide(in, result, green, proven)
 	var warnings []string
 	if !result.Skip {
-		if result.Columns, warnings, err = a.checkSchema(ctx, o); err != nil {
+		if _, result.Columns, warnings, err = a.checkSchema(ctx, o); err != nil {
 			return ProbeResult{}, err
 		}
 	}
@@ -144,27 +144,26 @@ func decision(skip bool) string {
 	return "full"
 }
 
-// checkSchema holds the portal's columns against the spec and returns their
-// names.
-func (a *Activities) checkSchema(ctx context.Context, o *opened) (columns, warnings []string, err error) {
-	var live *socrata.Metadata
+// checkSchema holds the portal's columns against the spec and returns its
+// metadata and the names of the columns that are asked for.
+func (a *Activities) checkSchema(ctx context.Context, o *opened) (live *socrata.Metadata, columns, warnings []string, err error) {
 	err = a.Portal.Do(ctx, func(ctx context.Context) (err error) {
 		live, _, err = o.portal.Metadata(ctx)
 		return err
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	check := o.spec.Check(Columns(live))
 	if err := check.Err(); err != nil {
-		return nil, nil, refuse(SchemaChanged, err.Error())
+		return nil, nil, nil, refuse(SchemaChanged, err.Error())
 	}
 	for _, c := range live.Columns {
 		if !o.spec.Dropped(c.FieldName) {
 			columns = append(columns, c.FieldName)
 		}
 	}
-	return columns, check.Warnings(), nil
+	return live, columns, check.Warnings(), nil
 }
 
 // Columns are the live columns in the form that a spec checks.

@@ -57,9 +57,9 @@ func (a *Activities) reconcile(ctx context.Context, in ReconcileInput) (Reconcil
 			return ReconcileResult{}, err
 		}
 	}
-	if in.Task.Job == JobReplay {
-		// What replayed rows hash to, no crawl has said: the mirror's own digest
-		// is what later certificates hold it against.
+	if in.Task.Job == JobReplay || in.Task.Job == JobReload && c.census.Inserted+c.census.Replaced > 0 {
+		// What replayed and reloaded rows hash to, no crawl has said: the mirror's
+		// own digest is what later certificates hold it against.
 		if err := a.recrawled(ctx, o, c); err != nil {
 			return ReconcileResult{}, err
 		}

@@ -27,6 +27,13 @@ func Register(r worker.ActivityRegistry, a *Activities) {
 		"aggregate_snapshot": a.AggregateSnapshot,
 		"finish":             a.Finish,
 		"await_writer":       a.AwaitWriter,
+
+		"plan_backfill":       a.PlanBackfill,
+		"upsert_window":       a.UpsertWindow,
+		"fail_window":         a.FailWindow,
+		"aggregate_snapshots": a.ReconstructSnapshots,
+		"record_backfill":     a.RecordBackfill,
+		"await_run":           a.AwaitRun,
 	} {
 		r.RegisterActivityWithOptions(f, activity.RegisterOptions{Name: name})
 	}

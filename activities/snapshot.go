@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -47,6 +48,60 @@ func (a *Activities) aggregateSnapshot(ctx context.Context, in SnapshotInput) (S
 	})
 	if err != nil {
 		return SnapshotResult{}, fmt.Errorf("take snapshot: %w", err)
+	}
+	return result, nil
+}
+
+// ReconstructInput asks for the snapshots of past days.
+type ReconstructInput struct {
+	Run  Run    `json:"run"`
+	Of   string `json:"of"`    // the run whose crawl the mirror was written from
+	AsOf []Day  `json:"as_of"` // first days of months
+}
+
+// ReconstructResult says what was made.
+type ReconstructResult struct {
+	mirror.ReconstructResult
+	Outcome mirror.Outcome `json:"outcome"` // of the run that the mirror was written by
+}
+
+// ReconstructSnapshots counts the mirror as it was on past days, from the
+// lifecycle dates of its rows, and keeps the counts as reconstructed snapshots.
+// Observed ones are never touched.
+func (a *Activities) ReconstructSnapshots(ctx context.Context, in ReconstructInput) (ReconstructResult, error) {
+	defer alive(ctx)()
+	result, err := a.reconstruct(ctx, in)
+	return result, classify(err)
+}
+
+func (a *Activities) reconstruct(ctx context.Context, in ReconstructInput) (ReconstructResult, error) {
+	o, err := a.dataset(ctx, in.Run)
+	if err != nil {
+		return ReconstructResult{}, err
+	}
+	dates := make([]time.Time, len(in.AsOf))
+	for i, day := range in.AsOf {
+		dates[i] = day.Time()
+	}
+	var result ReconstructResult
+	err = a.Database.Do(ctx, func(ctx context.Context) error {
+		of, err := o.mirror.Run(ctx, in.Of)
+		if err != nil {
+			return err
+		}
+		result.Outcome = of.Outcome
+		seen := of.Crawl.Version.Served
+		if seen.IsZero() {
+			seen = of.Started // a portal that tells no version
+		}
+		result.ReconstructResult, err = o.mirror.Reconstruct(ctx, mirror.ReconstructInput{
+			AsOf: dates, Date: seen.In(o.spec.Location()), SurvivorsBefore: o.spec.SurvivorsBefore(),
+			Version: of.Crawl.Version, Run: in.Run.ID, Spec: in.Run.Spec, Outcome: of.Outcome,
+		})
+		return err
+	})
+	if err != nil {
+		return ReconstructResult{}, fmt.Errorf("reconstruct %d snapshots: %w", len(in.AsOf), err)
 	}
 	return result, nil
 }

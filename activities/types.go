@@ -35,6 +35,11 @@ const (
 	JobReplay Job = "replay"
 	// JobVerify makes a certificate and changes nothing.
 	JobVerify Job = "verify"
+	// JobReload reloads some of a backfill's windows, JobReconstruct makes its
+	// snapshots, JobBackfill is the backfill as a whole.
+	JobReload      Job = "reload"
+	JobReconstruct Job = "reconstruct"
+	JobBackfill    Job = "backfill"
 )
 
 // The steps that a rerun can start from.
@@ -91,7 +96,7 @@ type ProbeResult struct {
 	Empty     bool `json:"empty,omitempty"`      // the mirror has no document
 	FirstLoad bool `json:"first_load,omitempty"` // no run has loaded the mirror yet: its rows are no events
 
-	Of      string `json:"of,omitempty"`      // other jobs than mirroring: the run whose crawl the mirror was last written from
+	Of      string `json:"of,omitempty"`      // other jobs than mirroring: the run whose crawl the mirror was last written from (reload: and Version is that crawl's)
 	Batches int    `json:"batches,omitempty"` // replay: requests to make
 }
 
@@ -121,6 +126,11 @@ type FetchInput struct {
 	Part  int           `json:"part"`          // index of the range in the plan
 	Nth   int           `json:"nth,omitempty"` // page of the part, 0 for the first
 	Range socrata.Range `json:"range"`
+	// Where limits the page to rows for which this SoQL condition holds.
+	Where string `json:"where,omitempty"`
+	// NotBefore refuses an answer that is of an older version, or of a copy that
+	// lags behind its master, until a newer one comes: what is stored is newer.
+	NotBefore time.Time `json:"not_before,omitzero"`
 	// Columns to ask for, as the probe found them.
 	Columns []string `json:"columns"`
 }
@@ -168,6 +178,10 @@ type CleanInput struct {
 	// Compare holds the rows against what is stored, and lands the documents of
 	// those only that differ.
 	Compare bool `json:"compare,omitempty"`
+	// Of makes the page one of some rows only, to be written beside the crawl of
+	// this run: rows that cannot become documents, and those whose key the crawl
+	// has in quarantine, are left out, because only a whole crawl can judge them.
+	Of string `json:"of,omitempty"`
 }
 
 // CleanPage is a landed page of documents.
@@ -176,6 +190,7 @@ type CleanPage struct {
 	Label       string `json:"label"` // the same for every attempt; names the page's quarantined rows
 	Rows        int    `json:"rows"`
 	Quarantined int    `json:"quarantined,omitempty"` // of the rows
+	Left        int    `json:"left,omitempty"`        // of the rows, see CleanInput.Of
 	// Disorder says that the keys do not ascend in the order of bytes within
 	// the range that was asked for: the portal sorts by another collation.
 	Disorder bool `json:"disorder,omitempty"`
@@ -228,6 +243,7 @@ type UpsertInput struct {
 	// Ordered as the gate found the keys of the whole crawl.
 	Ordered    bool     `json:"ordered"`
 	FirstLoad  bool     `json:"first_load,omitempty"`
+	Partial    bool     `json:"partial,omitempty"` // the pages are only some rows of the range
 	CameOrWent []string `json:"came_or_went,omitempty"`
 	Mapped     []string `json:"mapped,omitempty"`
 }

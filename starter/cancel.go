@@ -64,7 +64,7 @@ func (s *start) cancel(cmd *cobra.Command, id string, wait bool, out output) err
 	if err != nil {
 		return err
 	}
-	workflow, err := s.workflowOf(ctx, id)
+	workflow, err := s.workflowOf(ctx, record, id)
 	if err != nil {
 		return err
 	}
@@ -118,6 +118,10 @@ func notCancelled(id string, record mirror.Run, status enumspb.WorkflowExecution
 func meaning(record mirror.Run) string {
 	job := activities.Job(record.Job)
 	switch {
+	case job == workflows.JobBackfill, job == workflows.JobReload:
+		return "each row is as it was or as the portal has it, and windows that were done stay done; the same backfill started again takes up the rest"
+	case job == workflows.JobReconstruct:
+		return "snapshots that were made stay; the same backfill started again makes the others"
 	case job == workflows.JobVerify:
 		return "it only looks, so the mirror is as it was"
 	case job == workflows.JobApprove:

@@ -107,6 +107,9 @@ func printSpec(w io.Writer, s *dataset.Spec) {
 		{"digest", s.Digest()[:digestShown]},
 		{"volatile", strings.Join(s.Volatile, ", ") + " (not stored)"},
 	}
+	for _, b := range s.Breaks {
+		about = append(about, [2]string{"break", b.Date + " " + b.Name + ": " + b.Note})
+	}
 	for _, column := range slices.Sorted(maps.Keys(s.Ignored)) {
 		about = append(about, [2]string{"ignored", column + ": " + s.Ignored[column]})
 	}

@@ -117,7 +117,7 @@ func (l *looker) look(ctx context.Context, record mirror.Run) liveView {
 	now := time.Now()
 	v := liveView{At: now.UTC(), Source: sourceRecord, Rows: rowsOf(record)}
 	l.declare(record)
-	outer := workflows.MirrorID(l.spec.Name, l.id)
+	outer := l.workflowID(record, l.id)
 	run, err := l.temporal.DescribeWorkflowExecution(ctx, outer, "")
 	if err != nil {
 		v.Doing, v.WaitsFor = doingText(record), noTemporal
@@ -133,7 +133,7 @@ func (l *looker) look(ctx context.Context, record mirror.Run) liveView {
 	}
 	v.Pending = pendingViews(run)
 	writing, writer := l.writing(ctx)
-	own := writer == l.id
+	own := writer == l.id && record.Job != string(workflows.JobBackfill)
 	if own {
 		v.Pending = append(v.Pending, pendingViews(writing)...)
 	}
@@ -173,6 +173,14 @@ func (l *looker) writing(ctx context.Context) (d *workflowservice.DescribeWorkfl
 	return d, workflows.RunID(d.WorkflowExecutionInfo.GetParentExecution().GetWorkflowId())
 }
 
+// answeredTask is what a worker of any build answers of a task: not each says
+// for what it waits.
+type answeredTask struct {
+	dag.Status
+	WaitsFor []string `json:"waits_for"`
+	Why      string   `json:"why"` // of a skip
+}
+
 // query adds a workflow's tasks, and says whether it answered.
 func (l *looker) query(ctx context.Context, v *liveView, workflow, id string) bool {
 	if time.Now().Before(l.noQuery) {
@@ -180,7 +188,7 @@ func (l *looker) query(ctx context.Context, v *liveView, workflow, id string) bo
 	}
 	ctx, cancel := context.WithTimeout(ctx, queryWithin)
 	defer cancel()
-	var tasks []dag.Status
+	var tasks []answeredTask
 	answer, err := l.temporal.QueryWorkflow(ctx, id, "", workflows.QueryStatus)
 	if err == nil {
 		err = answer.Get(&tasks)
@@ -199,17 +207,17 @@ func (l *looker) query(ctx context.Context, v *liveView, workflow, id string) bo
 }
 
 // viewTasks adds what each task waits for to what a workflow answered.
-func (l *looker) viewTasks(workflow string, tasks []dag.Status) []taskView {
+func (l *looker) viewTasks(workflow string, tasks []answeredTask) []taskView {
 	ended := map[string]bool{}
 	for _, t := range tasks {
-		ended[t.Name] = t.State == dag.Done || t.State == dag.Failed || t.State == dag.Skipped
+		ended[t.Name] = t.State != dag.Waiting && t.State != dag.Running
 	}
 	var views []taskView
 	for _, t := range tasks {
 		view := taskView{
-			Workflow: workflow, Name: t.Name, State: t.State, Done: t.Done, Total: t.Total, Started: t.Started, TookMS: t.Took.Milliseconds(), Error: t.Error,
+			Workflow: workflow, Name: t.Name, State: t.State, Done: t.Done, Total: t.Total, Started: t.Started, TookMS: t.Took.Milliseconds(), Error: cmp.Or(t.Error, t.Why), WaitsFor: t.WaitsFor,
 		}
-		if t.State == dag.Waiting {
+		if t.State == dag.Waiting && t.WaitsFor == nil {
 			of := l.declared[workflow+"/"+t.Name]
 			for _, before := range of.After {
 				if !ended[before] {
@@ -370,6 +378,8 @@ func doingText(record mirror.Run) string {
 	switch {
 	case record.ID == "":
 		return "not begun yet"
+	case record.Job == string(workflows.JobBackfill):
+		return backfillText(record.Backfill)
 	case record.Probe.Decision == "":
 		return "asking what there is to do"
 	case record.Job != "" && record.Job != mirror.JobMirror && len(record.Progress) == 0:
@@ -380,6 +390,18 @@ func doingText(record mirror.Run) string {
 		return "planning " + count(record.Probe.Rows) + " rows"
 	}
 	return fmt.Sprintf("%s, %s of %s rows", what, count(n), count(record.Probe.Rows))
+}
+
+// backfillText says how far a backfill is.
+func backfillText(b mirror.Backfill) string {
+	switch {
+	case b.Paused != "":
+		return fmt.Sprintf("paused after %s of %s windows: %s", count(b.Done), count(b.Todo), b.Paused)
+	case b.Todo == 0:
+		return "planning the windows from " + b.Since + " until before " + b.Until
+	default:
+		return fmt.Sprintf("reloading windows, %s of %s done", count(b.Done), count(b.Todo))
+	}
 }
 
 // summary is what a listing shows of a running run.
@@ -458,9 +480,22 @@ func (s *start) runningRuns(ctx context.Context) ([]string, error) {
 	return ids, nil
 }
 
+// workflowID is the id of a run's workflow, or of a backfill's. The record is a
+// zero one when there is none yet.
+func (s *start) workflowID(record mirror.Run, id string) string {
+	switch {
+	case record.WorkflowID != "":
+		return record.WorkflowID
+	case strings.HasPrefix(id, string(workflows.JobBackfill)+"-") && workflows.BackfillOf(id) == "":
+		return workflows.BackfillID(s.spec.Name, id)
+	default:
+		return workflows.MirrorID(s.spec.Name, id)
+	}
+}
+
 // workflowOf describes a run's workflow; nil when Temporal does not know it.
-func (s *start) workflowOf(ctx context.Context, id string) (*workflowpb.WorkflowExecutionInfo, error) {
-	d, err := s.temporal.DescribeWorkflowExecution(ctx, workflows.MirrorID(s.spec.Name, id), "")
+func (s *start) workflowOf(ctx context.Context, record mirror.Run, id string) (*workflowpb.WorkflowExecutionInfo, error) {
+	d, err := s.temporal.DescribeWorkflowExecution(ctx, s.workflowID(record, id), "")
 	if notFound(err) {
 		return nil, nil //nolint:nilnil // documented: there is none
 	}

@@ -87,7 +87,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished but not green.`,
   starter setup                      prepare Temporal, once
   starter run --wait                 make the mirror equal to the portal
   starter schedule apply             do so every day
-  starter watch                      follow a run that is running
+	root.AddCommand(runCommand(), watchCommand(), cancelCommand(), statusCommand(), backfillCommand(),
+		verifyCommand(), approveCommand(), rerunCommand(), changesCommand(), quarantineCommand(),
   starter status                     the newest runs and what came of them
   starter verify                     prove anew that the mirror equals the portal
   starter changes --since 7d         what opened, closed, moved, was renamed
@@ -105,7 +106,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished but not green.`,
 	for _, f := range flags {
 		root.PersistentFlags().String(f.flag, "", f.help+" ("+f.variable+")")
 	}
-	root.AddCommand(runCommand(), watchCommand(), cancelCommand(), statusCommand(), verifyCommand(), approveCommand(), rerunCommand(), changesCommand(), quarantineCommand(),
+	root.AddCommand(runCommand(), watchCommand(), cancelCommand(), statusCommand(), backfillCommand(),
+		verifyCommand(), approveCommand(), rerunCommand(), changesCommand(), quarantineCommand(),
 		snapshotsCommand(), scheduleCommand(), datasetCommand(),
 		dagCommand(), setupCommand(), doctorCommand())
 	completeSettings(root)

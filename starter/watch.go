@@ -166,7 +166,7 @@ func (s *start) watch(cmd *cobra.Command, id string, out output) error {
 	if err != nil {
 		return err
 	}
-	workflow, err := s.workflowOf(ctx, id)
+	workflow, err := s.workflowOf(ctx, record, id)
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (s *start) watch(cmd *cobra.Command, id string, out output) error {
 		return errors.Join(err, errRecord)
 	}
 	switch {
-	case record.ID != "" && out.format == "json":
+	case record.ID != "" && (out.format == "json" || record.Job == string(workflows.JobBackfill)):
 		return s.ended(cmd, record, out)
 	case err != nil:
 		return err

@@ -22,7 +22,7 @@ type DeclaredTask struct {
 	Per      string   `json:"per,omitempty"`      // the task that it follows item by item
 	Rule     string   `json:"rule"`               // when it runs once those have ended, such as all_success
 	Mapped   bool     `json:"mapped,omitempty"`   // done in items, such as key ranges
-	AtOnce   int      `json:"at_once,omitempty"`  // items at once, of a mapped task
+	AtOnce   int      `json:"at_once,omitempty"`  // items at once, of a mapped task; of a backfill's windows, at least
 	Contains string   `json:"contains,omitempty"` // the workflow that the task runs as its child
 }
 
@@ -57,7 +57,8 @@ func declared(workflow string, t dag.Task) DeclaredTask {
 
 // graphs are the workflows that hold a job's graphs.
 func graphs(of activities.Task) (*mirrorRun, *write, error) {
-	w := &write{in: WriteInput{Task: of}}
+	// A backfill's windows are as many at once as its run was told.
+	w := &write{in: WriteInput{Task: of, Reload: &activities.Reload{MaxActive: 1}}}
 	if len(w.tasks()) == 0 {
 		return nil, nil, fmt.Errorf("%w: %q", errNoSuchJob, of.Job)
 	}

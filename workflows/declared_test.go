@@ -19,6 +19,8 @@ func TestDeclared(t *testing.T) {
 		{Job: workflows.JobApprove},
 		{Job: workflows.JobReplay},
 		{Job: workflows.JobVerify},
+		{Job: workflows.JobReload},
+		{Job: workflows.JobReconstruct},
 		{Job: workflows.JobRerun, From: activities.FromClean},
 		{Job: workflows.JobRerun, From: activities.FromGate},
 		{Job: workflows.JobRerun, From: activities.FromSnapshot},

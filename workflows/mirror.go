@@ -27,6 +27,9 @@ type MirrorInput struct {
 	From string         `json:"from,omitempty"` // rerun: the step to start from, see activities.FromClean
 	Keys []string       `json:"keys,omitempty"` // replay: only these
 	Deep bool           `json:"deep,omitempty"` // verify: hash every document anew
+
+	// Reload are the windows that a backfill's run reloads; Of names the backfill.
+	Reload *activities.Reload `json:"reload,omitempty"`
 }
 
 // The jobs of a run.
@@ -36,6 +39,11 @@ const (
 	JobRerun   = activities.JobRerun
 	JobReplay  = activities.JobReplay
 	JobVerify  = activities.JobVerify
+
+	// Jobs of backfills: Backfill starts their runs.
+	JobReload      = activities.JobReload
+	JobReconstruct = activities.JobReconstruct
+	JobBackfill    = activities.JobBackfill
 )
 
 // MirrorResult is what a run came to.
@@ -108,6 +116,9 @@ func newMirrorRun(ctx workflow.Context, in MirrorInput) *mirrorRun {
 	if at, ok := workflow.GetTypedSearchAttributes(ctx).GetTime(scheduled); ok {
 		r.trigger, r.nominal = mirror.TriggerSchedule, at.UTC()
 	}
+	if in.Reload != nil {
+		r.trigger = mirror.TriggerBackfill
+	}
 	r.result.Run = r.run.ID
 	return r
 }
@@ -158,7 +169,7 @@ func (r *mirrorRun) write(ctx workflow.Context) error {
 			TypedSearchAttributes: temporal.NewSearchAttributes(SearchDataset.ValueSet(r.run.Dataset)),
 		})
 		var written WriteResult
-		err := workflow.ExecuteChildWorkflow(child, Write, WriteInput{Run: r.run, Task: r.task, Probe: r.probed}).Get(ctx, &written)
+		err := workflow.ExecuteChildWorkflow(child, Write, WriteInput{Run: r.run, Task: r.task, Probe: r.probed, Reload: r.in.Reload}).Get(ctx, &written)
 		var busy *temporal.ChildWorkflowExecutionAlreadyStartedError
 		switch {
 		case err == nil:
@@ -167,15 +178,25 @@ func (r *mirrorRun) write(ctx workflow.Context) error {
 			return nil
 		case !errors.As(err, &busy):
 			return r.remember(err)
-		case r.trigger == mirror.TriggerSchedule:
-			r.skip("another run was writing " + r.run.Dataset)
-			return dag.ErrSkip
 		case r.in.NoWait:
 			return r.remember(temporal.NewNonRetryableApplicationError(
 				"another run is writing "+r.run.Dataset+"; leave out --no-wait to wait for it", ErrBusy, nil))
 		}
-		if err := call(ctx, a.AwaitWriter, "Waits until the run that is writing has ended", WriteID(r.run.Dataset), nil); err != nil {
+		// A backfill lets others go first, so that the daily run is never lost to
+		// one that takes hours.
+		await := activities.AwaitWriterInput{
+			Writer: WriteID(r.run.Dataset), For: workflow.GetInfo(ctx).WorkflowExecution.ID, Hurried: r.trigger == mirror.TriggerSchedule,
+		}
+		if r.in.Reload == nil {
+			await.Yields = MirrorID(r.run.Dataset, backfillPrefix)
+		}
+		var awaited activities.AwaitWriterResult
+		if err := call(ctx, a.AwaitWriter, "Waits until the run that is writing has ended", await, &awaited); err != nil {
 			return r.remember(err)
+		}
+		if awaited.Busy {
+			r.skip("another run was writing " + r.run.Dataset)
+			return dag.ErrSkip
 		}
 		// What the other run wrote may be all that there was to do.
 		if err := r.probe(ctx); err != nil {

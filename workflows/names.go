@@ -4,10 +4,13 @@
 package workflows
 
 import (
+	"fmt"
 	"strings"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
+
+	"padron/activities"
 )
 
 // Search attributes of every run. `starter setup` registers them; a worker that
@@ -34,6 +37,14 @@ func SearchAttributes() map[string]enumspb.IndexedValueType {
 // Mirror or Write as []dag.Status.
 const QueryStatus = "status"
 
+// Queries and updates of a Backfill. The commands of `starter backfill` have the
+// same names.
+const (
+	QueryBackfill = "backfill" // how far it is, as mirror.Backfill
+	UpdatePause   = "pause"    // finish the windows under way, let go of the writer, and wait; the argument says why
+	UpdateResume  = "resume"
+)
+
 // MirrorID is the workflow id of a run: "mirror/sf-business/manual-…". A
 // schedule's runs get Temporal's suffix: "mirror/sf-business/scheduled-<time>".
 func MirrorID(dataset, run string) string { return "mirror/" + dataset + "/" + run }
@@ -41,6 +52,32 @@ func MirrorID(dataset, run string) string { return "mirror/" + dataset + "/" + r
 // WriteID is the workflow id under which, and only under which, a dataset's
 // rows are written. Temporal runs at most one workflow with an id at a time.
 func WriteID(dataset string) string { return "write/" + dataset }
+
+// BackfillID is the workflow id of a backfill: "backfill/sf-business/backfill-…".
+func BackfillID(dataset, backfill string) string { return "backfill/" + dataset + "/" + backfill }
+
+// ReloadID is the name of the nth run of a backfill, counted from 1, which
+// reloads some of its windows.
+func ReloadID(backfill string, nth int) string { return fmt.Sprintf("%s.%d", backfill, nth) }
+
+// BackfillOf is the backfill that a run reloads windows for; empty for any other
+// run. It is the inverse of ReloadID.
+func BackfillOf(run string) string {
+	at := strings.LastIndexByte(run, '.')
+	if !strings.HasPrefix(run, backfillPrefix) || !strings.HasSuffix(run[:max(at, 0)], "Z") {
+		return ""
+	}
+	return run[:at]
+}
+
+// backfillPrefix begins the names of backfills.
+const backfillPrefix = "backfill-"
+
+// WindowID is the workflow id of the reloading of one window:
+// "window/sf-business/backfill-….1/1990-01".
+func WindowID(dataset, run string, w activities.Window) string {
+	return "window/" + dataset + "/" + run + "/" + w.String()
+}
 
 // RunID is the run's name, from its workflow id; the inverse of MirrorID.
 func RunID(workflowID string) string {

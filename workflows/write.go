@@ -34,6 +34,8 @@ type WriteInput struct {
 	Run   activities.Run         `json:"run"`
 	Task  activities.Task        `json:"task"`
 	Probe activities.ProbeResult `json:"probe"`
+	// Reload are the windows to reload, of a backfill's run.
+	Reload *activities.Reload `json:"reload,omitempty"`
 }
 
 // WriteResult is what the writing came to.
@@ -47,7 +49,9 @@ type WriteResult struct {
 	Reconciled activities.ReconcileResult `json:"reconciled"`
 	Snapshot   string                     `json:"snapshot,omitempty"`
 	Steps      []mirror.Step              `json:"steps"`
-	TemporalID string                     `json:"temporal_id"` // Temporal's run id of the writing workflow
+	TemporalID string                     `json:"temporal_id"`         // Temporal's run id of the writing workflow
+	Reloaded   *Reloaded                  `json:"reloaded,omitempty"`  // of a backfill's windows
+	Snapshots  int                        `json:"snapshots,omitempty"` // reconstructed
 }
 
 // Write does a run's job. It runs under the dataset's one fixed workflow id, so
@@ -61,6 +65,9 @@ func Write(ctx workflow.Context, in WriteInput) (*WriteResult, error) {
 	}
 	if err := show(ctx, w.dag, w.details); err != nil {
 		return nil, err
+	}
+	if in.Task.Job == activities.JobReload {
+		w.heedYield(ctx)
 	}
 	if err := w.dag.Run(ctx); err != nil {
 		return nil, failure(err)
@@ -87,6 +94,7 @@ type write struct {
 	gated  activities.GateResult
 	swept  activities.SweepResult
 	done   activities.RemoveResult // of all batches
+	reload reload
 	result WriteResult
 }
 
@@ -155,6 +163,14 @@ func (w *write) tasks() []dag.Task {
 		w.parts = make([]part, w.in.Probe.Batches)
 	case activities.JobVerify:
 		tasks = []dag.Task{{Name: "verify", Run: w.reconcile}}
+	case activities.JobReconstruct:
+		tasks = []dag.Task{{Name: "aggregate_snapshots", Run: w.reconstruct}}
+	case activities.JobReload, activities.JobBackfill:
+		w.reload.windows = w.in.Reload.Windows
+		tasks = []dag.Task{
+			{Name: "window", Items: func() int { return len(w.reload.windows) }, Limit: w.in.Reload.MaxActive, Each: w.window},
+			{Name: "reconcile", After: []string{"window"}, Rule: dag.AllDone, Run: w.reconcile},
+		}
 	}
 	return tasks
 }
@@ -268,7 +284,7 @@ func (w *write) cleanPage(ctx workflow.Context, i int) error {
 // cleaned: an empty mirror has nothing to compare with, and of a replay only
 // some rows are there.
 func (w *write) compares() bool {
-	return !w.in.Probe.Empty && w.in.Task.Job != activities.JobReplay
+	return !w.in.Probe.Empty && w.in.Task.Job != activities.JobReplay && w.in.Task.Job != activities.JobReload
 }
 
 // comparePage compares cleaned pages of an earlier run.
@@ -412,6 +428,16 @@ func (w *write) aggregateSnapshot(ctx workflow.Context) error {
 	return err
 }
 
+// reconstruct makes a backfill's snapshots while nobody writes the mirror.
+func (w *write) reconstruct(ctx workflow.Context) error {
+	var made activities.ReconstructResult
+	err := call(ctx, a.ReconstructSnapshots, "Counts the mirror as it was on past days",
+		activities.ReconstructInput{Run: w.in.Run, Of: w.in.Probe.Of, AsOf: w.in.Reload.AsOf}, &made)
+	w.result.Snapshots = made.Snapshots
+	w.result.Outcome, w.result.Why = made.Outcome, fmt.Sprintf("%d snapshots reconstructed from %s documents", made.Snapshots, humanize.Comma(made.Documents))
+	return err
+}
+
 // label names a part the way people count: "Fetch 3 of 8 (0123, 0456]".
 func (w *write) label(verb string, i int, r socrata.Range) string {
 	return fmt.Sprintf("%s %d of %d %s", verb, i+1, len(w.parts), r)
@@ -441,6 +467,10 @@ func (w *write) details() string {
 		fmt.Fprintf(&b, "Fetches %s quarantined rows anew.", humanize.Comma(w.in.Probe.Rows))
 	case activities.JobVerify:
 		b.WriteString("Makes a certificate and changes nothing.")
+	case activities.JobReconstruct:
+		fmt.Fprintf(&b, "Reconstructs %s snapshots for %s from the lifecycle dates of the rows.", humanize.Comma(int64(len(w.in.Reload.AsOf))), w.in.Task.Of)
+	case activities.JobReload, activities.JobBackfill:
+		b.WriteString(w.reload.details(w.in.Task.Of))
 	}
 	if w.swept.Held > 0 {
 		fmt.Fprintf(&b, "\n\n**%s removals are held**: `starter approve %s` removes them.", humanize.Comma(int64(w.swept.Held)), w.in.Run.ID)

@@ -44,6 +44,7 @@ lifecycle:
   closed: revoked
   intervals: [{name: stand, start: opened, end: closed}]
 dimensions: [{name: ward, path: place.ward}]
+breaks: [{date: "2014-10", name: new system, kind: survivors, note: Only open stands came along.}]
 box: {west: -88, south: 41, east: -87, north: 43}
 brake: {percent: 1, rows: 50}
 license: CC0
@@ -75,7 +76,7 @@ func TestParseErrors(t *testing.T) {
 		{"unknown key deep", "kind: stand}", "kin: stand}", `small.yaml:22:24: unknown key "kin" in lifecycle.end[0]; known keys: kind, path`},
 		{"not a list", "volatile: [loaded_at, \":@computed_region_*\"]", "volatile: loaded_at", `small.yaml:7:11: volatile: expected a list`},
 		{"not a mapping", "portal: {host: data.example.org, id: abcd-1234}", "portal: data.example.org", `small.yaml:3:9: portal: expected a mapping`},
-		{"no number", "percent: 1,", "percent: much,", `small.yaml:27:18: cannot unmarshal`},
+		{"no number", "percent: 1,", "percent: much,", `small.yaml:28:18: cannot unmarshal`},
 		{"no duration", "jitter: 5m", "jitter: soon", `small.yaml:6:46: schedule.jitter: "soon" is no duration (10m, 12h)`},
 		{"twice", "key: id", "key: id\nkey: id", `small.yaml:5:1:`},
 		{"syntax", "box: {", "box: {{", `small.yaml:`},
@@ -88,7 +89,7 @@ func TestParseErrors(t *testing.T) {
 		{"local zone", "America/Chicago", "Local", "time_zone: is missing"},
 		{"cron", "30 5 * * mon-fri", "30 25 * * *", `bad hour "25", expected 0 to 23`},
 		{"jitter", "jitter: 5m", "jitter: -5m", "must not be negative"},
-		{"brake", "percent: 1,", "percent: 101,", `small.yaml:27:9: brake: percent is 0 to 100`},
+		{"brake", "percent: 1,", "percent: 101,", `small.yaml:28:9: brake: percent is 0 to 100`},
 		{"box", "west: -88", "west: -86", "west < east"},
 		{"no fields", small[strings.Index(small, "fields:"):strings.Index(small, "lifecycle:")], "fields: []\n", "every stored column needs a field"},
 		{"key not mapped", "key: id", "key: number", "column number is not mapped by any field"},
@@ -136,6 +137,13 @@ func TestParseErrors(t *testing.T) {
 		{"dropped dimension", "range: [1, 50]", "range: [1, 50], drop: true", "dimensions[0].path: place.ward is dropped"},
 		{"copy of what is dropped", "from: [location], type: point", "from: [location], type: point, drop: true", "fields[3].copy: location is dropped: there is nothing to copy"},
 		{"dropped is no word", "search: true}", "search: true, drop: maybe}", `small.yaml:13:91: cannot unmarshal`},
+		{"break date", `"2014-10"`, "2014-13", `small.yaml:26:17: breaks[0].date: "2014-13" is no date: a year, a month or a day`},
+		{"break without date", `date: "2014-10", `, "", `breaks[0].date: "" is no date`},
+		{"break name", "name: new system", "name: ''", "breaks[0].name: is missing"},
+		{"break twice", "breaks: [", "breaks: [{date: '2013', name: new system, kind: correction, note: n}, ", `breaks[1].name: "new system" is there twice`},
+		{"break kind", "kind: survivors", "kind: survivor", `breaks[0].kind: unknown kind "survivor"; known kinds: survivors, correction`},
+		{"break note", "note: Only open stands came along.", "note: ' '", "breaks[0].note: is missing"},
+		{"unknown key in a break", "note: Only", "why: Only", `unknown key "why" in breaks[0]; known keys: date, kind, name, note`},
 		{"license", "license: CC0", "license: ''", "license: is missing"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -163,6 +171,46 @@ func TestDigest(t *testing.T) {
 		assert.NotEqual(t, digest(small), digest(strings.Replace(small, change[0], change[1], 1)), change[1])
 	}
 	assert.Regexp(t, `^[0-9a-f]{64}$`, digest(small))
+	// What makes no document another one leaves the digest, and with it every row's lineage, as it is.
+	for _, change := range [][2]string{
+		{"30 5 * * mon-fri", "0 6 * * *"}, {"jitter: 5m", "jitter: 6m"}, {"catch_up: 2h", "catch_up: 3h"},
+		{`date: "2014-10"`, `date: "2015"`}, {"breaks: [{date", "breaks: [{date: '2018', name: other, kind: correction, note: n}, {date"},
+		{"license: CC0", "license: CC-BY"}, {"City of Fruit", "City of Roots"},
+	} {
+		require.Contains(t, small, change[0])
+		assert.Equal(t, digest(small), digest(strings.Replace(small, change[0], change[1], 1)), change[1])
+	}
+}
+
+func TestBreaks(t *testing.T) {
+	date := func(y int, m time.Month, d int) time.Time { return time.Date(y, m, d, 0, 0, 0, 0, time.UTC) }
+	for text, want := range map[string][2]time.Time{
+		"2014":       {date(2014, 1, 1), date(2015, 1, 1)},
+		"2014-12":    {date(2014, 12, 1), date(2015, 1, 1)},
+		"2016-02-29": {date(2016, 2, 29), date(2016, 3, 1)},
+	} {
+		from, until := Break{Date: text}.Span()
+		assert.Equal(t, want, [2]time.Time{from, until}, text)
+	}
+	for _, bad := range []string{"", "14", "2014-2", "2015-02-29", "2014-10-13T00:00:00", "in 2014"} {
+		_, _, ok := parseSpan(bad)
+		assert.False(t, ok, bad)
+	}
+
+	s, err := Parse([]byte(small), "small.yaml")
+	require.NoError(t, err)
+	assert.Equal(t, []Break{{Date: "2014-10", Name: "new system", Kind: BreakSurvivors, Note: "Only open stands came along."}}, s.Breaks)
+	assert.Equal(t, date(2014, 11, 1), s.SurvivorsBefore())
+	s.Breaks = append(s.Breaks, Break{Date: "2013", Kind: BreakSurvivors}, Break{Date: "2018", Kind: BreakCorrection})
+	assert.Equal(t, date(2014, 11, 1), s.SurvivorsBefore(), "the last of its kind")
+	s.Breaks = nil
+	assert.Zero(t, s.SurvivorsBefore())
+	sf, err := Open("sf-business")
+	require.NoError(t, err)
+	assert.Equal(t, date(2015, 1, 1), sf.SurvivorsBefore(), "the year is known, not the day")
+	unquoted, err := Parse([]byte(strings.Replace(small, `"2014-10"`, "2014-10-13", 1)), "small.yaml")
+	require.NoError(t, err)
+	assert.Equal(t, "2014-10-13", unquoted.Breaks[0].Date)
 }
 
 func TestOpen(t *testing.T) {

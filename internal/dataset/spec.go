@@ -63,6 +63,7 @@ type Spec struct {
 	Fields      []Field           `yaml:"fields" json:"fields"`                       // in the order of the document
 	Lifecycle   Lifecycle         `yaml:"lifecycle" json:"lifecycle"`
 	Dimensions  []Dimension       `yaml:"dimensions" json:"dimensions"`
+	Breaks      []Break           `yaml:"breaks,omitempty" json:"breaks,omitempty"` // dates at which the history breaks
 	Cities      Cities            `yaml:"cities,omitempty" json:"cities"`
 	Box         Box               `yaml:"box" json:"box"`
 	Brake       Brake             `yaml:"brake" json:"brake"`
@@ -203,7 +204,8 @@ type Brake struct {
 }
 
 // Digest identifies the spec and the cleaning rules: 64 hex digits, of which the first 16 are enough to show.
-// Comments, order of keys and layout of the file do not matter.
+// Comments, order of keys and layout of the file do not matter, nor do schedule, breaks, license and attribution: none
+// of these makes a document another one.
 func (s *Spec) Digest() string { return s.digest }
 
 // Location is the dataset's time zone.
@@ -330,7 +332,9 @@ func (s *Spec) finish() error {
 	if err != nil {
 		return fmt.Errorf("time zone of dataset %s: %w", s.Name, err)
 	}
-	normal, err := json.Marshal(s)
+	digested := *s
+	digested.Schedule, digested.Breaks, digested.License, digested.Attribution = Schedule{}, nil, "", ""
+	normal, err := json.Marshal(&digested)
 	if err != nil {
 		return fmt.Errorf("digest of dataset %s: %w", s.Name, err)
 	}

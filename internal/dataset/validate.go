@@ -145,6 +145,9 @@ func (s *Spec) validate(at func(path, format string, args ...any) error) error {
 			named[path] = kind.where
 		}
 	}
+	if err := s.validateBreaks(at); err != nil {
+		return err
+	}
 	return s.validateUses(wordShape, at)
 }
 

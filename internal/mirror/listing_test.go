@@ -221,6 +221,9 @@ func TestListingsExamineNoMoreThanTheyReturn(t *testing.T) {
 		_, _, err := m.TakeSnapshot(ctx, SnapshotInput{AsOf: day(n), Run: "r1", Outcome: OutcomeGreen})
 		require.NoError(t, err)
 	}
+	past := ReconstructInput{AsOf: monthsFrom(dateOf(2024, 6, 1), 29), Date: dateOf(2026, 10, 20), Run: "r1"}
+	_, err := m.Reconstruct(ctx, past)
+	require.NoError(t, err)
 	l := newGridFSLanding(m)
 	for _, run := range []string{"r1", "r2"} {
 		landRecords(ctx, t, l, run, []Record{testRecord(t, "a", 1)}, []Record{testRecord(t, "b", 1)})
@@ -256,8 +259,29 @@ func TestListingsExamineNoMoreThanTheyReturn(t *testing.T) {
 		"Snapshot":        {2, func() error { _, err := m.Snapshot(ctx, latest); return err }},
 		"Snapshot by id":  {1, func() error { _, err := m.Snapshot(ctx, "2026-10-03-observed"); return err }},
 		"Series":          {2, func() error { var rows []Tallied; return m.Series(ctx, "2026-10-03-observed", SeriesSector, &rows) }},
-		"Landing.List":    {1, func() error { _, err := l.List(ctx, "r1"); return err }},
-		"DigestOf":        {1, func() error { _, _, err := m.DigestOf(ctx, []string{"05", "06", "07"}); return err }},
+		"Snapshots observed": {2, func() error {
+			snaps, err := m.Snapshots(ctx, 5, Observed)
+			assert.Len(t, snaps, 5)
+			return err
+		}},
+		"Snapshots observed, all": {3, func() error {
+			snaps, err := m.Snapshots(ctx, 30, Observed)
+			assert.Len(t, snaps, 19)
+			return err
+		}},
+		"Snapshots reconstructed": {2 + 1, func() error {
+			snaps, err := m.Snapshots(ctx, 5, Reconstructed)
+			assert.Len(t, snaps, 5)
+			return err
+		}},
+		"Snapshot reconstructed": {1, func() error { _, err := m.Snapshot(ctx, "2026-10-01-reconstructed"); return err }},
+		"Series reconstructed": {2, func() error {
+			var rows []Tallied
+			return m.Series(ctx, "2026-10-01-reconstructed", SeriesSector, &rows)
+		}},
+		"Reconstruct":  {2, func() error { _, err := m.Reconstruct(ctx, past); return err }},
+		"Landing.List": {1, func() error { _, err := l.List(ctx, "r1"); return err }},
+		"DigestOf":     {1, func() error { _, _, err := m.DigestOf(ctx, []string{"05", "06", "07"}); return err }},
 		"stored rows": {1, func() error {
 			rows, err := m.storedRows(ctx, pieces(nil)[0])
 			if err == nil {

@@ -34,6 +34,7 @@ const (
 
 	TriggerManual   = "manual"
 	TriggerSchedule = "schedule"
+	TriggerBackfill = "backfill" // by a backfill, to reload some of its windows
 
 	ModeAuto = "auto" // the probe decides
 	ModeFull = "full"
@@ -82,6 +83,27 @@ type Run struct {
 	Crawl       Crawl          `bson:"crawl,omitempty" json:"crawl,omitzero"`                // what the gate saw
 	Held        Held           `bson:"held,omitempty" json:"held,omitzero"`                  // removals that wait for approval
 	ChangePages map[string]int `bson:"change_pages,omitempty" json:"change_pages,omitempty"` // pages of change events by part, at least those written
+
+	Backfill Backfill `bson:"backfill,omitempty" json:"backfill,omitzero"` // of a backfill as a whole
+}
+
+// Backfill is what a backfill is to do, and how far it is.
+type Backfill struct {
+	On      string `bson:"on" json:"on"`       // "lifecycle", or a date column of the portal
+	Since   string `bson:"since" json:"since"` // days of the half-open span
+	Until   string `bson:"until" json:"until"`
+	Every   string `bson:"every" json:"every"`
+	Windows int    `bson:"windows" json:"windows"` // of the span
+	Todo    int    `bson:"todo" json:"todo"`       // of these, to be reloaded
+	Done    int    `bson:"done" json:"done"`       // reloaded so far, in runs that have ended
+	Failed  int    `bson:"failed" json:"failed"`
+	Runs    int    `bson:"runs" json:"runs"`                         // runs that reload, so far; the last may be under way
+	Paused  string `bson:"paused,omitempty" json:"paused,omitempty"` // why, while it is
+
+	Rows      int64 `bson:"rows" json:"rows"` // of the windows done; a row counts in each of its windows
+	Inserted  int64 `bson:"inserted" json:"inserted"`
+	Replaced  int64 `bson:"replaced" json:"replaced"`
+	Snapshots int   `bson:"snapshots" json:"snapshots"` // reconstructed
 }
 
 // Crawl is what a crawl came to: what the certificate holds the mirror

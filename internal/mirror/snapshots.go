@@ -35,8 +35,13 @@ const (
 	SeriesMonths       = "months"       // []Month
 )
 
-// latest stands for the newest snapshot's id.
+// latest stands for the id of the newest observed snapshot.
 const latest = "latest"
+
+// ErrReplaced says that a reconstructed snapshot was replaced by a later
+// reconstruction after its header was read. Reading the header again shows the
+// new one.
+var ErrReplaced = errors.New("the snapshot was replaced while it was read")
 
 // Snapshot is the header of a snapshot: what it is of, its totals and which
 // series there are. The series lie in parts of their own, so that a page of
@@ -52,8 +57,14 @@ type Snapshot struct {
 	Outcome Outcome         `bson:"outcome" json:"outcome"` // of the run's certificate
 	Totals  Totals          `bson:"totals" json:"totals"`
 	Series  []SeriesInfo    `bson:"series" json:"series"`
-	TookMS  int64           `bson:"took_ms" json:"took_ms"`
+	TookMS  int64           `bson:"took_ms,omitempty" json:"took_ms,omitempty"` // of an observed one
 	Created time.Time       `bson:"created" json:"created"`
+
+	// Of a reconstructed one only:
+	Digest        string   `bson:"digest,omitempty" json:"digest,omitempty"`                 // of its series; part of their _ids
+	Undated       *Undated `bson:"undated,omitempty" json:"undated,omitempty"`               // rows that are in none of its counts
+	Provisional   bool     `bson:"provisional,omitempty" json:"provisional,omitempty"`       // so recent that starts are still to come in
+	SurvivorsOnly bool     `bson:"survivors_only,omitempty" json:"survivors_only,omitempty"` // of a time of which the dataset knows survivors only: too low
 }
 
 // SeriesInfo says that a snapshot has a series, and how long it is.
@@ -131,8 +142,20 @@ type part struct {
 // a digit, so that headers are a range of their own.
 func partID(snapshot, name string) string { return "series/" + snapshot + "/" + name }
 
+// partID is the _id of the snapshot's series of that name.
+func (s *Snapshot) partID(name string) string {
+	if s.Basis == Reconstructed {
+		return reconstructedParts(s.AsOf.UTC()) + s.Digest + "/" + name
+	}
+	return partID(s.ID, name)
+}
+
 // aboveHeaders lies between the _ids of headers and of parts: ':' follows '9'.
 const aboveHeaders = ":"
+
+// headersAtOnce is how many headers a listing reads at least when the first
+// ones were not enough.
+const headersAtOnce = 100
 
 // TakeSnapshot counts the mirror as it is and stores the counts as the
 // observed snapshot of the date. One that exists is never replaced: it is
@@ -206,42 +229,65 @@ func (m *Mirror) TakeSnapshot(ctx context.Context, in SnapshotInput) (snap Snaps
 	return snap, true, nil
 }
 
-// Snapshots lists headers by as-of date, newest first, at most limit.
-func (m *Mirror) Snapshots(ctx context.Context, limit int) ([]Snapshot, error) {
-	snaps := []Snapshot{}
-	for below := aboveHeaders; len(snaps) < limit; {
-		batch, err := m.headers(ctx, "", below, limit-len(snaps))
-		if err != nil {
-			return nil, fmt.Errorf("list snapshots: %w", err)
-		}
-		if len(batch) == 0 {
-			break
-		}
-		below = batch[len(batch)-1].ID
-		if len(snaps)+len(batch) >= limit {
-			// The others of the last date: of one date the first by _id come
-			// first, and the index gives the last.
-			date := below[:min(len(below), len(time.DateOnly))]
-			rest, err := m.headers(ctx, date, below, 0)
-			if err != nil {
-				return nil, fmt.Errorf("list snapshots: %w", err)
-			}
-			batch = append(batch, rest...)
-		}
-		snaps = append(snaps, batch...)
+// Snapshots lists headers by as-of date, newest first, at most limit; of the
+// bases given, or of all.
+func (m *Mirror) Snapshots(ctx context.Context, limit int, of ...Basis) ([]Snapshot, error) {
+	list := m.byDate
+	if len(of) > 0 && !slices.Contains(of, Observed) {
+		list = func(ctx context.Context, limit int, _ []Basis) ([]Snapshot, error) { return m.reconstructed(ctx, limit) }
+	}
+	snaps, err := list(ctx, limit, of)
+	if err != nil {
+		return nil, fmt.Errorf("list snapshots: %w", err)
 	}
 	slices.SortFunc(snaps, func(a, b Snapshot) int { return cmp.Or(b.AsOf.Compare(a.AsOf), cmp.Compare(a.ID, b.ID)) })
 	return snaps[:min(limit, len(snaps))], nil
 }
 
-// headers reads headers between two _ids, both exclusive, the greatest first,
-// at most limit (0: all).
-func (m *Mirror) headers(ctx context.Context, above, below string, limit int) ([]Snapshot, error) {
+// byDate reads headers of the bases given, or of all, until there are limit of
+// them and all of the last one's date, or none are left. Those of other bases
+// are read too: by _id there is no telling them apart, and there is one
+// reconstructed at most among the observed of a month.
+func (m *Mirror) byDate(ctx context.Context, limit int, of []Basis) ([]Snapshot, error) {
+	snaps := []Snapshot{}
+	add := func(batch []Snapshot) {
+		for _, s := range batch {
+			if len(of) == 0 || slices.Contains(of, s.Basis) {
+				snaps = append(snaps, s)
+			}
+		}
+	}
+	for below, want := aboveHeaders, limit; len(snaps) < limit; want = max(limit, headersAtOnce) {
+		batch, err := m.headers(ctx, "", below, -1, want)
+		if err != nil {
+			return nil, err
+		}
+		if len(batch) == 0 {
+			break
+		}
+		add(batch)
+		below = batch[len(batch)-1].ID
+		if len(snaps) >= limit {
+			// The others of the last date: of one date the first by _id come
+			// first, and the index gives the last.
+			rest, err := m.headers(ctx, below[:min(len(below), len(time.DateOnly))], below, -1, 0)
+			if err != nil {
+				return nil, err
+			}
+			add(rest)
+		}
+	}
+	return snaps, nil
+}
+
+// headers reads headers between two _ids, both exclusive, in order of _id (1) or
+// against it (-1), at most limit (0: all).
+func (m *Mirror) headers(ctx context.Context, above, below string, order, limit int) ([]Snapshot, error) {
 	call, cancel := m.call(ctx)
 	defer cancel()
 	cursor, err := m.db.Collection(Snapshots).Find(call,
 		bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: above}, {Key: "$lt", Value: below}}}},
-		options.Find().SetSort(bson.D{{Key: "_id", Value: -1}}).SetLimit(int64(limit)).SetProjection(bson.D{{Key: "rows", Value: 0}}))
+		options.Find().SetSort(bson.D{{Key: "_id", Value: order}}).SetLimit(int64(limit)).SetProjection(bson.D{{Key: "rows", Value: 0}}))
 	if err != nil {
 		return nil, err
 	}
@@ -250,11 +296,11 @@ func (m *Mirror) headers(ctx context.Context, above, below string, limit int) ([
 	return snaps, err
 }
 
-// Snapshot reads a header by id; "latest" is the newest as-of date's.
+// Snapshot reads a header by id; "latest" is the newest observed one.
 // ErrNoSnapshot when there is none.
 func (m *Mirror) Snapshot(ctx context.Context, id string) (Snapshot, error) {
 	if id == latest {
-		snaps, err := m.Snapshots(ctx, 1)
+		snaps, err := m.Snapshots(ctx, 1, Observed)
 		if err != nil {
 			return Snapshot{}, err
 		}
@@ -279,14 +325,28 @@ func (m *Mirror) Snapshot(ctx context.Context, id string) (Snapshot, error) {
 // Series reads a series of a snapshot ("latest" as in Snapshot) into the type
 // that its name's constant is documented with.
 func (m *Mirror) Series(ctx context.Context, id, name string, into any) error {
-	snap, err := m.Snapshot(ctx, id)
-	if err != nil {
-		return err
+	for again := true; ; again = false {
+		snap, err := m.Snapshot(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := m.SeriesOf(ctx, &snap, name, into); !again || !errors.Is(err, ErrReplaced) {
+			return err
+		}
 	}
+}
+
+// SeriesOf reads a series of the very snapshot that a header was read of, so
+// that several series are of one and the same. ErrReplaced when it is no longer
+// there.
+func (m *Mirror) SeriesOf(ctx context.Context, snap *Snapshot, name string, into any) error {
 	call, cancel := m.call(ctx)
 	defer cancel()
-	raw, err := m.db.Collection(Snapshots).FindOne(call, byID(partID(snap.ID, name))).Raw()
+	raw, err := m.db.Collection(Snapshots).FindOne(call, byID(snap.partID(name))).Raw()
 	if errors.Is(err, mongo.ErrNoDocuments) {
+		if snap.Has(name) && snap.Basis == Reconstructed {
+			return fmt.Errorf("read series %s of snapshot %s: %w", name, snap.ID, ErrReplaced)
+		}
 		return fmt.Errorf("%w: %s has no series %q", ErrNoSnapshot, snap.ID, name)
 	}
 	if err == nil {
@@ -296,6 +356,11 @@ func (m *Mirror) Series(ctx context.Context, id, name string, into any) error {
 		return fmt.Errorf("read series %s of snapshot %s: %w", name, snap.ID, err)
 	}
 	return nil
+}
+
+// Has says whether the snapshot has a series of that name.
+func (s *Snapshot) Has(name string) bool {
+	return slices.ContainsFunc(s.Series, func(i SeriesInfo) bool { return i.Name == name })
 }
 
 // cell is one combination of the dimensions.

@@ -58,6 +58,10 @@ type UpsertInput struct {
 	// When they do not (the portal sorts by another collation), stored rows
 	// are looked up by key, and which are missing stays unknown.
 	Ordered bool
+	// Partial says that the pages are only some rows of the range: nothing is
+	// said of stored rows that they lack, and no page of keys is landed. Partial
+	// pages are not Ordered.
+	Partial bool
 
 	// Beat, when set, is called from the calling goroutine after every
 	// thousand rows.
@@ -136,8 +140,10 @@ func (m *Mirror) apply(ctx context.Context, pages Landing, in UpsertInput, write
 	group, walking := errgroup.WithContext(ctx)
 	j := &join{m: m, in: in, pages: pages}
 	if write {
-		j.keys = newKeyPage(ctx, pages, in.Run, in.Part)
-		defer j.keys.abort()
+		if !in.Partial {
+			j.keys = newKeyPage(ctx, pages, in.Run, in.Part)
+			defer j.keys.abort()
+		}
 		j.sink = newSink(m, &j.in)
 		group.Go(func() error { return j.sink.drain(walking) })
 	}
@@ -152,7 +158,7 @@ func (m *Mirror) apply(ctx context.Context, pages Landing, in UpsertInput, write
 		if werr := group.Wait(); werr != nil {
 			err = werr
 		}
-		if err == nil {
+		if err == nil && j.keys != nil {
 			err = j.landKeys(ctx)
 		}
 	}

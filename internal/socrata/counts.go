@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -148,4 +149,55 @@ func groupCount(row jsontext.Value, column string) (g GroupCount, ok bool) {
 		counted = true
 	}
 	return g, counted
+}
+
+// CountRow is a combination of values and the number of rows that have it. A value that is null is empty.
+type CountRow struct {
+	Values []string
+	Rows   int64
+}
+
+// CountBy returns the number of rows for each combination of the values of SoQL expressions, such as
+// date_trunc_ym(start), among the rows for which the condition holds (empty: all). They come in no order. The
+// error is [ErrTooManyGroups] for [MaxPage] combinations or more.
+func (c *Client) CountBy(ctx context.Context, where string, by ...string) ([]CountRow, Version, error) {
+	names := make([]string, len(by))
+	columns := make([]string, len(by), len(by)+1)
+	for i, expression := range by {
+		names[i] = fmt.Sprintf("by_%d", i+1)
+		columns[i] = expression + " as " + names[i]
+	}
+	a, err := c.get(ctx, "the number of its rows by "+oneLine(strings.Join(by, ", ")), query{
+		columns: strings.Join(append(columns, "count(*) as rows"), ","),
+		where:   where,
+		group:   strings.Join(names, ","),
+		limit:   MaxPage,
+	}.soda2(c.id))
+	if err != nil {
+		return nil, Version{}, err
+	}
+	defer a.Close()
+
+	body := &tee{src: a, dst: io.Discard, buf: make([]byte, copyBytes)}
+	var counts []CountRow
+	for row, err := range Rows(body) {
+		if err != nil {
+			return nil, Version{}, a.unusable(body, err)
+		}
+		var told map[string]string
+		if err := json.Unmarshal(row, &told); err != nil {
+			return nil, Version{}, a.garbage(fmt.Sprintf("row %d is no values and a count", len(counts)+1), err)
+		}
+		count := CountRow{Values: make([]string, len(names))}
+		for i, name := range names {
+			count.Values[i] = told[name]
+		}
+		if count.Rows, err = strconv.ParseInt(told["rows"], 10, 64); err != nil || count.Rows < 1 {
+			return nil, Version{}, a.garbage(fmt.Sprintf("row %d has no count", len(counts)+1), err)
+		}
+		if counts = append(counts, count); len(counts) == MaxPage {
+			return nil, a.version, fmt.Errorf("%s: %w", strings.Join(by, ", "), ErrTooManyGroups)
+		}
+	}
+	return counts, a.version, nil
 }

@@ -46,6 +46,11 @@ type PageInfo struct {
 // On an error, what dst has received is to be thrown away. It is an [*Error], the context's error, or that
 // of dst. The page is never held: memory stays at some buffers and one row.
 func (c *Client) Page(ctx context.Context, key string, columns []string, r Range, limit int, dst io.Writer) (PageInfo, error) {
+	return c.PageWhere(ctx, key, columns, r, "", limit, dst)
+}
+
+// PageWhere is Page for those rows of the range for which the SoQL condition holds; for all when it is empty.
+func (c *Client) PageWhere(ctx context.Context, key string, columns []string, r Range, where string, limit int, dst io.Writer) (PageInfo, error) {
 	if limit < 1 || limit > MaxPage {
 		return PageInfo{}, fmt.Errorf("a page of %d rows: must be 1 to %d", limit, MaxPage)
 	}
@@ -54,10 +59,15 @@ func (c *Client) Page(ctx context.Context, key string, columns []string, r Range
 		return PageInfo{}, fmt.Errorf("key column %q: %w", key, err)
 	}
 	q := query{columns: strings.Join(columns, ","), where: r.Where(key), order: key, limit: limit}
+	asked := "rows " + r.String()
+	if where != "" {
+		q.where += " and (" + where + ")"
+		asked += " where " + oneLine(where)
+	}
 	if r.NullKeys {
 		q.order = ":id"
 	}
-	return c.page(ctx, "rows "+r.String(), q.soda2(c.id), dst, func(body io.Reader) (PageInfo, error) {
+	return c.page(ctx, asked, q.soda2(c.id), dst, func(body io.Reader) (PageInfo, error) {
 		return scan(body, quotedKey, limit, r.NullKeys, nil)
 	})
 }

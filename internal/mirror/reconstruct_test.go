@@ -1,0 +1,588 @@
+package mirror
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/event"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"pgregory.net/rapid"
+
+	"padron/internal/cleaning"
+	"padron/internal/dataset"
+	"padron/internal/socrata"
+)
+
+// lifeRow is a row of the register, as the test knows it; zero values are
+// absent.
+type lifeRow struct {
+	start, locationEnd, businessEnd time.Time
+	admin                           bool
+	neighborhood                    string
+	code                            string // of the industry
+	district                        int64
+}
+
+// clean makes the document that the mirror has of the row, by the rules of San
+// Francisco's register.
+func (r lifeRow) clean(t require.TestingT, c *cleaning.Cleaner, key string) Record {
+	row := map[string]string{"ttxid": key, "certificate_number": key}
+	for column, date := range map[string]time.Time{
+		"location_start_date": r.start, "location_end_date": r.locationEnd, "dba_end_date": r.businessEnd,
+	} {
+		if !date.IsZero() {
+			row[column] = date.Format("2006-01-02T15:04:05.000")
+		}
+	}
+	if r.admin {
+		row["administratively_closed"] = "***Administratively Closed"
+	}
+	if r.district != 0 {
+		row["supervisor_district"] = fmt.Sprint(r.district)
+	}
+	for column, value := range map[string]string{"neighborhoods_analysis_boundaries": r.neighborhood, "self_reported_naics_code": r.code} {
+		if value != "" {
+			row[column] = value
+		}
+	}
+	raw, err := json.Marshal(row)
+	require.NoError(t, err)
+	cleaned, err := c.Clean(raw)
+	require.NoError(t, err)
+	require.Empty(t, cleaned.Quarantine)
+	return Record{Key: cleaned.Key, Hash: cleaned.Hash, Document: slices.Clone(cleaned.Document)}
+}
+
+// sectorOf are the sectors of the codes that the tests use.
+func sectorOf(code string) string {
+	return map[string]string{"722511": "722", "541110": "54", "": ""}[code]
+}
+
+// asOf is how the row counts at the beginning of a day, told from its dates: what
+// began on an earlier day is there, and what ended on an earlier day is closed.
+func (r lifeRow) asOf(date time.Time) (totals Totals, undated Undated) {
+	end := r.locationEnd
+	if end.IsZero() {
+		end = r.businessEnd
+	}
+	switch {
+	case r.start.IsZero():
+		return Totals{}, Undated{NoStart: 1}
+	case !r.start.Before(date):
+		return Totals{}, Undated{}
+	case r.admin && end.IsZero():
+		return Totals{}, Undated{ClosedWithoutDate: 1}
+	case end.IsZero() || !end.Before(date):
+		return Totals{Rows: 1, Open: 1}, Undated{}
+	case r.admin:
+		return Totals{Rows: 1, Closed: 1, AdministrativelyClosed: 1}, Undated{}
+	default:
+		return Totals{Rows: 1, Closed: 1}, Undated{}
+	}
+}
+
+func sanFrancisco(t testing.TB) *cleaning.Cleaner {
+	spec, err := dataset.Open("sf-business")
+	require.NoError(t, err)
+	c, err := cleaning.New(spec)
+	require.NoError(t, err)
+	return c
+}
+
+// load replaces what is stored by rows.
+func load(ctx context.Context, t require.TestingT, m *Mirror, l Landing, c *cleaning.Cleaner, rows []lifeRow) {
+	_, err := m.Database().Collection(Businesses).DeleteMany(ctx, bson.D{})
+	require.NoError(t, err)
+	records := make([]Record, len(rows))
+	for i, r := range rows {
+		records[i] = r.clean(t, c, fmt.Sprintf("%07d-01-001", i))
+	}
+	_, err = m.Upsert(ctx, l, UpsertInput{Run: "r1", Part: "p", FirstLoad: true, Explain: explainTest, At: day(1), Ordered: true, Pages: landRecords(ctx, t, l, "r1", records)})
+	require.NoError(t, err)
+}
+
+func dateOf(year int, month time.Month, day int) time.Time {
+	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
+}
+
+// requireEqualsBruteForce counts the rows for one date, row by row, and holds
+// the stored snapshot against it.
+func requireEqualsBruteForce(ctx context.Context, t require.TestingT, m *Mirror, rows []lifeRow, date time.Time) Snapshot {
+	var totals Totals
+	var undated Undated
+	neighborhoods, sectors, districts := map[string]Totals{}, map[string]Totals{}, map[int64]Totals{}
+	for _, r := range rows {
+		one, not := r.asOf(date)
+		undated.NoStart += not.NoStart
+		undated.ClosedWithoutDate += not.ClosedWithoutDate
+		if one.Rows == 0 {
+			continue
+		}
+		totals = totals.plus(one)
+		neighborhoods[r.neighborhood] = neighborhoods[r.neighborhood].plus(one)
+		sectors[sectorOf(r.code)] = sectors[sectorOf(r.code)].plus(one)
+		districts[r.district] = districts[r.district].plus(one)
+	}
+	snap, err := m.Snapshot(ctx, date.Format("2006-01-02")+"-reconstructed")
+	require.NoError(t, err)
+	require.Equal(t, totals, snap.Totals, snap.ID)
+	require.Equal(t, &undated, snap.Undated, snap.ID)
+	var byName []Tallied
+	require.NoError(t, m.Series(ctx, snap.ID, SeriesNeighborhood, &byName))
+	require.Equal(t, neighborhoods, mapOf(byName), snap.ID)
+	require.True(t, slices.IsSortedFunc(byName, func(a, b Tallied) int { return cmp.Compare(a.Name, b.Name) }))
+	require.NoError(t, m.Series(ctx, snap.ID, SeriesSector, &byName))
+	require.Equal(t, sectors, mapOf(byName), snap.ID)
+	var byDistrict []TalliedDistrict
+	require.NoError(t, m.Series(ctx, snap.ID, SeriesDistrict, &byDistrict))
+	got := map[int64]Totals{}
+	for _, d := range byDistrict {
+		got[d.District] = d.Totals
+	}
+	require.Equal(t, districts, got, snap.ID)
+	require.Equal(t, []SeriesInfo{
+		{SeriesNeighborhood, len(neighborhoods)}, {SeriesSector, len(sectors)}, {SeriesDistrict, len(districts)},
+	}, snap.Series)
+	return snap
+}
+
+func TestReconstructedCountsEqualBruteForce(t *testing.T) {
+	m := openTest(t, WithBatch(10, 1<<20))
+	l := testDir(t)
+	ctx := t.Context()
+	c := sanFrancisco(t)
+	rapid.Check(t, func(t *rapid.T) {
+		_, err := m.Database().Collection(Snapshots).DeleteMany(ctx, bson.D{})
+		require.NoError(t, err)
+		// Few dates, so that many coincide: the edges of months are among them,
+		// what no calendar had yet, and what is still to come.
+		date := rapid.SampledFrom([]time.Time{
+			{},
+			{}, dateOf(1848, 1, 1), dateOf(1968, 10, 1), dateOf(1985, 1, 15), dateOf(1985, 1, 31), dateOf(1985, 2, 1), dateOf(1999, 12, 31),
+			dateOf(2000, 1, 1), dateOf(2014, 10, 13), dateOf(2026, 7, 31), dateOf(2026, 8, 1), dateOf(2026, 10, 14), dateOf(2028, 3, 1), dateOf(2205, 6, 30),
+		})
+		rows := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) lifeRow {
+			return lifeRow{
+				start: date.Draw(t, "start"), locationEnd: date.Draw(t, "location end"), businessEnd: date.Draw(t, "business end"),
+				admin:        rapid.Bool().Draw(t, "administratively closed"),
+				neighborhood: rapid.SampledFrom([]string{"", "Mission", "Sunset/Parkside", "Dos. $iguiente"}).Draw(t, "neighborhood"),
+				code:         rapid.SampledFrom([]string{"", "722511", "541110"}).Draw(t, "code"),
+				district:     rapid.SampledFrom([]int64{0, 3, 11}).Draw(t, "district"),
+			}
+		}), 0, 60).Draw(t, "rows")
+		load(ctx, t, m, l, c, rows)
+
+		today := rapid.SampledFrom([]time.Time{dateOf(2026, 10, 15), dateOf(2026, 10, 1), dateOf(2026, 10, 31), dateOf(2014, 1, 1)}).Draw(t, "today")
+		months := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) time.Time {
+			return rapid.SampledFrom([]time.Time{
+				dateOf(1848, 1, 1), dateOf(1848, 2, 1), dateOf(1968, 11, 1), dateOf(1985, 1, 1), dateOf(1985, 2, 1), dateOf(1985, 3, 1), dateOf(1999, 12, 1), dateOf(2000, 1, 1),
+				dateOf(2000, 2, 1), dateOf(2013, 12, 1), dateOf(2014, 1, 1), dateOf(2026, 6, 1), dateOf(2026, 7, 1), dateOf(2026, 8, 1), dateOf(2026, 9, 1), dateOf(2026, 10, 1),
+			}).Draw(t, "date")
+		}), 0, 12).Draw(t, "as of")
+		months = slices.DeleteFunc(months, func(d time.Time) bool { return d.After(today) })
+		distinct := map[time.Time]bool{}
+		for _, d := range months {
+			distinct[d] = true
+		}
+		in := ReconstructInput{
+			AsOf: months, Date: today.Add(23 * time.Hour), Run: "r1", Spec: "s1", Outcome: OutcomeGreen,
+			Version: socrata.Version{Served: day(1), Truth: day(1)}, SurvivorsBefore: rapid.SampledFrom([]time.Time{{}, dateOf(2014, 1, 1)}).Draw(t, "survivors before"),
+		}
+		got, err := m.Reconstruct(ctx, in)
+		require.NoError(t, err)
+		want := ReconstructResult{Snapshots: len(distinct), Written: len(distinct)}
+		for _, r := range rows {
+			_, undated := r.asOf(dateOf(9999, 1, 1))
+			want.Documents++
+			want.Undated.NoStart += undated.NoStart
+			want.Undated.ClosedWithoutDate += undated.ClosedWithoutDate
+		}
+		require.Equal(t, want, got)
+		for d := range distinct {
+			snap := requireEqualsBruteForce(ctx, t, m, rows, d)
+			require.Equal(t, Reconstructed, snap.Basis)
+			require.True(t, snap.AsOf.Equal(d))
+			age := (today.Year()-d.Year())*12 + int(today.Month()) - int(d.Month())
+			require.Equal(t, age < 3, snap.Provisional, "%s at %s", snap.ID, today)
+			require.Equal(t, d.Year() < 2014 && !in.SurvivorsBefore.IsZero(), snap.SurvivorsOnly, snap.ID)
+			require.Equal(t, []any{"r1", "s1", OutcomeGreen, day(1)}, []any{snap.Run, snap.Spec, snap.Outcome, snap.Version.Served.UTC()})
+		}
+		stored := rawDocuments(ctx, t, m, Snapshots)
+		require.Len(t, stored, 4*len(distinct))
+		want.Written = 0
+		again, err := m.Reconstruct(ctx, in)
+		require.NoError(t, err)
+		require.Equal(t, want, again)
+		require.Equal(t, stored, rawDocuments(ctx, t, m, Snapshots), "nothing is written twice")
+	})
+}
+
+func TestReconstructRefusesDates(t *testing.T) {
+	m := openTest(t)
+	zone, err := time.LoadLocation("America/Los_Angeles")
+	require.NoError(t, err)
+	today := time.Date(2026, 10, 31, 23, 0, 0, 0, zone) // November in UTC
+	for name, tc := range map[string]struct {
+		date time.Time
+		want string
+	}{
+		"not the first":  {dateOf(2026, 9, 2), "no snapshot can be reconstructed as of 2026-09-02T00:00:00Z: rows are dated by month, use the first day of one, such as 2026-09-01"},
+		"not midnight":   {dateOf(2026, 9, 1).Add(time.Second), "such as 2026-09-01"},
+		"not UTC's":      {time.Date(2026, 9, 1, 0, 0, 0, 0, zone), "as of 2026-09-01T07:00:00Z"},
+		"tomorrow":       {dateOf(2026, 11, 1), "no snapshot can be reconstructed as of 2026-11-01: the mirror is of 2026-10-31 and knows nothing later"},
+		"before the era": {dateOf(0, 1, 1), "no snapshot can be reconstructed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := m.Reconstruct(t.Context(), ReconstructInput{AsOf: []time.Time{dateOf(2020, 1, 1), tc.date}, Date: today})
+			require.ErrorIs(t, err, ErrAsOf)
+			require.ErrorContains(t, err, tc.want)
+		})
+	}
+	assert.Empty(t, rawDocuments(t.Context(), t, m, Snapshots))
+}
+
+// monthsFrom are first days of months.
+func monthsFrom(first time.Time, n int) []time.Time {
+	dates := make([]time.Time, n)
+	for i := range dates {
+		dates[i] = first.AddDate(0, i, 0)
+	}
+	return dates
+}
+
+// generation are rows of which those of another generation differ in some
+// months, and in others not.
+func generation(n int) []lifeRow {
+	rows := []lifeRow{
+		{start: dateOf(2019, 12, 31), neighborhood: "Mission", code: "722511", district: 9},
+		{start: dateOf(2020, 2, 1), locationEnd: dateOf(2020, 4, 1), neighborhood: "Mission", district: 9},
+		{start: dateOf(2020, 3, 1), admin: true, neighborhood: "Marina", district: 2},
+	}
+	if n > 0 {
+		rows[1].locationEnd = dateOf(2020, 5, 1)
+		rows = append(rows, lifeRow{start: dateOf(2020, 4, 15), neighborhood: "Sunset/Parkside", code: "541110", district: 4})
+	}
+	return rows
+}
+
+// TestReconstructKilled replaces snapshots by those of another mirror, is killed
+// at each write, and is called again: at every moment each header has its own
+// series, and the end is, byte for byte, what it is without the crash.
+func TestReconstructKilled(t *testing.T) {
+	kill := &killer{}
+	client := connectTest(t, kill.attach)
+	l, c := testDir(t), sanFrancisco(t)
+	dates := monthsFrom(dateOf(2020, 1, 1), 8)
+	first := ReconstructInput{AsOf: dates, Date: dateOf(2026, 10, 15), Run: "r1", Spec: "s1", Outcome: OutcomeGreen, SurvivorsBefore: dateOf(2020, 3, 1)}
+	second := first
+	second.Run, second.AsOf = "r2", dates[1:] // and one stays
+	prepare := func() *Mirror {
+		m := openOn(t, client, WithBatch(9, 1<<20))
+		load(t.Context(), t, m, l, c, generation(0))
+		_, err := m.Reconstruct(t.Context(), first)
+		require.NoError(t, err)
+		_, _, err = m.TakeSnapshot(t.Context(), SnapshotInput{AsOf: dateOf(2020, 5, 1), Run: "r1", Outcome: OutcomeGreen})
+		require.NoError(t, err)
+		load(t.Context(), t, m, l, c, generation(1))
+		return m
+	}
+	reconstruct := func(ctx context.Context, m *Mirror) error {
+		_, err := m.Reconstruct(ctx, second)
+		return err
+	}
+
+	m := prepare()
+	observed := map[string]bson.Raw{}
+	for id, doc := range rawDocuments(t.Context(), t, m, Snapshots) {
+		if !isReconstructed(id) {
+			observed[id] = doc
+		}
+	}
+	require.Len(t, observed, 6)
+	before := kill.writes
+	require.NoError(t, reconstruct(t.Context(), m))
+	writes := kill.writes - before
+	require.Greater(t, writes, 6, "there are several batches to be killed at")
+	want := uncreated(t, m)
+	require.Len(t, want, 4*len(dates)+6, "no series is left that no header names")
+	requireEqualsBruteForce(t.Context(), t, m, generation(0), dates[0])
+	for _, d := range dates[1:] {
+		snap := requireEqualsBruteForce(t.Context(), t, m, generation(1), d)
+		require.Equal(t, "r2", snap.Run)
+	}
+	for at := 1; at <= writes; at++ {
+		for _, after := range []bool{false, true} {
+			m := prepare()
+			killed, err := kill.during(t.Context(), at, after, func(ctx context.Context) error { return reconstruct(ctx, m) })
+			require.True(t, killed)
+			if at < writes || !after {
+				require.Error(t, err, "killed at write %d", at)
+			}
+			requireConsistent(t.Context(), t, m, dates)
+			// The server may still be busy with the killed write; a conflict
+			// with it is for the next attempt.
+			require.Eventually(t, func() bool {
+				err = reconstruct(t.Context(), m)
+				return err == nil
+			}, 10*time.Second, 20*time.Millisecond, "%v", err)
+			require.Equal(t, want, uncreated(t, m), "killed at write %d of %d, after: %v", at, writes, after)
+			got := rawDocuments(t.Context(), t, m, Snapshots)
+			for id := range observed {
+				require.Contains(t, got, id)
+			}
+		}
+	}
+}
+
+func isReconstructed(id string) bool {
+	return strings.HasSuffix(id, "-reconstructed") || strings.HasPrefix(id, "series/reconstructed/")
+}
+
+// uncreated reads all snapshots, but when headers were created, and what an
+// observed one took.
+func uncreated(t *testing.T, m *Mirror) map[string]bson.Raw {
+	all := rawDocuments(t.Context(), t, m, Snapshots)
+	for id, doc := range all {
+		var d bson.D
+		require.NoError(t, bson.Unmarshal(doc, &d))
+		raw, err := bson.Marshal(slices.DeleteFunc(d, func(e bson.E) bool { return e.Key == "created" || e.Key == "took_ms" }))
+		require.NoError(t, err)
+		all[id] = raw
+	}
+	return all
+}
+
+// requireConsistent reads each date's header, and its series, which must add up
+// to the header's totals.
+func requireConsistent(ctx context.Context, t require.TestingT, m *Mirror, dates []time.Time) {
+	for _, d := range dates {
+		snap, err := m.Snapshot(ctx, reconstructedID(d))
+		require.NoError(t, err)
+		for _, name := range []string{SeriesNeighborhood, SeriesSector} {
+			var rows []Tallied
+			require.NoError(t, m.SeriesOf(ctx, &snap, name, &rows))
+			var sum Totals
+			for _, r := range rows {
+				sum = sum.plus(r.Totals)
+			}
+			require.Equal(t, snap.Totals, sum, "%s of %s, run %s", name, snap.ID, snap.Run)
+		}
+	}
+}
+
+// TestReconstructedAreReadableAtEveryMoment reads all snapshots after each write
+// of a reconstruction that replaces them.
+func TestReconstructedAreReadableAtEveryMoment(t *testing.T) {
+	var hook atomic.Pointer[func()]
+	client := connectTest(t, func(o *options.ClientOptions) {
+		o.SetMonitor(&event.CommandMonitor{Succeeded: func(_ context.Context, e *event.CommandSucceededEvent) {
+			if f := hook.Load(); f != nil && (e.CommandName == "update" || e.CommandName == "delete") {
+				(*f)()
+			}
+		}})
+	})
+	m := openOn(t, client, WithBatch(6, 1<<20))
+	reader, err := Open(t.Context(), connectTest(t), m.Database().Name()[:len(m.Database().Name())-len("_register")], "register", ReadOnly())
+	require.NoError(t, err)
+	l, c := testDir(t), sanFrancisco(t)
+	dates := monthsFrom(dateOf(2020, 1, 1), 8)
+	in := ReconstructInput{AsOf: dates, Date: dateOf(2026, 10, 15), Run: "r1"}
+	load(t.Context(), t, m, l, c, generation(0))
+	_, err = m.Reconstruct(t.Context(), in)
+	require.NoError(t, err)
+	held, err := reader.Snapshot(t.Context(), "2020-05-01-reconstructed")
+	require.NoError(t, err)
+
+	load(t.Context(), t, m, l, c, generation(1))
+	var moments int
+	var runs []string
+	look := func() {
+		moments++
+		requireConsistent(t.Context(), t, reader, dates)
+		snap, err := reader.Snapshot(t.Context(), held.ID)
+		require.NoError(t, err)
+		runs = append(runs, snap.Run)
+	}
+	hook.Store(&look)
+	in.Run = "r2"
+	_, err = m.Reconstruct(t.Context(), in)
+	hook.Store(nil)
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, moments, 8, "four batches, each of more than one write")
+	assert.Equal(t, []string{"r1", "r2"}, slices.Compact(runs))
+
+	// Who still holds the old header is told so, and Series reads the new one.
+	var rows []Tallied
+	require.ErrorIs(t, reader.SeriesOf(t.Context(), &held, SeriesNeighborhood, &rows), ErrReplaced)
+	require.NoError(t, reader.Series(t.Context(), held.ID, SeriesNeighborhood, &rows))
+	assert.Len(t, rows, 2)
+	require.ErrorIs(t, reader.Series(t.Context(), held.ID, SeriesMonths, &rows), ErrNoSnapshot)
+}
+
+func TestReconstructBeats(t *testing.T) {
+	// A server that takes longer than a beat for each write.
+	m := openOn(t, connectTest(t, func(o *options.ClientOptions) {
+		o.SetMonitor(&event.CommandMonitor{Started: func(_ context.Context, e *event.CommandStartedEvent) {
+			if e.CommandName == "update" {
+				time.Sleep(beatInterval + beatInterval/5)
+			}
+		}})
+	}))
+	var beats []int
+	got, err := m.Reconstruct(t.Context(), ReconstructInput{
+		AsOf: monthsFrom(dateOf(2020, 1, 1), 60), Date: dateOf(2026, 10, 15), Beat: func(done int) { beats = append(beats, done) },
+	})
+	require.NoError(t, err)
+	assert.Equal(t, 60, got.Written)
+	require.NotEmpty(t, beats)
+	assert.Equal(t, 0, beats[0], "nothing was done while the first were being written")
+	assert.Equal(t, []int{0, 50}, slices.Compact(beats))
+}
+
+func TestSnapshotsByBasis(t *testing.T) {
+	m := openTest(t)
+	ctx := t.Context()
+	_, err := m.Reconstruct(ctx, ReconstructInput{AsOf: monthsFrom(dateOf(1990, 1, 1), 300), Date: dateOf(2026, 10, 15)})
+	require.NoError(t, err)
+	_, err = m.Snapshot(ctx, latest)
+	require.ErrorIs(t, err, ErrNoSnapshot, "latest is an observed one")
+	ids := func(limit int, of ...Basis) (ids []string) {
+		snaps, err := m.Snapshots(ctx, limit, of...)
+		require.NoError(t, err)
+		for _, s := range snaps {
+			ids = append(ids, s.ID)
+		}
+		return ids
+	}
+	assert.Empty(t, ids(5, Observed))
+	assert.Len(t, ids(1000), 300)
+
+	for _, d := range []time.Time{dateOf(1980, 3, 7), dateOf(2014, 11, 1), dateOf(2014, 11, 2), dateOf(2026, 10, 15)} {
+		_, _, err := m.TakeSnapshot(ctx, SnapshotInput{AsOf: d, Outcome: OutcomeGreen})
+		require.NoError(t, err)
+	}
+	_, _, err = m.TakeSnapshot(ctx, SnapshotInput{AsOf: dateOf(2014, 11, 1), Outcome: OutcomeRed})
+	require.NoError(t, err)
+	observed := []string{"2026-10-15-observed", "2014-11-02-observed", "2014-11-01-observed", "2014-11-01-observed-red", "1980-03-07-observed"}
+	for limit := 1; limit <= 5; limit++ {
+		assert.Equal(t, observed[:limit], ids(limit, Observed))
+	}
+	assert.Equal(t, observed, ids(1000, Observed))
+	newest, err := m.Snapshot(ctx, latest)
+	require.NoError(t, err)
+	assert.Equal(t, observed[0], newest.ID)
+
+	reconstructed := ids(1000, Reconstructed)
+	require.Len(t, reconstructed, 300)
+	assert.Equal(t, "2014-12-01-reconstructed", reconstructed[0])
+	assert.Equal(t, "1990-01-01-reconstructed", reconstructed[299])
+	assert.Equal(t, reconstructed[:3], ids(3, Reconstructed))
+	both := ids(1000)
+	assert.Equal(t, both, ids(1000, Observed, Reconstructed))
+	assert.Len(t, both, 305)
+	assert.Equal(t, []string{
+		"2026-10-15-observed", "2014-12-01-reconstructed", "2014-11-02-observed",
+		"2014-11-01-observed", "2014-11-01-observed-red", "2014-11-01-reconstructed", "2014-10-01-reconstructed",
+	}, both[:7])
+	for limit := 1; limit < 8; limit++ {
+		assert.Equal(t, both[:limit], ids(limit))
+	}
+}
+
+// TestReconstructNeedsOneState: counts that contradict each other are not stored.
+func TestReconstructNeedsOneState(t *testing.T) {
+	var groups atomic.Int32
+	var m *Mirror
+	other := connectTest(t)
+	client := connectTest(t, func(o *options.ClientOptions) {
+		o.SetMonitor(&event.CommandMonitor{Succeeded: func(ctx context.Context, e *event.CommandSucceededEvent) {
+			if e.CommandName == "aggregate" && groups.Add(1) == 1 {
+				_, err := other.Database(m.Database().Name()).Collection(Businesses).InsertOne(ctx,
+					bson.D{{Key: "_id", Value: "late"}, {Key: "facets", Value: bson.D{{Key: "open", Value: true}, {Key: "start_month", Value: "2000-01"}}}})
+				assert.NoError(t, err)
+			}
+		}})
+	})
+	m = openOn(t, client)
+	in := ReconstructInput{AsOf: []time.Time{dateOf(2020, 1, 1)}, Date: dateOf(2026, 10, 15)}
+	_, err := m.Reconstruct(t.Context(), in)
+	require.ErrorIs(t, err, ErrUneven)
+	require.Empty(t, rawDocuments(t.Context(), t, m, Snapshots))
+	got, err := m.Reconstruct(t.Context(), in)
+	require.NoError(t, err)
+	assert.EqualValues(t, 1, got.Documents)
+}
+
+// lifePages lands rows with lives: over neighborhoods, sectors, districts and
+// months as many as the register has, and half of them closed.
+func lifePages(b *testing.B, l Landing, n int) []UpsertInput {
+	b.Helper()
+	rng := rand.New(rand.NewPCG(1, 2))
+	month := func(m int) string { return dateOf(1968, 1, 1).AddDate(0, m, 0).Format(monthLayout) }
+	var inputs []UpsertInput
+	var last string
+	for from := 0; from < n; from += 50_000 {
+		records := make([]Record, 0, 50_000)
+		for i := from; i < min(from+50_000, n); i++ {
+			rec := benchmarkDocument(b, i)
+			var d bson.D
+			require.NoError(b, bson.Unmarshal(rec.Document, &d))
+			start := rng.IntN(700)
+			open := rng.IntN(2) == 0
+			facets := bson.D{
+				{Key: "neighborhood", Value: fmt.Sprintf("Neighborhood %d", rng.IntN(41))},
+				{Key: "sector", Value: fmt.Sprint(rng.IntN(24) + 11)},
+				{Key: "district", Value: int32(rng.IntN(11) + 1)},
+				{Key: "open", Value: open},
+				{Key: "start_month", Value: month(start)},
+			}
+			if !open {
+				facets = append(facets, bson.E{Key: "end_month", Value: month(start + rng.IntN(704-start))})
+			}
+			for k := range d {
+				if d[k].Key == "facets" {
+					d[k].Value = facets
+				}
+			}
+			records = append(records, cleanRecord(b, rec.Key, d[1:]...))
+		}
+		in := UpsertInput{
+			Run: "r1", Part: "0", Spec: "spec", At: day(1), FirstLoad: true, Explain: explainTest, Ordered: true, Range: socrata.Range{After: last, UpTo: records[len(records)-1].Key},
+			Pages: landRecords(b.Context(), b, l, "r1", records),
+		}
+		last = in.Range.UpTo
+		inputs = append(inputs, in)
+	}
+	return inputs
+}
+
+// BenchmarkReconstruct reconstructs 440 months, as from 1990 to August 2026, of
+// as many rows as San Francisco has; every month's header is written anew each
+// time, its series the first time.
+func BenchmarkReconstruct(b *testing.B) {
+	const rows = 368_000
+	m := openTest(b)
+	l := testDir(b)
+	upsertAll(b, m, l, lifePages(b, l, rows), 2)
+	in := ReconstructInput{AsOf: monthsFrom(dateOf(1990, 1, 1), 440), Date: dateOf(2026, 10, 15)}
+	for n := 0; b.Loop(); n++ {
+		in.Run = fmt.Sprint(n)
+		began := time.Now()
+		got, err := m.Reconstruct(b.Context(), in)
+		require.NoError(b, err)
+		require.Equal(b, 440, got.Written)
+		b.Logf("%d: %s", n, time.Since(began))
+	}
+	b.ReportMetric(float64(440*b.N)/b.Elapsed().Seconds(), "snapshots/s")
+}
