@@ -257,7 +257,7 @@ func (v *liveView) at() string {
 // waitsFor says in one line what keeps the run from getting on.
 func (v *liveView) waitsFor(writer string, answered bool) string {
 	if p, ok := v.trouble(); ok {
-		return p.String()
+		return p.awaited()
 	}
 	for _, p := range v.Pending {
 		switch {
@@ -290,22 +290,28 @@ func (v *liveView) trouble() (pendingView, bool) {
 	return next, next.Error != ""
 }
 
-// String says of a failed step what is wrong and when it is tried again.
+// String says how a step stands, and what went wrong with it last.
 func (p pendingView) String() string {
 	if p.Error == "" {
 		return p.Step + ": " + p.State
 	}
 	next := ""
-	switch {
-	case p.State == pendingRunning:
-		next = "tried again now"
-	case !p.NextTry.IsZero():
-		next = "next try at " + p.NextTry.Local().Format(time.TimeOnly)
-	default:
-		next = "tried again as soon as a worker takes it"
+	if !p.NextTry.IsZero() {
+		next = ", next try at " + p.NextTry.Local().Format(time.TimeOnly)
 	}
-	return fmt.Sprintf("%s: %s (%s), attempt %d, %s", p.Step, plain(p.Error), p.ErrorType, p.Attempt, next)
+	return fmt.Sprintf("%s: %s, attempt %d%s; last failure: %s", p.Step, p.State, p.Attempt, next, p.failure())
 }
+
+// awaited is the step as what a run waits for.
+func (p pendingView) awaited() string {
+	try := fmt.Sprintf("attempt %d of %s", p.Attempt, p.Step)
+	if !p.NextTry.IsZero() {
+		try += " at " + p.NextTry.Local().Format(time.TimeOnly)
+	}
+	return try + "; the one before failed: " + p.failure()
+}
+
+func (p pendingView) failure() string { return plain(p.Error) + " (" + p.ErrorType + ")" }
 
 // pendingViews are a workflow's activities that have not ended, those in
 // trouble first.

@@ -29,7 +29,7 @@ func (o *output) add(cmd *cobra.Command) { o.addFormats(cmd, "table", "json") }
 // default first.
 func (o *output) addFormats(cmd *cobra.Command, formats ...string) {
 	o.format, o.formats = formats[0], formats
-	cmd.Flags().VarP(o, "output", "o", "print as this `format`: "+oneOf(formats))
+	cmd.Flags().VarP(o, "output", "o", "how to print: "+oneOf(formats))
 	completeFlag(cmd, "output", completeWords(formats...))
 }
 

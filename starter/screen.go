@@ -121,10 +121,16 @@ func screenLines(e watchEvent, record mirror.Run, now time.Time) []string {
 	if v.Source == sourceRecord {
 		lines = append(lines, "no worker answers: this is what the run's record says")
 	}
-	if v.WaitsFor != "" {
-		lines = append(lines, "", text.FgYellow.Sprint("waits for "+v.WaitsFor))
+	trouble := troubleLines(v.Pending, now)
+	if v.WaitsFor != "" && len(trouble) == 0 {
+		trouble = []string{"waits for " + v.WaitsFor}
 	}
-	lines = append(lines, troubleLines(v.Pending, now)...)
+	if len(trouble) > 0 {
+		lines = append(lines, "")
+	}
+	for _, line := range trouble {
+		lines = append(lines, text.FgYellow.Sprint(line))
+	}
 	return append(lines, "", text.Faint.Sprint("Ctrl-C leaves the run alone; `starter cancel "+e.Run+"` ends it"))
 }
 
@@ -201,7 +207,7 @@ func troubleLines(pending []pendingView, now time.Time) []string {
 		if alike > 1 {
 			state = fmt.Sprintf("%d times %s", alike, state)
 		}
-		lines = append(lines, fmt.Sprintf("  %s: %s, attempt %d; last failure: %s (%s)", p.Step, state, p.Attempt, shortenTo(plain(p.Error), widestError), p.ErrorType))
+		lines = append(lines, fmt.Sprintf("%s: %s, attempt %d; last failure: %s", p.Step, state, p.Attempt, shortenTo(p.failure(), widestError)))
 	}
 	return lines
 }

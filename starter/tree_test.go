@@ -104,7 +104,6 @@ func TestEveryCommandPrintsJSON(t *testing.T) {
 		{"dataset show", nil},
 		{"dataset check", nil},
 		{"schedule list", nil},
-		{"backfill --since 2026-01-01 --until 2026-03-01 --dry-run", nil},
 		{"backfill list", nil},
 		{"dag", nil},
 		{"doctor", nil},
@@ -113,6 +112,7 @@ func TestEveryCommandPrintsJSON(t *testing.T) {
 		{"run", nil},
 		// What writes waits for the run before it.
 		{"run --wait", []int{0, notGreen}},
+		{"backfill --since 2026-01-01 --until 2026-03-01 --dry-run", nil},
 		{"verify", []int{0, notGreen}},
 		{"quarantine replay --wait=false", nil},
 		{"approve " + first.Run + " --wait=false", nil},

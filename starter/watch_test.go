@@ -175,14 +175,14 @@ func TestWatchShowsAnOutageAsWaiting(t *testing.T) {
 			require.False(t, p.NextTry.IsZero())
 		}
 	}
-	require.Regexp(t, `^fetch_page: .*\((CircuitOpen|PortalUnavailable)\), attempt \d+, (next try at \d\d:\d\d:\d\d|tried again)`, open.Live.WaitsFor)
+	require.Regexp(t, `^attempt \d+ of fetch_page( at \d\d:\d\d:\d\d)?; the one before failed: .*\((CircuitOpen|PortalUnavailable)\)$`, open.Live.WaitsFor)
 	state, _ := open.task("fetch_page")
 	require.Equal(t, "running", state, "it has not failed")
 
-	require.Regexp(t, id+` .*waits for fetch_page: .* attempt \d+, `, s.ok("status"))
+	require.Regexp(t, id+` .*waits for attempt \d+ of fetch_page`, s.ok("status"))
 	one := s.ok("status", id)
-	require.Regexp(t, `\nwaits for +fetch_page: `, one)
-	require.Regexp(t, `\nstep +fetch_page: .*attempt \d+, `, one)
+	require.Regexp(t, `\nwaits for +attempt \d+ of fetch_page`, one)
+	require.Regexp(t, `\nstep +fetch_page: (waiting|retry|running), attempt \d+.*; last failure: `, one)
 	var shown struct {
 		Live struct {
 			Pending []struct{ State string }
@@ -196,7 +196,7 @@ func TestWatchShowsAnOutageAsWaiting(t *testing.T) {
 	require.Zero(t, r.code, r.errors)
 	r = lines.result()
 	require.Zero(t, r.code, r.errors)
-	require.Regexp(t, `\d  waits for fetch_page: `, r.out)
+	require.Regexp(t, `\d  waits for attempt \d+ of fetch_page`, r.out)
 	require.Regexp(t, `\d  goes on\n`, r.out)
 	require.NotContains(t, r.out, "failed", "an outage that is outlasted is no failure")
 }
