@@ -89,7 +89,7 @@ func TestCompletion(t *testing.T) {
 		"changes --output ":    "table|json|ndjson",
 		"changes --cause s":    "source|schema",
 		"changes --kind re":    "reopened|renamed|removed|returned",
-		"dag --job re":         "rerun|replay",
+		"dag --job re":         "rerun|replay|reload|reconstruct",
 		"status --outcome ":    "green|red|unproven|behind|skipped|failed|cancelled",
 		"status --namespace ":  "",
 		"completion ba":        "bash\tPrint what bash needs to complete the commands of starter",

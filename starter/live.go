@@ -24,7 +24,7 @@ import (
 const (
 	// queryWithin is how long a worker may take to answer a query. One that
 	// works takes milliseconds; where none runs, the call waits in vain.
-	queryWithin = 2 * time.Second
+	queryWithin = 3 * time.Second
 	// queryMisses is how many queries in a row a busy worker may leave
 	// unanswered; until then what it said last is shown.
 	queryMisses = 3
@@ -256,6 +256,11 @@ func (v *liveView) at() string {
 
 // waitsFor says in one line what keeps the run from getting on.
 func (v *liveView) waitsFor(writer string, answered bool) string {
+	// A worker that has a step under way may only be too busy to answer.
+	working := slices.ContainsFunc(v.Pending, func(p pendingView) bool { return p.State == pendingRunning })
+	if !answered && !working {
+		return "a worker: none answers; start one with `worker` if none runs"
+	}
 	if p, ok := v.trouble(); ok {
 		return p.awaited()
 	}
@@ -266,9 +271,6 @@ func (v *liveView) waitsFor(writer string, answered bool) string {
 		case p.State == pendingQueued && time.Since(p.Since) > queryWithin:
 			return "a worker to take " + p.Step + "; start one with `worker` if none runs"
 		}
-	}
-	if !answered {
-		return "a worker: none answers; start one with `worker` if none runs"
 	}
 	for _, t := range v.Tasks {
 		// While it works it has an activity under way; between two crawls a timer.

@@ -119,7 +119,7 @@ func screenLines(e watchEvent, record mirror.Run, now time.Time) []string {
 		}
 	}
 	if v.Source == sourceRecord {
-		lines = append(lines, "no worker answers: this is what the run's record says")
+		lines = append(lines, "no worker answers at the moment: this is what the run's record says")
 	}
 	trouble := troubleLines(v.Pending, now)
 	if v.WaitsFor != "" && len(trouble) == 0 {
