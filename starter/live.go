@@ -106,6 +106,7 @@ type looker struct {
 	declared map[string]workflows.DeclaredTask // by workflow and name
 	last     map[string][]taskView             // that were answered, by workflow
 	misses   int                               // queries without an answer, in a row
+	missed   time.Time                         // when the last of these was
 	noQuery  time.Time                         // no query before this
 }
 
@@ -136,6 +137,11 @@ func (l *looker) look(ctx context.Context, record mirror.Run) liveView {
 	own := writer == l.id && record.Job != string(workflows.JobBackfill)
 	if own {
 		v.Pending = append(v.Pending, pendingViews(writing)...)
+	}
+	for _, p := range v.Pending {
+		if p.State == pendingRunning && p.Since.After(l.missed) {
+			l.noQuery = time.Time{} // a worker has come
+		}
 	}
 	answered := l.query(ctx, &v, workflows.InMirror, outer)
 	if answered && own {
@@ -195,7 +201,7 @@ func (l *looker) query(ctx context.Context, v *liveView, workflow, id string) bo
 	}
 	if err != nil {
 		if l.misses++; l.misses >= queryMisses || l.last[workflow] == nil {
-			l.misses, l.noQuery, l.last = 0, time.Now().Add(queryAgain), nil
+			l.misses, l.missed, l.noQuery, l.last = 0, time.Now(), time.Now().Add(queryAgain), nil
 			return false
 		}
 		v.Tasks = append(v.Tasks, l.last[workflow]...)
@@ -323,7 +329,7 @@ func pendingViews(d *workflowservice.DescribeWorkflowExecutionResponse) []pendin
 		all = append(all, viewPending(p))
 	}
 	slices.SortStableFunc(all, func(a, b pendingView) int {
-		return cmp.Or(cmp.Compare(b.Attempt, a.Attempt), cmp.Compare(a.Step, b.Step))
+		return cmp.Or(cmp.Compare(b.Attempt, a.Attempt), cmp.Compare(a.Step, b.Step), a.Since.Compare(b.Since), a.NextTry.Compare(b.NextTry))
 	})
 	return all
 }
