@@ -48,7 +48,7 @@ undone, the next run does.
   starter status -n 100 -o json | jq '.[] | select(.held.rows > 0).id'`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeFirst(completeRuns),
-		RunE:              func(cmd *cobra.Command, args []string) error { return q.run(cmd, args) },
+		RunE:              q.run,
 	}
 	cmd.Flags().IntVarP(&q.limit, "limit", "n", 20, "how many runs")
 	cmd.Flags().StringVar(&q.since, "since", "", "only runs that started since this `time`")

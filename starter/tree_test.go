@@ -126,8 +126,8 @@ func TestEveryCommandPrintsJSON(t *testing.T) {
 		if c.line == "run" {
 			release()
 		}
-		if strings.Contains(c.line, "NEWEST") {
-			c.line = strings.Replace(c.line, "NEWEST", s.newestBackfill(), 1)
+		if before, ok := strings.CutSuffix(c.line, "NEWEST"); ok {
+			c.line = before + s.newestBackfill()
 		}
 		r := s.starter(append(strings.Fields(c.line), "-o", "json")...)
 		if len(c.codes) == 0 {
@@ -239,7 +239,7 @@ func TestExitCodes(t *testing.T) {
 		require.True(t, ok)
 		watched := s.starter("watch", run.ID)
 		require.Equal(t, notGreen, watched.code, watched.errors)
-		require.Equal(t, red.errors[strings.Index(red.errors, "starter:"):], watched.errors, "the same is said of it later")
+		require.Equal(t, lastLine(red.errors), watched.errors, "the same is said of it later")
 
 		s.portal.Fail(socratatest.Fault{Path: "/resource/", Status: http.StatusForbidden, Times: -1})
 		broken := s.starter("run", "--wait")
