@@ -84,6 +84,8 @@ json is one array, ndjson one change to a line; both are written as they are rea
 	cmd.Flags().BoolVar(&q.sensitive, "sensitive", false, "show values that may concern a private person")
 	cmd.Flags().BoolVar(&q.allFields, "all-fields", false, "show what Padron derives too: facets, quality flags, original values")
 	q.out.addFormats(cmd, "table", "json", "ndjson")
+	completeFlag(cmd, "kind", completeWords(changeKinds()...))
+	completeFlag(cmd, "cause", completeWords(changeCauses()...))
 	return cmd
 }
 

@@ -42,7 +42,7 @@ func TestTheMainJobByHand(t *testing.T) {
 
 	// Without --wait it returns at once and says how to look.
 	started := s.ok("run", "--mode", "full")
-	require.Regexp(t, "^started run manual-[^ ]+; `starter status manual-[^ ]+` shows it\n$", started)
+	require.Regexp(t, "^started run manual-[^ ]+; `starter watch manual-[^ ]+` follows it\n$", started)
 	id := strings.TrimSuffix(strings.Fields(started)[2], ";")
 	var run mirror.Run
 	require.Eventually(t, func() bool {

@@ -37,7 +37,9 @@ func datasetListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the datasets that come with Padron",
-		Args:  cobra.NoArgs,
+		Example: `  starter dataset list
+  starter dataset list -o json | jq -r '.[].name'`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var specs []*dataset.Spec
 			for _, name := range dataset.Names() {
@@ -76,8 +78,11 @@ func datasetShowCommand() *cobra.Command {
 	var out output
 	cmd := &cobra.Command{
 		Use:   "show [DATASET]",
-		Short: "Show what becomes of every column",
-		Args:  cobra.MaximumNArgs(1),
+		Short: "Show what becomes of every column of a dataset",
+		Example: `  starter dataset show
+  starter dataset show ./my-city.yaml`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeDataset,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			spec, err := specArgument(cmd, args)
 			if err != nil {
@@ -179,7 +184,11 @@ func datasetCheckCommand() *cobra.Command {
 		Short: "Hold the portal's columns against the spec; writes nothing",
 		Long: `Asks the portal for its columns and lists those that are not as the spec expects,
 with what a run would make of it. Fails if a run would stop.`,
-		Args: cobra.MaximumNArgs(1),
+		Example: `  starter dataset check
+  starter dataset check https://data.sf.gov/d/g8m3-pdis
+  starter dataset check ./my-city.yaml -o json | jq .warnings`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeDataset,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			spec, err := specArgument(cmd, args)
 			if err != nil {

@@ -30,6 +30,8 @@ func doctorCommand() *cobra.Command {
 		Long: `Checks the settings, the dataset and its portal, MongoDB, Temporal and its search
 attributes, the worker and the schedule, and says of each what was found or what
 to do. It changes nothing. Fails if a check fails.`,
+		Example: `  starter doctor
+  starter doctor -o json | jq '.[] | select(.ok | not)'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			findings := examine(cmd)

@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
-	"padron/activities"
 	"padron/internal/mirror"
 	"padron/workflows"
 )
@@ -64,7 +64,8 @@ it still does not have are removed. They are kept in the collection removed.`,
 		Example: `  starter status                     which run is red, and why
   starter status RUN                 how many removals it holds
   starter approve RUN`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeFirst(completeHeld),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in := workflows.MirrorInput{Job: workflows.JobApprove, Of: args[0]}
 			return f.start(cmd, in, func(ctx context.Context, s *start) error {
@@ -97,12 +98,11 @@ removed: the next run does that.
   aggregate_snapshot  only count the mirror anew`,
 		Example: `  starter status                     which run crawled last
   starter rerun manual-2026-11-23T16:11:58.123Z --from clean`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeFirst(completeCrawl),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			switch from {
-			case activities.FromClean, activities.FromGate, activities.FromSnapshot:
-			default:
-				return usage(fmt.Errorf("--from %q: use %s", from, oneOf([]string{activities.FromClean, activities.FromGate, activities.FromSnapshot})))
+			if !slices.Contains(rerunSteps(), from) {
+				return usage(fmt.Errorf("--from %q: use %s", from, oneOf(rerunSteps())))
 			}
 			in := workflows.MirrorInput{Job: workflows.JobRerun, Of: args[0], From: from}
 			return f.start(cmd, in, func(ctx context.Context, s *start) error {
@@ -110,7 +110,8 @@ removed: the next run does that.
 			})
 		},
 	}
-	cmd.Flags().StringVar(&from, "from", "", "`step` to start from: clean, gate or aggregate_snapshot")
+	cmd.Flags().StringVar(&from, "from", "", "`step` to start from: "+oneOf(rerunSteps()))
+	completeFlag(cmd, "from", completeExplained(stepMeanings()))
 	f.add(cmd)
 	return cmd
 }
@@ -157,6 +158,7 @@ that have become good. Use it after the spec or the portal's rows were corrected
 Rows without a key cannot be asked for: the next run sees them.`,
 		Example: `  starter quarantine replay
   starter quarantine replay 0123456-01-001`,
+		ValidArgsFunction: completeEach(completeQuarantined(false)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.start(cmd, workflows.MirrorInput{Job: workflows.JobReplay, Keys: args}, portalAnswers)
 		},

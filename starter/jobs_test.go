@@ -101,7 +101,7 @@ func TestHeldRemovalsAreApproved(t *testing.T) {
 	require.EqualValues(t, 1, newer.Record.Counts.Replaced, "later runs go on updating")
 	requireOneLine(t, s.starter("approve", older.Run), failed, newer.Run+" came after "+older.Run, "holds 4 removals")
 	started := s.ok("approve", newer.Run, "--wait=false")
-	require.Regexp(t, "^started run approve-[^ ]+; `starter status approve-[^ ]+` shows it\n$", started)
+	require.Regexp(t, "^started run approve-[^ ]+; `starter watch approve-[^ ]+` follows it\n$", started)
 	require.Eventually(t, func() bool { return s.documents() == 288 }, soon, 100*time.Millisecond)
 }
 

@@ -87,6 +87,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished but not green.`,
   starter setup                      prepare Temporal, once
   starter run --wait                 make the mirror equal to the portal
   starter schedule apply             do so every day
+  starter watch                      follow a run that is running
   starter backfill --since 1990-01-01  reconstruct the history
   starter status                     the newest runs and what came of them
   starter verify                     prove anew that the mirror equals the portal
@@ -105,11 +106,35 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished but not green.`,
 	for _, f := range flags {
 		root.PersistentFlags().String(f.flag, "", f.help+" ("+f.variable+")")
 	}
-	root.AddCommand(runCommand(), backfillCommand(), statusCommand(), verifyCommand(), approveCommand(), rerunCommand(), changesCommand(), quarantineCommand(),
+	root.AddCommand(runCommand(), watchCommand(), cancelCommand(), statusCommand(), backfillCommand(),
+		verifyCommand(), approveCommand(), rerunCommand(), changesCommand(), quarantineCommand(),
 		snapshotsCommand(), scheduleCommand(), datasetCommand(),
 		dagCommand(), setupCommand(), doctorCommand())
+	group(root)
+	completeSettings(root)
+	explainCompletion(root)
 	asUsage(root)
 	return root
+}
+
+// group puts the commands into the sections of the help.
+func group(root *cobra.Command) {
+	of := map[string]string{}
+	for _, g := range []struct{ id, title, commands string }{
+		{"runs", "Runs:", "run watch cancel status verify approve rerun backfill schedule dag"},
+		{"data", "What the mirror holds:", "changes quarantine snapshots"},
+		{"setup", "Setting up and looking into it:", "setup doctor dataset completion"},
+	} {
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
+		for name := range strings.FieldsSeq(g.commands) {
+			of[name] = g.id
+		}
+	}
+	for _, cmd := range root.Commands() {
+		cmd.GroupID = of[cmd.Name()]
+	}
+	root.SetHelpCommandGroupID("setup")
+	root.SetCompletionCommandGroupID("setup")
 }
 
 // asUsage makes a wrong number of arguments a usage error in every command.

@@ -29,7 +29,8 @@ func (o *output) add(cmd *cobra.Command) { o.addFormats(cmd, "table", "json") }
 // default first.
 func (o *output) addFormats(cmd *cobra.Command, formats ...string) {
 	o.format, o.formats = formats[0], formats
-	cmd.Flags().VarP(o, "output", "o", oneOf(formats))
+	cmd.Flags().VarP(o, "output", "o", "how to print: "+oneOf(formats))
+	completeFlag(cmd, "output", completeWords(formats...))
 }
 
 // Set refuses what cannot be printed before the command does anything.

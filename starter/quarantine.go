@@ -97,6 +97,7 @@ The rows themselves are not shown; ` + "`starter quarantine show`" + ` does that
 		},
 	}
 	cmd.Flags().StringVar(&run, "run", "", "the `run` whose rows to list (default: the newest that crawled)")
+	completeFlag(cmd, "run", complete(completeRuns))
 	cmd.Flags().IntVarP(&limit, "limit", "n", 100, "how many rows")
 	out.add(cmd)
 	return cmd
@@ -211,7 +212,8 @@ sole owner: treat the output accordingly.`,
 		Example: `  starter quarantine show 0123456-01-001
   starter quarantine show manual-2026-11-23T16%3A11%3A58.123Z/0000.0/00000003
   starter quarantine show 0123456-01-001 -o json | jq .row`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeFirst(completeQuarantined(true)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withMirror(cmd, func(m *mirror.Mirror) error { return showQuarantined(cmd, m, args[0], out) })
 		},

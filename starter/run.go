@@ -59,6 +59,7 @@ explains the outcomes.`,
 		},
 	}
 	cmd.Flags().StringVar(&mode, "mode", string(activities.Auto), "which `mode`: auto (skip when the portal has nothing new) or full")
+	completeFlag(cmd, "mode", completeExplained(modeMeanings()))
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the end, with a progress bar")
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "fail if another run is writing, rather than wait for it")
 	out.add(cmd)
@@ -80,6 +81,23 @@ type start struct {
 // executed, so that what is wrong is said here and not by a hanging run. It
 // writes nothing: the worker creates the database.
 func newStart(cmd *cobra.Command) (*start, error) {
+	s, err := connect(cmd)
+	if err != nil {
+		return nil, err
+	}
+	if err = checkSearchAttributes(cmd.Context(), s.temporal, s.namespace); err == nil {
+		err = awaitWorker(cmd.Context(), s.temporal, s.namespace, s.config.TaskQueue)
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// connect connects to Temporal and MongoDB, for a command about runs that are
+// there already: it needs no worker.
+func connect(cmd *cobra.Command) (*start, error) {
 	c, err := settings(cmd)
 	if err != nil {
 		return nil, err
@@ -92,13 +110,7 @@ func newStart(cmd *cobra.Command) (*start, error) {
 	if s.temporal, s.namespace, err = dialTemporal(cmd.Context(), c); err != nil {
 		return nil, err
 	}
-	if err = checkSearchAttributes(cmd.Context(), s.temporal, s.namespace); err == nil {
-		err = awaitWorker(cmd.Context(), s.temporal, s.namespace, c.TaskQueue)
-	}
-	if err == nil {
-		s.database, s.disconnect, err = connectMongo(cmd.Context(), c)
-	}
-	if err != nil {
+	if s.database, s.disconnect, err = connectMongo(cmd.Context(), c); err != nil {
 		s.temporal.Close()
 		return nil, err
 	}
@@ -148,7 +160,7 @@ func (s *start) run(cmd *cobra.Command, in workflows.MirrorInput, wait bool, out
 	}
 	if !wait {
 		return out.show(cmd.OutOrStdout(), map[string]string{"run": id, "workflow_id": started.GetID()}, func(w io.Writer) {
-			fmt.Fprintf(w, "started run %s; `starter status %s` shows it\n", id, id)
+			fmt.Fprintf(w, "started run %s; `starter watch %s` follows it\n", id, id)
 		})
 	}
 	result, err := s.follow(cmd, started, id)
@@ -160,11 +172,18 @@ func (s *start) run(cmd *cobra.Command, in workflows.MirrorInput, wait bool, out
 
 // follow waits for the run, showing its progress.
 func (s *start) follow(cmd *cobra.Command, started client.WorkflowRun, id string) (*workflows.MirrorResult, error) {
+	return s.await(cmd, started, id, func(ctx context.Context) { s.showProgress(ctx, cmd.ErrOrStderr(), id) })
+}
+
+// await waits for the run's end while show, which returns when its context
+// ends, shows what it does. The error of a run without a result says what
+// became of it; that of a wait that was cut short, that the run goes on.
+func (s *start) await(cmd *cobra.Command, started client.WorkflowRun, id string, show func(context.Context)) (*workflows.MirrorResult, error) {
 	ctx, stop := context.WithCancel(cmd.Context())
 	shown := make(chan struct{})
 	go func() {
 		defer close(shown)
-		s.showProgress(ctx, cmd.ErrOrStderr(), id)
+		show(ctx)
 	}()
 	var result workflows.MirrorResult
 	err := started.Get(ctx, &result)
@@ -175,6 +194,8 @@ func (s *start) follow(cmd *cobra.Command, started client.WorkflowRun, id string
 		return &result, nil
 	case cmd.Context().Err() != nil:
 		return nil, fmt.Errorf("no longer waiting; run %s goes on, `starter status %s` shows it", id, id)
+	case temporal.IsCanceledError(err):
+		return nil, fmt.Errorf("run %s %w", id, errCancelled)
 	}
 	var app *temporal.ApplicationError
 	if errors.As(err, &app) {
@@ -182,6 +203,9 @@ func (s *start) follow(cmd *cobra.Command, started client.WorkflowRun, id string
 	}
 	return nil, fmt.Errorf("run %s failed: %w", id, err)
 }
+
+// errCancelled says that a run was cancelled before its end.
+var errCancelled = errors.New("was cancelled; the next run ends what it left")
 
 // summary is what `run --wait` says at the end.
 type summary struct {
@@ -203,11 +227,17 @@ func (s *start) report(cmd *cobra.Command, result *workflows.MirrorResult, out o
 	if err := out.show(cmd.OutOrStdout(), sum, func(w io.Writer) { sum.print(w) }); err != nil {
 		return err
 	}
-	switch result.Outcome {
+	return notGreen(result.Run, result.Outcome, result.Why)
+}
+
+// notGreen is the error of a run that came to its end and did not prove the
+// mirror equal to the portal; nil for one that did, or that found nothing new.
+func notGreen(run, outcome, why string) error {
+	switch outcome {
 	case string(mirror.OutcomeGreen), workflows.OutcomeSkipped:
 		return nil
 	}
-	return &codedError{fmt.Errorf("run %s is %s: %s", result.Run, result.Outcome, result.Why), exitNotGreen}
+	return &codedError{fmt.Errorf("run %s is %s: %s", run, outcome, why), exitNotGreen}
 }
 
 func (s *start) historyEvents(ctx context.Context, result *workflows.MirrorResult) (int64, error) {

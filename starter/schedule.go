@@ -105,8 +105,9 @@ func planned(c config.Config, spec *dataset.Spec) client.ScheduleOptions {
 
 func scheduleApplyCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "apply",
-		Short: "Make Temporal's schedule what the spec says",
+		Use:     "apply",
+		Short:   "Make Temporal's schedule what the spec says",
+		Example: `  starter schedule apply`,
 		Long: `Creates the dataset's schedule in Temporal, or updates it after the spec was
 changed. A paused schedule stays paused.`,
 		Args: cobra.NoArgs,
@@ -161,7 +162,9 @@ func scheduleListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the schedules with their next times",
-		Args:  cobra.NoArgs,
+		Example: `  starter schedule list
+  starter schedule list -o json | jq -r '.[].next[0]'`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withTemporal(cmd, func(_ config.Config, spec *dataset.Spec, t client.Client, _ string) error {
 				all, err := listSchedules(cmd.Context(), t)
@@ -228,9 +231,10 @@ func printSchedules(w io.Writer, all []scheduleView, zone *time.Location) {
 func schedulePauseCommand(use, short string, do func(context.Context, client.ScheduleHandle, string) error) *cobra.Command {
 	var note string
 	cmd := &cobra.Command{
-		Use:   use,
-		Short: short,
-		Args:  cobra.NoArgs,
+		Use:     use,
+		Short:   short,
+		Example: `  starter schedule ` + use + ` --note "portal is moving"`,
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withSchedule(cmd, func(h client.ScheduleHandle) error {
 				err := do(cmd.Context(), h, note)
@@ -247,9 +251,10 @@ func schedulePauseCommand(use, short string, do func(context.Context, client.Sch
 
 func scheduleTriggerCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "trigger",
-		Short: "Start a run now, as the schedule would",
-		Args:  cobra.NoArgs,
+		Use:     "trigger",
+		Short:   "Start a run now, as the schedule would",
+		Example: `  starter schedule trigger`,
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withSchedule(cmd, func(h client.ScheduleHandle) error {
 				err := h.Trigger(cmd.Context(), client.ScheduleTriggerOptions{})

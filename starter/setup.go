@@ -26,6 +26,8 @@ func setupCommand() *cobra.Command {
 		Short: "Prepare Temporal and MongoDB, once",
 		Long: `Registers Padron's search attributes in the Temporal namespace and creates the
 dataset's database with its mark of ownership. Doing it again changes nothing.`,
+		Example: `  starter setup
+  starter setup --temporal-address temporal:7233 --mongodb-uri mongodb://db:27017`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withTemporal(cmd, func(c config.Config, spec *dataset.Spec, t client.Client, namespace string) error {

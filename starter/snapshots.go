@@ -59,7 +59,9 @@ func snapshotsListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the snapshots, newest first",
-		Args:  cobra.NoArgs,
+		Example: `  starter snapshots list
+  starter snapshots list -n 400 -o json | jq -r '.[].id'`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkLimit(limit); err != nil {
 				return err
@@ -112,7 +114,8 @@ func snapshotsShowCommand() *cobra.Command {
 		Example: `  starter snapshots show latest
   starter snapshots show 2026-11-23-observed --top 0
   starter snapshots show latest -o json | jq .neighborhoods`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeFirst(completeSnapshots),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withMirror(cmd, func(m *mirror.Mirror) error {
 				view, err := readSnapshot(cmd, m, args[0])

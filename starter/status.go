@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,47 +13,121 @@ import (
 	"github.com/spf13/cobra"
 
 	"padron/activities"
+	"padron/internal/dataset"
 	"padron/internal/mirror"
 	"padron/workflows"
 )
 
+// statusQuery is what `status` was asked for.
+type statusQuery struct {
+	limit   int
+	since   string
+	outcome string
+	out     output
+}
+
 func statusCommand() *cobra.Command {
-	var (
-		out   output
-		limit int
-	)
+	var q statusQuery
 	cmd := &cobra.Command{
 		Use:   "status [RUN]",
-		Short: "Show the newest runs, or one run",
+		Short: "Show the newest runs, or all about one",
 		Long: `Lists the newest runs, or shows all about one: what it found and wrote, how long
-each step took, and every check of its gate and its certificate.
+each step took, and every check of its gate and its certificate. Of a run that is
+running it says what it does, what it waits for, and which steps failed so far and
+when they are tried again; ` + "`starter watch`" + ` follows it.
 
 A run that is done has an outcome; ` + "`starter verify --help`" + ` explains them. One that
 failed before its gate opened has touched nothing; what a later failure left
-undone, the next run does.`,
+undone, the next run does.
+
+--since takes a day in the dataset's time zone (2026-11-20), a moment
+(2026-11-20T06:00:00Z) or how long ago (7d, 12h).`,
 		Example: `  starter status
   starter status manual-2026-11-23T16:11:58.123Z
-  starter status -n 100 -o json | jq '.[] | select(.outcome != "green")'`,
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkLimit(limit); err != nil {
-				return err
-			}
-			return withMirror(cmd, func(m *mirror.Mirror) error {
-				if len(args) == 1 {
-					return showRun(cmd, m, args[0], out)
-				}
-				runs, err := m.Runs(cmd.Context(), limit, time.Time{})
-				if err != nil {
-					return err
-				}
-				return out.show(cmd.OutOrStdout(), runs, func(w io.Writer) { printRuns(w, runs) })
-			})
-		},
+  starter status --outcome red --since 30d
+  starter status -n 100 -o json | jq '.[] | select(.held.rows > 0).id'`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeFirst(completeRuns),
+		RunE:              q.run,
 	}
-	cmd.Flags().IntVarP(&limit, "limit", "n", 20, "how many runs")
-	out.add(cmd)
+	cmd.Flags().IntVarP(&q.limit, "limit", "n", 20, "how many runs")
+	cmd.Flags().StringVar(&q.since, "since", "", "only runs that started since this `time`")
+	cmd.Flags().StringVar(&q.outcome, "outcome", "", "only runs that ended so: "+oneOf(mirror.Endings()))
+	completeFlag(cmd, "outcome", completeWords(mirror.Endings()...))
+	q.out.add(cmd)
 	return cmd
+}
+
+// runView is a run as `status` shows it.
+type runView struct {
+	mirror.Run
+	Live *liveView `json:"live,omitempty"` // while it runs
+}
+
+func (q *statusQuery) run(cmd *cobra.Command, args []string) error {
+	if err := checkLimit(q.limit); err != nil {
+		return err
+	}
+	if q.outcome != "" && !slices.Contains(mirror.Endings(), mirror.Ending(q.outcome)) {
+		return usage(fmt.Errorf("--outcome %q: use %s", q.outcome, oneOf(mirror.Endings())))
+	}
+	if len(args) == 1 && (q.since != "" || q.outcome != "") {
+		return usage(errors.New("--since and --outcome choose among runs: leave them out to see one run"))
+	}
+	spec, err := specArgument(cmd, nil)
+	if err != nil {
+		return err
+	}
+	since, err := parseMoment("--since", q.since, spec.Location(), false)
+	if err != nil {
+		return err
+	}
+	return withMirror(cmd, func(m *mirror.Mirror) error {
+		runs := make([]mirror.Run, 1)
+		if len(args) == 1 {
+			runs[0], err = readRun(cmd.Context(), m, args[0])
+		} else {
+			runs, err = m.RunsSince(cmd.Context(), mirror.Ending(q.outcome), since, q.limit)
+		}
+		if err != nil {
+			return err
+		}
+		views := make([]runView, len(runs))
+		for i, run := range runs {
+			views[i].Run = run
+		}
+		lookAtRunning(cmd, m, spec, views)
+		if len(args) == 1 {
+			return q.out.show(cmd.OutOrStdout(), views[0], func(w io.Writer) { printRun(w, views[0].Run, views[0].Live) })
+		}
+		return q.out.show(cmd.OutOrStdout(), views, func(w io.Writer) { q.printRuns(w, views) })
+	})
+}
+
+// lookAtRunning adds to runs that are running what they do. Where Temporal does
+// not answer, the records alone must do.
+func lookAtRunning(cmd *cobra.Command, m *mirror.Mirror, spec *dataset.Spec, runs []runView) {
+	var s *start
+	for i := range runs {
+		if runs[i].Status != mirror.StatusRunning {
+			continue
+		}
+		if s == nil {
+			c, err := settings(cmd)
+			if err != nil {
+				return // read before, so this is not reached
+			}
+			s = &start{config: c, spec: spec, mirror: m}
+			if s.temporal, s.namespace, err = dialTemporal(cmd.Context(), c); err == nil {
+				defer s.temporal.Close()
+			}
+		}
+		v := liveView{At: time.Now().UTC(), Source: sourceRecord, Doing: doingText(runs[i].Run), WaitsFor: noTemporal, Rows: rowsOf(runs[i].Run)}
+		if s.temporal != nil {
+			v = newLooker(s, runs[i].ID).look(cmd.Context(), runs[i].Run)
+		}
+		runs[i].Live = &v
+	}
 }
 
 // readRun reads a run's record; the error of an unknown one says where to look.
@@ -64,26 +139,25 @@ func readRun(ctx context.Context, m *mirror.Mirror, id string) (mirror.Run, erro
 	return run, err
 }
 
-func showRun(cmd *cobra.Command, m *mirror.Mirror, id string, out output) error {
-	run, err := readRun(cmd.Context(), m, id)
-	if err != nil {
-		return err
+func (q *statusQuery) printRuns(w io.Writer, runs []runView) {
+	if len(runs) == 0 && (q.since != "" || q.outcome != "") {
+		fmt.Fprintln(w, "no such runs; `starter status` lists the newest of all")
+		return
 	}
-	return out.show(cmd.OutOrStdout(), run, func(w io.Writer) { printRun(w, run) })
-}
-
-func printRuns(w io.Writer, runs []mirror.Run) {
 	if len(runs) == 0 {
 		fmt.Fprintln(w, "no runs yet; `starter run --wait` makes the first")
 		return
 	}
 	var rows []table.Row
 	for _, r := range runs {
-		row := table.Row{r.ID, moment(r.Started), runTook(r), r.Status, r.Outcome, "", "", "", ""}
+		row := table.Row{r.ID, moment(r.Started), runTook(r.Run), r.Status, r.Outcome, "", "", "", ""}
 		if r.Counts != (mirror.Counts{}) {
 			row[5], row[6], row[7] = count(r.Counts.Documents), count(r.Counts.Inserted), count(r.Counts.Replaced)
 		}
-		if r.Outcome != mirror.OutcomeGreen {
+		switch {
+		case r.Live != nil:
+			row[8] = r.Live.summary()
+		case r.Outcome != mirror.OutcomeGreen:
 			row[8] = shorten(r.Reason)
 		}
 		rows = append(rows, row)
@@ -94,9 +168,11 @@ func printRuns(w io.Writer, runs []mirror.Run) {
 // widestReason keeps a listing's line to what a terminal shows.
 const widestReason = 60
 
-func shorten(s string) string {
-	if r := []rune(s); len(r) > widestReason {
-		return string(r[:widestReason-1]) + "…"
+func shorten(s string) string { return shortenTo(s, widestReason) }
+
+func shortenTo(s string, width int) string {
+	if r := []rune(s); len(r) > width {
+		return string(r[:width-1]) + "…"
 	}
 	return s
 }
@@ -108,7 +184,8 @@ func runTook(r mirror.Run) string {
 	return took(r.Finished.Sub(r.Started))
 }
 
-func printRun(w io.Writer, r mirror.Run) {
+// printRun prints all about a run; live is what it does while it is running.
+func printRun(w io.Writer, r mirror.Run, live *liveView) {
 	rows := [][2]string{
 		{"run", r.ID},
 		{"status", strings.TrimSpace(string(r.Status) + " " + string(r.Outcome))},
@@ -122,9 +199,13 @@ func printRun(w io.Writer, r mirror.Run) {
 	}
 	if r.Counts != (mirror.Counts{}) {
 		rows = append(rows, counted(r)...)
-	} else if r.Status == mirror.StatusRunning {
-		what, n := doing(r)
-		rows = append(rows, [2]string{"progress", fmt.Sprintf("%s, %s of %s rows", what, count(n), count(r.Probe.Rows))})
+	}
+	if live != nil {
+		rows = append(rows, [2]string{"doing", live.Doing}, [2]string{"waits for", live.WaitsFor})
+		for _, p := range live.Pending {
+			rows = append(rows, [2]string{"step", p.String()})
+		}
+		rows = append(rows, [2]string{"live", "`starter watch " + r.ID + "` follows it, `starter cancel " + r.ID + "` ends it"})
 	}
 	rows = append(append(rows, checks("gate", r.Gate)...), checks("certificate", r.Certificate)...)
 	rows = append(rows, [2]string{"snapshot", r.Snapshot}, [2]string{"steps", stepTimes(r.Steps)})

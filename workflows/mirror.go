@@ -123,12 +123,14 @@ func newMirrorRun(ctx workflow.Context, in MirrorInput) *mirrorRun {
 	return r
 }
 
-func (r *mirrorRun) graph() (*dag.Graph, error) {
-	return dag.New(
-		dag.Task{Name: "probe", Run: r.probe},
-		dag.Task{Name: "write", After: []string{"probe"}, Run: r.write},
-		dag.Task{Name: "finish", After: []string{"write"}, Rule: dag.AllDone, Run: r.finish},
-	)
+func (r *mirrorRun) graph() (*dag.Graph, error) { return dag.New(r.tasks()...) }
+
+func (r *mirrorRun) tasks() []dag.Task {
+	return []dag.Task{
+		{Name: "probe", Run: r.probe},
+		{Name: "write", After: []string{"probe"}, Run: r.write},
+		{Name: "finish", After: []string{"write"}, Rule: dag.AllDone, Run: r.finish},
+	}
 }
 
 // probe opens the run's record and asks whether there is anything to do. A

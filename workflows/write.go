@@ -109,9 +109,11 @@ type part struct {
 	upserted activities.UpsertResult
 }
 
-// graph declares the tasks of the run's job. This is the one place that says
+func (w *write) graph() (*dag.Graph, error) { return dag.New(w.tasks()...) }
+
+// tasks declares the tasks of the run's job. This is the one place that says
 // what a run does, in which order and how much of it at once.
-func (w *write) graph() (*dag.Graph, error) {
+func (w *write) tasks() []dag.Task {
 	parts := func() int { return len(w.parts) }
 	clean := dag.Task{Name: "clean_page", Limit: cleanAtOnce, Each: w.cleanPage}
 	fetched := []dag.Task{
@@ -170,7 +172,7 @@ func (w *write) graph() (*dag.Graph, error) {
 			{Name: "reconcile", After: []string{"window"}, Rule: dag.AllDone, Run: w.reconcile, Activities: workflow.ActivityOptions{ScheduleToCloseTimeout: finishDeadline}},
 		}
 	}
-	return dag.New(tasks...)
+	return tasks
 }
 
 // per makes a mapped task follow another one item by item.

@@ -243,6 +243,8 @@ func TestListingsExamineNoMoreThanTheyReturn(t *testing.T) {
 		"LastDone":          {2, func() error { _, err := m.LastDone(ctx); return err }},
 		"Run":               {1, func() error { _, err := m.Run(ctx, "r1"); return err }},
 		"Runs":              {2, func() error { _, err := m.Runs(ctx, 20, time.Time{}); return err }},
+		"Runs since":        {2, func() error { _, err := m.RunsSince(ctx, "", day(3), 20); return err }},
+		"Runs that failed":  {1, func() error { _, err := m.RunsSince(ctx, Ending(StatusFailed), time.Time{}, 20); return err }},
 		"Runs before":       {2, func() error { _, err := m.Runs(ctx, 20, day(4).Add(time.Hour)); return err }},
 		"ChangesOf":         {2, func() error { _, err := m.ChangesOf(ctx, "05"); return err }},
 		"ChangesOf removed": {3, func() error { _, err := m.ChangesOf(ctx, "07"); return err }},

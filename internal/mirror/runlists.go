@@ -30,14 +30,28 @@ const (
 	doneRuns      runList = "done"
 	certifiedRuns runList = "certified"
 	crawledRuns   runList = "crawled"
+	endedRuns     runList = "ended-" // and the Ending: one list for each
 )
 
 func runLists() []runList {
-	return []runList{allRuns, greenRuns, doneRuns, certifiedRuns, crawledRuns}
+	lists := []runList{allRuns, greenRuns, doneRuns, certifiedRuns, crawledRuns}
+	for _, ending := range Endings() {
+		lists = append(lists, endedSo(ending))
+	}
+	return lists
+}
+
+// ending is the one of a list of ended runs.
+func (l runList) ending() (Ending, bool) {
+	ending, ok := strings.CutPrefix(string(l), string(endedRuns))
+	return Ending(ending), ok
 }
 
 // has reports whether a run belongs to the list.
 func (l runList) has(run *Run) bool {
+	if ending, ok := l.ending(); ok {
+		return run.Ending() == ending
+	}
 	switch l {
 	case greenRuns:
 		return doneRuns.has(run) && run.Outcome == OutcomeGreen
@@ -56,6 +70,9 @@ func (l runList) has(run *Run) bool {
 // list.
 func (l runList) gains(field string, value any) bool {
 	top, _, _ := strings.Cut(field, ".")
+	if ending, ok := l.ending(); ok {
+		return (top == "outcome" || top == "status") && fmt.Sprint(value) == string(ending)
+	}
 	switch l {
 	case greenRuns:
 		return top == "outcome" && fmt.Sprint(value) == string(OutcomeGreen)
@@ -120,7 +137,12 @@ func (m *Mirror) listBefore(ctx context.Context, id string, fields bson.D) error
 // first, from at most limit entries. last is the last of these, "" when there
 // are none.
 func (m *Mirror) listed(ctx context.Context, l runList, below string, limit int) (runs []Run, last string, err error) {
-	entries, err := m.entries(ctx, string(l)+"/", below, -1, limit)
+	return m.listedWithin(ctx, l, string(l)+"/", below, limit)
+}
+
+// listedWithin is listed, of the entries that lie above another one too.
+func (m *Mirror) listedWithin(ctx context.Context, l runList, above, below string, limit int) (runs []Run, last string, err error) {
+	entries, err := m.entries(ctx, above, below, -1, limit)
 	if err != nil || len(entries) == 0 {
 		return nil, "", err
 	}
