@@ -13,7 +13,7 @@ import (
 
 // jobs are all that a run can do.
 func jobs() []activities.Job {
-	return []activities.Job{workflows.JobMirror, workflows.JobRerun, workflows.JobApprove, workflows.JobReplay, workflows.JobVerify, workflows.JobReload, workflows.JobReconstruct}
+	return []activities.Job{workflows.JobMirror, workflows.JobRerun, workflows.JobApprove, workflows.JobReplay, workflows.JobVerify, workflows.JobBackfill, workflows.JobReload, workflows.JobReconstruct}
 }
 
 // rerunSteps are the steps that a rerun can start from.
@@ -34,7 +34,7 @@ done at once, from the graphs that the workers run. Mermaid is a language that
 GitHub and many editors draw; -o json lists the tasks with their edges.
 
 Jobs: mirror (what ` + "`starter run`" + ` does), rerun, approve, replay (of the quarantine),
-verify, and of a backfill reload (its windows) and reconstruct (its snapshots). It
+verify, backfill, and of its runs reload (windows) and reconstruct (snapshots). It
 needs no server.`,
 		Example: `  starter dag > run.mmd
   starter dag --job rerun --from gate

@@ -78,8 +78,10 @@ func look(state dag.State) (mark string, colors text.Colors) {
 		return "✓", text.Colors{text.FgGreen}
 	case dag.Failed:
 		return "✗", text.Colors{text.FgRed}
-	case dag.Skipped:
+	case dag.Skipped, dag.Cancelled:
 		return "–", text.Colors{text.Faint}
+	case dag.Reused:
+		return "↺", text.Colors{text.Faint}
 	default:
 		return "·", text.Colors{text.Faint}
 	}

@@ -117,7 +117,7 @@ func newBackfill(ctx workflow.Context, in BackfillInput) (*backfill, error) {
 		}
 	}
 	var err error
-	if b.dag, err = b.graph(); err != nil {
+	if b.dag, err = dag.New(b.tasks()...); err != nil {
 		return nil, err
 	}
 	if err := show(ctx, b.dag, b.details); err != nil {
@@ -133,13 +133,13 @@ func newBackfill(ctx workflow.Context, in BackfillInput) (*backfill, error) {
 	return b, err
 }
 
-func (b *backfill) graph() (*dag.Graph, error) {
-	return dag.New(
-		dag.Task{Name: "plan", Run: b.plan},
-		dag.Task{Name: "reload", After: []string{"plan"}, Run: b.reload},
-		dag.Task{Name: "aggregate_snapshots", After: []string{"reload"}, Run: b.reconstruct},
-		dag.Task{Name: "record", After: []string{"aggregate_snapshots"}, Rule: dag.AllDone, Run: b.record},
-	)
+func (b *backfill) tasks() []dag.Task {
+	return []dag.Task{
+		{Name: "plan", Run: b.plan},
+		{Name: "reload", After: []string{"plan"}, Run: b.reload},
+		{Name: "aggregate_snapshots", After: []string{"reload"}, Run: b.reconstruct},
+		{Name: "record", After: []string{"aggregate_snapshots"}, Rule: dag.AllDone, Run: b.record},
+	}
 }
 
 // plan lists the windows, once: a further execution has them.

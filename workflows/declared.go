@@ -10,13 +10,14 @@ import (
 
 // The workflows of a run, as Declared names them.
 const (
-	InMirror = "mirror"
-	InWrite  = "write"
+	InBackfill = "backfill"
+	InMirror   = "mirror"
+	InWrite    = "write"
 )
 
 // DeclaredTask is one task of a job's graph, as the workflows declare it.
 type DeclaredTask struct {
-	Workflow string   `json:"workflow"` // InMirror or InWrite
+	Workflow string   `json:"workflow"` // InBackfill, InMirror or InWrite
 	Name     string   `json:"name"`
 	After    []string `json:"after,omitempty"`    // tasks of the same workflow that it waits for
 	Per      string   `json:"per,omitempty"`      // the task that it follows item by item
@@ -29,41 +30,52 @@ type DeclaredTask struct {
 // errNoSuchJob says that there is no graph for a job.
 var errNoSuchJob = errors.New("no such job")
 
-// Declared lists the tasks of a job's graph, those of the run itself first, in
-// the order of declaration. Of the task only Job and, for a rerun, From count.
-// A job or a step that does not exist is an error.
+// Declared lists the tasks of a job's graphs, the outer workflow's first, in the
+// order of declaration. Of the task only Job and, for a rerun, From count. A job
+// or a step that does not exist is an error.
 func Declared(of activities.Task) ([]DeclaredTask, error) {
-	_, inner, err := graphs(of)
+	levels, err := levelsOf(of)
 	if err != nil {
 		return nil, err
 	}
 	var all []DeclaredTask
-	for _, t := range new(mirrorRun).tasks() {
-		d := declared(InMirror, t)
-		if t.Name == InWrite {
-			d.Contains = InWrite
+	for i, l := range levels {
+		for _, t := range l.tasks {
+			d := DeclaredTask{Workflow: l.workflow, Name: t.Name, After: t.After, Per: t.Per, Rule: t.Rule.String(), Mapped: t.Each != nil, AtOnce: t.Limit}
+			if t.Name == l.child {
+				d.Contains = levels[i+1].workflow
+			}
+			all = append(all, d)
 		}
-		all = append(all, d)
-	}
-	for _, t := range inner.tasks() {
-		all = append(all, declared(InWrite, t))
 	}
 	return all, nil
 }
 
-func declared(workflow string, t dag.Task) DeclaredTask {
-	return DeclaredTask{Workflow: workflow, Name: t.Name, After: t.After, Per: t.Per, Rule: t.Rule.String(), Mapped: t.Each != nil, AtOnce: t.Limit}
+// level is one of the workflows of a job.
+type level struct {
+	workflow string
+	title    string // with its workflow id
+	tasks    []dag.Task
+	child    string // the task that runs the next level as its child
 }
 
-// graphs are the workflows that hold a job's graphs.
-func graphs(of activities.Task) (*mirrorRun, *write, error) {
+// levelsOf are the workflows that hold a job's graphs, from the outside in.
+func levelsOf(of activities.Task) ([]level, error) {
+	var outer []level
+	if of.Job == JobBackfill {
+		outer = []level{{InBackfill, "Backfill: backfill/DATASET/BACKFILL", new(backfill).tasks(), "reload"}}
+		of.Job = JobReload
+	}
 	// A backfill's windows are as many at once as its run was told.
 	w := &write{in: WriteInput{Task: of, Reload: &activities.Reload{MaxActive: 1}}}
-	if len(w.tasks()) == 0 {
-		return nil, nil, fmt.Errorf("%w: %q", errNoSuchJob, of.Job)
+	writing := w.tasks()
+	if len(writing) == 0 {
+		return nil, fmt.Errorf("%w: %q", errNoSuchJob, of.Job)
 	}
 	if from := of.From; of.Job == JobRerun && from != activities.FromClean && from != activities.FromGate && from != activities.FromSnapshot {
-		return nil, nil, fmt.Errorf("%w: rerun from %q", errNoSuchJob, from)
+		return nil, fmt.Errorf("%w: rerun from %q", errNoSuchJob, from)
 	}
-	return new(mirrorRun), w, nil
+	return append(outer,
+		level{InMirror, "Mirror: mirror/DATASET/RUN", new(mirrorRun).tasks(), InWrite},
+		level{InWrite, "Write: write/DATASET, one at a time", writing, ""}), nil
 }

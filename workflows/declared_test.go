@@ -20,6 +20,7 @@ func TestDeclared(t *testing.T) {
 		{Job: workflows.JobReplay},
 		{Job: workflows.JobVerify},
 		{Job: workflows.JobReload},
+		{Job: workflows.JobBackfill},
 		{Job: workflows.JobReconstruct},
 		{Job: workflows.JobRerun, From: activities.FromClean},
 		{Job: workflows.JobRerun, From: activities.FromGate},
@@ -41,6 +42,10 @@ func TestDeclared(t *testing.T) {
 				require.Regexp(t, `(?m)^    `+after+` .*> `+task.Name+`$`, drawn)
 			}
 			before = append(before, task.Workflow+"/"+task.Name)
+		}
+		if of.Job == workflows.JobBackfill {
+			require.Equal(t, []string{"backfill/plan", "backfill/reload", "backfill/aggregate_snapshots", "backfill/record"}, before[:4])
+			before = before[4:]
 		}
 		require.Equal(t, []string{"mirror/probe", "mirror/write", "mirror/finish"}, before[:3])
 	}

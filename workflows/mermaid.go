@@ -2,8 +2,10 @@ package workflows
 
 import (
 	"fmt"
+	"strings"
 
 	"padron/activities"
+	"padron/workflows/dag"
 )
 
 // Mermaid draws what a run that mirrors does, from the graphs that the
@@ -13,23 +15,21 @@ func Mermaid() (string, error) { return MermaidOf(activities.Task{Job: JobMirror
 // MermaidOf is Mermaid for any job. Of the task only Job and, for a rerun, From
 // count. A job or a step that does not exist is an error.
 func MermaidOf(of activities.Task) (string, error) {
-	run, writing, err := graphs(of)
+	levels, err := levelsOf(of)
 	if err != nil {
 		return "", err
 	}
-	outer, err := run.graph()
-	if err != nil {
-		return "", err
+	var b strings.Builder
+	b.WriteString("flowchart TD\n")
+	for _, l := range levels {
+		g, err := dag.New(l.tasks...)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&b, "  subgraph %s_workflow[\"%s\"]\n%s  end\n", l.workflow, l.title, g.Mermaid())
 	}
-	inner, err := writing.graph()
-	if err != nil {
-		return "", err
+	for i, l := range levels[:len(levels)-1] {
+		fmt.Fprintf(&b, "  %s ==> %s_workflow\n", l.child, levels[i+1].workflow)
 	}
-	return fmt.Sprintf(`flowchart TD
-  subgraph mirror_workflow["Mirror: mirror/DATASET/RUN"]
-%s  end
-  subgraph write_workflow["Write: write/DATASET, one at a time"]
-%s  end
-  write ==> write_workflow
-`, outer.Mermaid(), inner.Mermaid()), nil
+	return b.String(), nil
 }
