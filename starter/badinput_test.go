@@ -83,6 +83,8 @@ func TestAWrongSettingIsOneLine(t *testing.T) {
 		"status a b":                       "accepts at most 1 arg(s), received 2; see `starter status --help`",
 		"snapshots show":                   "accepts 1 arg(s), received 0; see `starter snapshots show --help`",
 		"snapshots list -n -1":             "--limit -1: must be at least 1",
+		"snapshots list --basis seen":      `--basis "seen": use observed or reconstructed`,
+		"snapshots diff latest":            "accepts 2 arg(s), received 1; see `starter snapshots diff --help`",
 		"changes":                          "say since when: --since 7d, --since 2026-11-01; or of which row: --key KEY",
 		"changes --since soon":             `--since "soon": use a day (2026-11-20), a moment (2026-11-20T06:00:00Z) or how long ago (7d, 12h)`,
 		"changes --since 2026-02-30":       `--since "2026-02-30": use a day`,

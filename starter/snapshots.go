@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
@@ -18,15 +19,21 @@ func snapshotsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "snapshots",
 		Short: "Show the statistics kept of each day",
-		Long: `A snapshot is what one day's mirror counted: locations, open and closed, by
-neighborhood, sector, district and month. It is of the day that the portal's data
-are of; one that is there is never made again.`,
+		Long: `A snapshot counts locations, open and closed, by neighborhood, sector and district,
+as of one day.
+
+An observed one is what that day's mirror counted, by month too; it is of the day
+that the portal's data are of, and never made again. A reconstructed one is of the
+first day of a month in the past, made from the months in which today's rows started
+and ended; a later backfill replaces it. It is provisional where starts are still to
+come in, and counts survivors only where the register was begun anew since.`,
 		Example: `  starter snapshots list
-  starter snapshots show latest`,
+  starter snapshots show latest
+  starter snapshots diff 2016-01-01-reconstructed latest`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(snapshotsListCommand(), snapshotsShowCommand())
+	cmd.AddCommand(snapshotsListCommand(), snapshotsShowCommand(), snapshotsDiffCommand())
 	return cmd
 }
 
@@ -55,43 +62,56 @@ func snapshotsListCommand() *cobra.Command {
 	var (
 		out   output
 		limit int
+		basis string
 	)
+	bases := []mirror.Basis{mirror.Observed, mirror.Reconstructed}
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the snapshots, newest first",
 		Example: `  starter snapshots list
-  starter snapshots list -n 400 -o json | jq -r '.[].id'`,
+  starter snapshots list --basis reconstructed -n 440 -o json | jq -r '.[].id'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkLimit(limit); err != nil {
 				return err
 			}
+			var of []mirror.Basis
+			if cmd.Flags().Changed("basis") {
+				if of = []mirror.Basis{mirror.Basis(basis)}; !slices.Contains(bases, of[0]) {
+					return usage(fmt.Errorf("--basis %q: use %s", basis, oneOf(bases)))
+				}
+			}
 			return withMirror(cmd, func(m *mirror.Mirror) error {
-				all, err := m.Snapshots(cmd.Context(), limit)
+				all, err := m.Snapshots(cmd.Context(), limit, of...)
 				if err != nil {
 					return err
 				}
-				return out.show(cmd.OutOrStdout(), all, func(w io.Writer) { printSnapshots(w, all) })
+				return out.show(cmd.OutOrStdout(), all, func(w io.Writer) { printSnapshots(w, all, basis) })
 			})
 		},
 	}
 	cmd.Flags().IntVarP(&limit, "limit", "n", 50, "how many snapshots")
+	cmd.Flags().StringVar(&basis, "basis", "", "only those of this `basis`: "+oneOf(bases)+" (default: both)")
 	out.add(cmd)
 	return cmd
 }
 
-func printSnapshots(w io.Writer, all []mirror.Snapshot) {
+func printSnapshots(w io.Writer, all []mirror.Snapshot, basis string) {
 	if len(all) == 0 {
-		fmt.Fprintln(w, "no snapshots yet; `starter run --wait` makes the first")
+		maker := "`starter run --wait` makes the first"
+		if basis == string(mirror.Reconstructed) {
+			maker = "`starter backfill` makes them"
+		}
+		fmt.Fprintln(w, strings.Join(strings.Fields("no "+basis+" snapshots yet; "+maker), " "))
 		return
 	}
 	var rows []table.Row
 	for _, s := range all {
 		rows = append(rows, table.Row{
-			s.ID, s.Basis, s.Outcome, count(s.Totals.Rows), count(s.Totals.Open), count(s.Totals.Closed), s.Run,
+			s.ID, s.Basis, s.Outcome, count(s.Totals.Rows), count(s.Totals.Open), count(s.Totals.Closed), s.Run, strings.Join(marks(s), ", "),
 		})
 	}
-	grid(w, table.Row{"snapshot", "basis", "outcome", "locations", "open", "closed", "run"}, rows, 4, 5, 6)
+	grid(w, table.Row{"snapshot", "basis", "outcome", "locations", "open", "closed", "run", ""}, rows, 4, 5, 6)
 }
 
 // snapshotView is a snapshot with the series that `show` prints.
@@ -100,7 +120,7 @@ type snapshotView struct {
 	Neighborhoods []mirror.Tallied         `json:"neighborhoods"`
 	Sectors       []mirror.Tallied         `json:"sectors"`
 	Districts     []mirror.TalliedDistrict `json:"districts"`
-	Months        []mirror.Month           `json:"months"`
+	Months        []mirror.Month           `json:"months,omitempty"` // of an observed one
 }
 
 func snapshotsShowCommand() *cobra.Command {
@@ -113,18 +133,13 @@ func snapshotsShowCommand() *cobra.Command {
 		Short: "Show one snapshot",
 		Example: `  starter snapshots show latest
   starter snapshots show 2026-11-23-observed --top 0
+  starter snapshots show 2016-01-01-reconstructed
   starter snapshots show latest -o json | jq .neighborhoods`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeFirst(completeSnapshots),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withMirror(cmd, func(m *mirror.Mirror) error {
-				view, err := readSnapshot(cmd, m, args[0])
-				if errors.Is(err, mirror.ErrNoSnapshot) && args[0] == "latest" {
-					return errors.New("there is no snapshot yet; `starter run --wait` makes the first")
-				}
-				if errors.Is(err, mirror.ErrNoSnapshot) {
-					return fmt.Errorf("there is no snapshot %q; `starter snapshots list` lists them", args[0])
-				}
+				view, err := findSnapshot(cmd, m, args[0])
 				if err != nil {
 					return err
 				}
@@ -137,27 +152,49 @@ func snapshotsShowCommand() *cobra.Command {
 	return cmd
 }
 
+// findSnapshot reads a snapshot, and says what to do when it is not there.
+func findSnapshot(cmd *cobra.Command, m *mirror.Mirror, id string) (snapshotView, error) {
+	view, err := readSnapshot(cmd, m, id)
+	switch {
+	case errors.Is(err, mirror.ErrNoSnapshot) && id == "latest":
+		return view, errors.New("there is no observed snapshot yet; `starter run --wait` makes the first")
+	case errors.Is(err, mirror.ErrNoSnapshot):
+		return view, fmt.Errorf("there is no snapshot %q; `starter snapshots list` lists them", id)
+	case errors.Is(err, mirror.ErrReplaced):
+		return view, fmt.Errorf("%w: try again", err)
+	default:
+		return view, err
+	}
+}
+
 func readSnapshot(cmd *cobra.Command, m *mirror.Mirror, id string) (snapshotView, error) {
 	var v snapshotView
 	var err error
 	if v.Snapshot, err = m.Snapshot(cmd.Context(), id); err != nil {
 		return v, err
 	}
-	return v, errors.Join(
-		m.Series(cmd.Context(), v.ID, mirror.SeriesNeighborhood, &v.Neighborhoods),
-		m.Series(cmd.Context(), v.ID, mirror.SeriesSector, &v.Sectors),
-		m.Series(cmd.Context(), v.ID, mirror.SeriesDistrict, &v.Districts),
-		m.Series(cmd.Context(), v.ID, mirror.SeriesMonths, &v.Months),
-	)
+	for name, into := range map[string]any{
+		mirror.SeriesNeighborhood: &v.Neighborhoods, mirror.SeriesSector: &v.Sectors,
+		mirror.SeriesDistrict: &v.Districts, mirror.SeriesMonths: &v.Months,
+	} {
+		if v.Has(name) { // a reconstructed one has no months: it is one
+			err = errors.Join(err, m.SeriesOf(cmd.Context(), &v.Snapshot, name, into))
+		}
+	}
+	return v, err
 }
 
 func (v snapshotView) print(w io.Writer, top int) {
-	facts(w, [][2]string{
-		{"snapshot", fmt.Sprintf("%s, as of %s (%s, %s)", v.ID, v.AsOf.Format("2006-01-02"), v.Basis, v.Outcome)},
+	about := [][2]string{
+		{"snapshot", described(v.Snapshot)},
 		{"locations", count(v.Totals.Rows)},
 		{"open", count(v.Totals.Open)},
 		{"closed", fmt.Sprintf("%s, of these %s administratively", count(v.Totals.Closed), count(v.Totals.AdministrativelyClosed))},
-	})
+	}
+	if u := v.Undated; u != nil {
+		about = append(about, [2]string{"not counted", fmt.Sprintf("%s without a start, %s closed nobody knows when", count(u.NoStart), count(u.ClosedWithoutDate))})
+	}
+	facts(w, about)
 	printTallied(w, "neighborhood", v.Neighborhoods, top)
 	printTallied(w, "sector", titled(v.Sectors), top)
 }

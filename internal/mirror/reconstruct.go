@@ -257,13 +257,8 @@ func countLifetimes[K comparable](ctx context.Context, m *Mirror, dates []time.T
 
 	const start, end = "$facets.start_month", "$facets.end_month"
 	missing := func(field string) bson.D { return bson.D{{Key: "$eq", Value: bson.A{orNull(field), nil}}} }
-	groups := func(id bson.D) bson.A {
-		return bson.A{bson.D{{Key: "$group", Value: bson.D{
-			{Key: "_id", Value: append(bson.D{{Key: "v", Value: orNull("$facets." + facet)}}, id...)},
-			{Key: "rows", Value: bson.D{{Key: "$sum", Value: 1}}},
-		}}}}
-	}
-	err := m.group(ctx, groups(bson.D{
+	err := m.group(ctx, countBy(bson.D{
+		{Key: "v", Value: orNull("$facets." + facet)},
 		{Key: "month", Value: orNull(start)},
 		{Key: "undated", Value: bson.D{{Key: "$and", Value: bson.A{bson.D{{Key: "$not", Value: bson.A{"$facets.open"}}}, missing(end)}}}},
 	}), func(raw bson.Raw) {
@@ -286,7 +281,8 @@ func countLifetimes[K comparable](ctx context.Context, m *Mirror, dates []time.T
 	if err != nil {
 		return l, fmt.Errorf("count starts by %s: %w", facet, err)
 	}
-	err = m.group(ctx, groups(bson.D{
+	err = m.group(ctx, countBy(bson.D{
+		{Key: "v", Value: orNull("$facets." + facet)},
 		{Key: "month", Value: bson.D{{Key: "$cond", Value: bson.A{
 			bson.D{{Key: "$or", Value: bson.A{missing(start), missing(end)}}}, nil,
 			bson.D{{Key: "$cond", Value: bson.A{bson.D{{Key: "$gt", Value: bson.A{start, end}}}, start, end}}},
@@ -321,6 +317,29 @@ func countLifetimes[K comparable](ctx context.Context, m *Mirror, dates []time.T
 		}
 	}
 	return l, nil
+}
+
+// countBy is a pipeline that counts documents by expressions, which none of them
+// lacks.
+//
+// The limit is no limit: it keeps the local engine from taking the expressions
+// for as many groups as there are documents, which it does as soon as it has
+// statistics of the collection, and then sorts the whole documents. Measured on
+// 368,000 of them with their 28,700 groups, on a busy machine: 12 s, against 18
+// to 38 s without it.
+func countBy(id bson.D) bson.A {
+	fields := bson.D{}
+	for _, e := range id {
+		fields = append(fields, bson.E{Key: e.Key, Value: "$" + e.Key})
+	}
+	return bson.A{
+		bson.D{{Key: "$project", Value: append(bson.D{{Key: "_id", Value: 0}}, id...)}},
+		bson.D{{Key: "$limit", Value: int64(1) << 40}},
+		bson.D{{Key: "$group", Value: bson.D{
+			{Key: "_id", Value: fields},
+			{Key: "rows", Value: bson.D{{Key: "$sum", Value: 1}}},
+		}}},
+	}
 }
 
 // reconstructedSeries is how many series a reconstructed snapshot has.

@@ -506,8 +506,9 @@ func TestReconstructNeedsOneState(t *testing.T) {
 	var m *Mirror
 	other := connectTest(t)
 	client := connectTest(t, func(o *options.ClientOptions) {
-		o.SetMonitor(&event.CommandMonitor{Succeeded: func(ctx context.Context, e *event.CommandSucceededEvent) {
-			if e.CommandName == "aggregate" && groups.Add(1) == 1 {
+		o.SetMonitor(&event.CommandMonitor{Started: func(ctx context.Context, e *event.CommandStartedEvent) {
+			// The third dimension begins when one of the others is done.
+			if e.CommandName == "aggregate" && strings.Contains(e.Command.String(), "$facets.district") && groups.Add(1) == 1 {
 				_, err := other.Database(m.Database().Name()).Collection(Businesses).InsertOne(ctx,
 					bson.D{{Key: "_id", Value: "late"}, {Key: "facets", Value: bson.D{{Key: "open", Value: true}, {Key: "start_month", Value: "2000-01"}}}})
 				assert.NoError(t, err)

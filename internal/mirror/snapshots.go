@@ -234,7 +234,9 @@ func (m *Mirror) TakeSnapshot(ctx context.Context, in SnapshotInput) (snap Snaps
 func (m *Mirror) Snapshots(ctx context.Context, limit int, of ...Basis) ([]Snapshot, error) {
 	list := m.byDate
 	if len(of) > 0 && !slices.Contains(of, Observed) {
-		list = func(ctx context.Context, limit int, _ []Basis) ([]Snapshot, error) { return m.reconstructed(ctx, limit) }
+		list = func(ctx context.Context, limit int, _ []Basis) ([]Snapshot, error) {
+			return m.reconstructed(ctx, limit)
+		}
 	}
 	snaps, err := list(ctx, limit, of)
 	if err != nil {
