@@ -30,10 +30,11 @@ const (
 	doneRuns      runList = "done"
 	certifiedRuns runList = "certified"
 	crawledRuns   runList = "crawled"
+	skippedRuns   runList = "skipped" // whose probe found nothing new
 )
 
 func runLists() []runList {
-	return []runList{allRuns, greenRuns, doneRuns, certifiedRuns, crawledRuns}
+	return []runList{allRuns, greenRuns, doneRuns, certifiedRuns, crawledRuns, skippedRuns}
 }
 
 // has reports whether a run belongs to the list.
@@ -47,6 +48,8 @@ func (l runList) has(run *Run) bool {
 		return run.Status == StatusDone && run.Certificate.Outcome != ""
 	case crawledRuns:
 		return run.Crawl.Judged() && run.Gate.Holds()
+	case skippedRuns:
+		return run.Status == StatusSkipped && run.Probe.Decision == ProbeSkip
 	default:
 		return true
 	}
@@ -65,6 +68,8 @@ func (l runList) gains(field string, value any) bool {
 		return top == "certificate"
 	case crawledRuns:
 		return top == "crawl"
+	case skippedRuns:
+		return top == "status" && fmt.Sprint(value) == string(StatusSkipped)
 	default:
 		return false
 	}
