@@ -28,6 +28,7 @@ import (
 	"padron/internal/dataset"
 	"padron/internal/guard"
 	"padron/internal/mirror"
+	"padron/internal/webhook"
 	"padron/workflows"
 )
 
@@ -115,6 +116,10 @@ func run(ctx context.Context, args []string) error {
 			return &usageError{fmt.Errorf("PADRON_LANDING: %s cannot be made: choose a folder that the worker may write to (%w)", landing.Dir, err)}
 		}
 	}
+	receiver, err := webhook.New(c.WebhookURL, c.WebhookSecret)
+	if err != nil {
+		return &usageError{err}
+	}
 	metrics, err := newMetrics()
 	if err != nil {
 		return err
@@ -138,10 +143,12 @@ func run(ctx context.Context, args []string) error {
 		PortalURL: c.PortalURL, AppToken: c.AppToken, Temporal: temporal, Log: log,
 		Portal:   guard.New(guard.Options{Name: "portal", Down: activities.PortalDown, Log: log}),
 		Database: guard.New(guard.Options{Name: "mongodb", Down: mirror.IsDown, Log: log}),
+		Webhook:  receiver,
+		Receiver: guard.New(guard.Options{Name: "webhook", Down: webhook.Down, Log: log}),
 	}
 	a.Serve(specs...)
 
-	server, err := serve(c.HealthAddr, c.Pprof, metrics, health{temporal: temporal, database: database, guards: []*guard.Guard{a.Portal, a.Database}})
+	server, err := serve(c.HealthAddr, c.Pprof, metrics, health{temporal: temporal, database: database, guards: []*guard.Guard{a.Portal, a.Database, a.Receiver}})
 	if err != nil {
 		return err
 	}

@@ -6,4 +6,6 @@ import "go.temporal.io/sdk/worker"
 func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflow(Mirror)
 	r.RegisterWorkflow(Write)
+	r.RegisterWorkflow(Freshness)
+	r.RegisterWorkflow(Notify)
 }
