@@ -148,7 +148,11 @@ func run(ctx context.Context, args []string) error {
 	}
 	a.Serve(specs...)
 
-	server, err := serve(c.HealthAddr, c.Pprof, metrics, health{temporal: temporal, database: database, guards: []*guard.Guard{a.Portal, a.Database, a.Receiver}})
+	guards := []*guard.Guard{a.Portal, a.Database}
+	if receiver.Configured() {
+		guards = append(guards, a.Receiver)
+	}
+	server, err := serve(c.HealthAddr, c.Pprof, metrics, health{temporal: temporal, database: database, guards: guards})
 	if err != nil {
 		return err
 	}
