@@ -105,7 +105,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished but not green.`,
 		root.PersistentFlags().String(f.flag, "", f.help+" ("+f.variable+")")
 	}
 	root.AddCommand(runCommand(), statusCommand(), verifyCommand(), approveCommand(), rerunCommand(), changesCommand(), quarantineCommand(),
-		snapshotsCommand(), scheduleCommand(), datasetCommand(),
+		snapshotsCommand(), scheduleCommand(), alertsCommand(), datasetCommand(),
 		dagCommand(), setupCommand(), doctorCommand())
 	asUsage(root)
 	return root

@@ -46,7 +46,14 @@ undone, the next run does.`,
 				if err != nil {
 					return err
 				}
-				return out.show(cmd.OutOrStdout(), runs, func(w io.Writer) { printRuns(w, runs) })
+				wrong, err := readTrouble(cmd, m)
+				if err != nil {
+					return err
+				}
+				return out.show(cmd.OutOrStdout(), runs, func(w io.Writer) {
+					printRuns(w, runs)
+					wrong.print(w)
+				})
 			})
 		},
 	}
@@ -116,6 +123,7 @@ func printRun(w io.Writer, r mirror.Run) {
 		{"job", jobTitle(activities.Job(r.Job), r.Of, r.From)},
 		{"started", strings.TrimSuffix(fmt.Sprintf("%s %s (%s)", moment(r.Started), startedBy(r.Trigger), r.Mode), " ()")},
 		{"took", runTook(r)},
+		{"deadline", deadlineOf(r)},
 		{"probe", strings.TrimPrefix(r.Probe.Decision+": "+r.Probe.Why, ": ")},
 		{"portal version", moment(r.Version.Served)},
 		{"crawls", crawls(r)},
