@@ -273,6 +273,9 @@ func fieldsOf(s *client.Schedule) (map[string]string, error) {
 		fields["pause on failure"] = fmt.Sprint(p.PauseOnFailure)
 	}
 	action, ok := s.Action.(*client.ScheduleWorkflowAction)
+	if s.Action == nil {
+		return fields, nil
+	}
 	if !ok {
 		fields["action"] = "no workflow"
 		return fields, nil
@@ -387,7 +390,7 @@ this flag.`,
 				specs := []*dataset.Spec{spec}
 				if all {
 					var err error
-					if specs, err = knownSpecs(spec); err != nil {
+					if specs, err = c.Specs(); err != nil {
 						return err
 					}
 				}
@@ -409,23 +412,6 @@ this flag.`,
 	cmd.Flags().BoolVar(&prune, "prune", false, "with --all: delete the schedules of datasets that are no longer known")
 	out.add(cmd)
 	return cmd
-}
-
-// knownSpecs are the datasets that a worker with the same settings runs: the
-// configured one, and those that come with Padron.
-func knownSpecs(configured *dataset.Spec) ([]*dataset.Spec, error) {
-	specs := []*dataset.Spec{configured}
-	for _, name := range dataset.Names() {
-		if name == configured.Name {
-			continue // a configured file wins over an embedded spec of the same name
-		}
-		spec, err := dataset.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		specs = append(specs, spec)
-	}
-	return specs, nil
 }
 
 func applySchedules(ctx context.Context, t client.Client, c config.Config, specs []*dataset.Spec, dryRun bool) ([]applied, error) {
@@ -575,7 +561,7 @@ func scheduleListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List the schedules with their next times and what came of the last",
 		Long: `Lists the schedules of all datasets: when they are due next, in the dataset's time
-zone, and what came of the last time. The times are those before jitter.`,
+zone and with their jitter, and what came of the last time.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if next < 1 || next > 10 {

@@ -103,7 +103,7 @@ func run(ctx context.Context, args []string) error {
 		return &usageError{err}
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
-	specs, err := specs(c)
+	specs, err := c.Specs()
 	if err != nil {
 		return &usageError{err}
 	}
@@ -182,26 +182,6 @@ func stopAll(workers []worker.Worker) {
 		stopped.Go(w.Stop)
 	}
 	stopped.Wait()
-}
-
-// specs are the embedded datasets and the configured one.
-func specs(c config.Config) ([]*dataset.Spec, error) {
-	configured, err := c.Spec()
-	if err != nil {
-		return nil, err
-	}
-	all := []*dataset.Spec{configured}
-	for _, name := range dataset.Names() {
-		if name == configured.Name {
-			continue // a configured file wins over an embedded spec of the same name
-		}
-		spec, err := dataset.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, spec)
-	}
-	return all, nil
 }
 
 func names(specs []*dataset.Spec) []string {

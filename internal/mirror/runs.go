@@ -80,7 +80,7 @@ type Run struct {
 	Stats       Stats           `bson:"stats,omitempty" json:"stats,omitzero"`
 	Steps       []Step          `bson:"steps,omitempty" json:"steps,omitempty"` // of the writing, in order
 
-	Deadline       time.Time `bson:"deadline,omitempty" json:"deadline,omitzero"`               // by when the run should be done
+	Deadline       time.Time `bson:"deadline,omitempty" json:"deadline,omitzero"`                // by when the run should be done
 	DeadlinePassed bool      `bson:"deadline_passed,omitempty" json:"deadline_passed,omitempty"` // it was not done by then
 
 	FirstLoad   bool           `bson:"first_load,omitempty" json:"first_load,omitempty"`     // the mirror was empty: its rows have no change event
