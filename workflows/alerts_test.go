@@ -187,14 +187,14 @@ func TestEachKindIsToldOnce(t *testing.T) {
 	// failed
 	s.portal.Fail(socratatest.Fault{Path: "/resource/", Status: http.StatusForbidden, Times: -1})
 	first := s.start(workflows.MirrorInput{Mode: activities.Full})
-	s.fails(first)
+	_ = s.fails(first)
 	tells("failed")
 	require.Equal(t, workflows.RunID(first.GetID()), last().Padron.Run)
 	require.Contains(t, last().Text, "*"+s.spec.Name+": a run failed*\n")
 	require.Contains(t, last().Padron.Reason, "access refused (403)")
 	require.Contains(t, last().Padron.Next, "PADRON_APP_TOKEN")
 	for range 2 {
-		s.fails(s.start(workflows.MirrorInput{Mode: activities.Full}))
+		_ = s.fails(s.start(workflows.MirrorInput{Mode: activities.Full}))
 	}
 	tells()
 	alerts, err := s.mirror.Alerts(t.Context())
@@ -204,7 +204,7 @@ func TestEachKindIsToldOnce(t *testing.T) {
 	s.portal.Fail(socratatest.Fault{Path: "/resource/", Status: http.StatusNotFound, Times: -1})
 	s.portal.Heal()
 	s.portal.Fail(socratatest.Fault{Path: "/resource/", Status: http.StatusNotFound, Times: -1})
-	s.fails(s.start(workflows.MirrorInput{Mode: activities.Full}))
+	_ = s.fails(s.start(workflows.MirrorInput{Mode: activities.Full}))
 	tells("failed") // for another reason
 	s.portal.Heal()
 	require.Equal(t, workflows.OutcomeSkipped, s.run(activities.Auto).Outcome)
@@ -256,7 +256,7 @@ func TestEachKindIsToldOnce(t *testing.T) {
 	tells("recovered schema_changed")
 	require.NoError(t, s.portal.Edit(socratatest.RenameColumn("location_start_date", "begun")))
 	for range 2 {
-		s.fails(s.start(workflows.MirrorInput{Mode: activities.Full}))
+		_ = s.fails(s.start(workflows.MirrorInput{Mode: activities.Full}))
 	}
 	tells("schema_changed")
 	require.Equal(t, "failed", last().Padron.Status)
@@ -335,7 +335,7 @@ func TestAReceiverInTroubleHoldsUpNobody(t *testing.T) {
 		func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	s.portal.Fail(socratatest.Fault{Path: "/resource/", Status: http.StatusForbidden, Times: -1})
 	run := s.start(workflows.MirrorInput{})
-	s.fails(run)
+	_ = s.fails(run)
 	require.Empty(t, r.messages(), "the run has ended, the message has not arrived")
 	require.Equal(t, []string{"failed"}, s.told(r, 0, 1))
 	ids := r.requests()
@@ -350,7 +350,7 @@ func TestARefusedMessageWaitsForTheNextOccasion(t *testing.T) {
 	s := newStack(t, socratatest.Generate(300, 122), r.telling)
 	r.answers(status(404))
 	s.portal.Fail(socratatest.Fault{Path: "/resource/", Status: http.StatusForbidden, Times: -1})
-	s.fails(s.start(workflows.MirrorInput{}))
+	_ = s.fails(s.start(workflows.MirrorInput{}))
 	var failed error
 	require.Eventually(t, func() bool {
 		failed = s.temporal.GetWorkflow(t.Context(), workflows.NotifyID(s.spec.Name), "").Get(t.Context(), nil)
@@ -379,7 +379,7 @@ func TestWhatComesUpWhileMessagesAreSentIsSent(t *testing.T) {
 	<-reached
 	s.portal.Fail(socratatest.Fault{Path: "/resource/", Status: http.StatusForbidden, Times: -1})
 	for range 2 {
-		s.fails(s.start(workflows.MirrorInput{}))
+		_ = s.fails(s.start(workflows.MirrorInput{}))
 	}
 	close(release)
 	require.Equal(t, []string{"failed", "stale"}, s.told(r, 0, 2))

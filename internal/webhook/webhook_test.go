@@ -74,7 +74,7 @@ func TestWhatIsNotTaken(t *testing.T) {
 		after   time.Duration
 		want    string
 	}{
-		"trouble": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no\nroom", 503) }, false, true, 0, "answers 503 Service Unavailable: no room"},
+		"trouble": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no\nroom", http.StatusServiceUnavailable) }, false, true, 0, "answers 503 Service Unavailable: no room"},
 		"throttled": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "7")
 			w.WriteHeader(429)
@@ -84,7 +84,7 @@ func TestWhatIsNotTaken(t *testing.T) {
 			w.WriteHeader(429)
 		}, false, false, time.Hour, "answers 429"},
 		"gone":    {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no_service", 404) }, true, false, 0, "answers 404 Not Found: no_service"},
-		"moved":   {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 302) }, true, false, 0, "answers 302"},
+		"moved":   {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, true, false, 0, "answers 302"},
 		"cut off": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, false, true, 0, "does not answer: EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {
