@@ -19,6 +19,7 @@ import (
 	"padron/internal/guard"
 	"padron/internal/mirror"
 	"padron/internal/socrata"
+	"padron/internal/webhook"
 )
 
 // Activities are the steps of a run with what they need. Its methods are
@@ -35,6 +36,8 @@ type Activities struct {
 	Temporal      client.Client
 	Portal        *guard.Guard // around the portal
 	Database      *guard.Guard // around MongoDB
+	Webhook       *webhook.Sender
+	Receiver      *guard.Guard // around the webhook's receiver
 	Log           *slog.Logger
 
 	specs map[string]*dataset.Spec

@@ -251,21 +251,24 @@ type FinishBackfillInput struct {
 	Why      string          `json:"why,omitempty"`
 	Backfill mirror.Backfill `json:"backfill"`
 	Steps    []mirror.Step   `json:"steps,omitempty"`
+	Kind     string          `json:"kind,omitempty"`    // of one that failed: the type of its error
+	Refused  bool            `json:"refused,omitempty"` // it could not be done as asked
 }
 
 // RecordBackfill writes how far a backfill is, and closes its record when the
-// status says that it has ended.
-func (a *Activities) RecordBackfill(ctx context.Context, in FinishBackfillInput) error {
+// status says that it has ended; then it says whether there is an alert to send.
+func (a *Activities) RecordBackfill(ctx context.Context, in FinishBackfillInput) (AlertResult, error) {
 	defer alive(ctx)()
-	return classify(a.recordBackfill(ctx, in))
+	result, err := a.recordBackfill(ctx, in)
+	return result, classify(err)
 }
 
-func (a *Activities) recordBackfill(ctx context.Context, in FinishBackfillInput) error {
+func (a *Activities) recordBackfill(ctx context.Context, in FinishBackfillInput) (result AlertResult, err error) {
 	run := in.Run
 	run.Spec = "" // a backfill that another build began must be closed all the same
 	o, err := a.dataset(ctx, run)
 	if err != nil {
-		return err
+		return AlertResult{}, err
 	}
 	fields := bson.D{{Key: "backfill", Value: in.Backfill}, {Key: "status", Value: in.Status}, {Key: "reason", Value: in.Why}}
 	if in.Status != mirror.StatusRunning {
@@ -274,9 +277,18 @@ func (a *Activities) recordBackfill(ctx context.Context, in FinishBackfillInput)
 			bson.E{Key: "outcome", Value: in.Outcome}, bson.E{Key: "finished", Value: now}, bson.E{Key: "steps", Value: in.Steps},
 			bson.E{Key: "stats", Value: mirror.Stats{PeakMemoryBytes: peakMemory(), TookMS: now.Sub(run.Started).Milliseconds()}})
 	}
-	err = a.Database.Do(ctx, func(ctx context.Context) error { return o.mirror.SetRun(ctx, run.ID, fields) })
-	if errors.Is(err, mirror.ErrNoRun) {
-		return nil // it failed before it was begun: Temporal alone knows of it
-	}
-	return err
+	err = a.Database.Do(ctx, func(ctx context.Context) error {
+		err := o.mirror.SetRun(ctx, run.ID, fields)
+		if err != nil && !errors.Is(err, mirror.ErrNoRun) { // one that failed before it was begun has no record
+			return err
+		}
+		if in.Status == mirror.StatusRunning {
+			return nil
+		}
+		result, err = a.alert(ctx, o, FinishInput{
+			Run: run, Task: Task{Job: JobBackfill}, Status: in.Status, Outcome: in.Outcome, Why: in.Why, Kind: in.Kind, Refused: in.Refused,
+		})
+		return err
+	})
+	return result, err
 }

@@ -10,6 +10,7 @@ import (
 	"padron/internal/guard"
 	"padron/internal/mirror"
 	"padron/internal/socrata"
+	"padron/internal/webhook"
 )
 
 // Error types of failed activities, as Temporal shows them. CircuitOpen is
@@ -27,6 +28,8 @@ const (
 	LandingCorrupt    = "LandingCorrupt"    // a landed page is gone, or is not what was written; not retried
 	PageUnusable      = "PageUnusable"      // a page whose rows cannot be worked on, however often; not retried
 	GateClosed        = "GateClosed"        // the crawl must not be written; not retried
+	ReceiverRefused   = "ReceiverRefused"   // the webhook's receiver does not take the message; not retried
+	ReceiverDown      = "ReceiverDown"      // it does not answer, or asks to wait; retried
 	NothingToDo       = "NothingToDo"       // the job has nothing to work on, or must not be done now; not retried
 )
 
@@ -45,6 +48,7 @@ func classify(err error) error {
 		app  *temporal.ApplicationError
 		open *guard.OpenError
 		soda *socrata.Error
+		hook *webhook.Error
 	)
 	switch {
 	case err == nil, errors.As(err, &app), errors.Is(err, context.Canceled):
@@ -68,6 +72,10 @@ func classify(err error) error {
 		default:
 			return later(PortalUnavailable, err, soda.RetryAfter)
 		}
+	case errors.As(err, &hook) && hook.Refused():
+		return refuse(ReceiverRefused, err.Error()+"; check PADRON_WEBHOOK_URL, `starter alerts test` tries it")
+	case errors.As(err, &hook):
+		return later(ReceiverDown, err, hook.RetryAfter)
 	default:
 		return later(DatabaseFailed, err, 0)
 	}

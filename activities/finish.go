@@ -15,18 +15,20 @@ import (
 )
 
 // Finish closes the record of a run, however it ended, and prunes the landing:
-// cleaned pages go at once, raw pages stay for the newest crawls.
-func (a *Activities) Finish(ctx context.Context, in FinishInput) error {
+// cleaned pages go at once, raw pages stay for the newest crawls. It brings the
+// alerts up to date, and says whether there is something to send.
+func (a *Activities) Finish(ctx context.Context, in FinishInput) (AlertResult, error) {
 	defer alive(ctx)()
-	return classify(a.finish(ctx, in))
+	result, err := a.finish(ctx, in)
+	return result, classify(err)
 }
 
-func (a *Activities) finish(ctx context.Context, in FinishInput) error {
+func (a *Activities) finish(ctx context.Context, in FinishInput) (result AlertResult, err error) {
 	run := in.Run
 	run.Spec = "" // a run that another build began must be closed all the same
 	o, err := a.dataset(ctx, run)
 	if err != nil {
-		return err
+		return AlertResult{}, err
 	}
 	now := time.Now().UTC()
 	stats := mirror.Stats{PeakMemoryBytes: peakMemory(), PortalBytes: in.Bytes, TookMS: now.Sub(run.Started).Milliseconds()}
@@ -39,7 +41,7 @@ func (a *Activities) finish(ctx context.Context, in FinishInput) error {
 				return err
 			}
 		}
-		return o.mirror.SetRun(ctx, run.ID, bson.D{
+		err := o.mirror.SetRun(ctx, run.ID, bson.D{
 			{Key: "status", Value: in.Status},
 			{Key: "outcome", Value: in.Outcome},
 			{Key: "reason", Value: in.Why},
@@ -47,11 +49,13 @@ func (a *Activities) finish(ctx context.Context, in FinishInput) error {
 			{Key: "stats", Value: stats},
 			{Key: "steps", Value: in.Steps},
 		})
+		if err != nil && !errors.Is(err, mirror.ErrNoRun) { // one that failed before it was begun has no record
+			return err
+		}
+		result, err = a.alert(ctx, o, in)
+		return err
 	})
-	if errors.Is(err, mirror.ErrNoRun) {
-		return nil // it failed before it was begun: Temporal alone knows of it
-	}
-	return err
+	return result, err
 }
 
 // prune removes what no later step reads, of this run and of those before:

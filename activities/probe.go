@@ -88,7 +88,7 @@ func begin(ctx context.Context, o *opened, in ProbeInput, result *ProbeResult) e
 	}
 	_, err = o.mirror.BeginRun(ctx, mirror.Run{
 		ID: in.Run.ID, Job: string(in.Task.Job), Of: in.Task.Of, From: in.Task.From,
-		Trigger: in.Trigger, Mode: string(in.Mode), Nominal: in.Nominal,
+		Trigger: in.Trigger, Mode: string(in.Mode), Nominal: in.Nominal, Deadline: in.Deadline,
 		Started: in.Run.Started, Status: mirror.StatusRunning, Spec: result.Spec,
 		WorkflowID: in.WorkflowID, TemporalRunID: in.TemporalID,
 	})
@@ -139,7 +139,7 @@ func orNone(run mirror.Run, err error) (mirror.Run, error) {
 
 func decision(skip bool) string {
 	if skip {
-		return "skip"
+		return mirror.ProbeSkip
 	}
 	return "full"
 }

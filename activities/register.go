@@ -26,6 +26,9 @@ func Register(r worker.ActivityRegistry, a *Activities) {
 		"reconcile":          a.Reconcile,
 		"aggregate_snapshot": a.AggregateSnapshot,
 		"finish":             a.Finish,
+		"overdue":            a.Overdue,
+		"check_freshness":    a.CheckFreshness,
+		"notify":             a.Notify,
 		"await_writer":       a.AwaitWriter,
 
 		"plan_backfill":       a.PlanBackfill,

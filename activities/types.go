@@ -77,6 +77,7 @@ type ProbeInput struct {
 	Mode       Mode      `json:"mode"`
 	Trigger    string    `json:"trigger"` // "manual" or "schedule"
 	Nominal    time.Time `json:"nominal,omitzero"`
+	Deadline   time.Time `json:"deadline,omitzero"` // by when the run should be done
 	WorkflowID string    `json:"workflow_id"`
 	TemporalID string    `json:"temporal_id"` // Temporal's run id
 }
@@ -377,7 +378,9 @@ type FinishInput struct {
 	Status  mirror.Status  `json:"status"` // done, skipped, failed or cancelled
 	Outcome mirror.Outcome `json:"outcome,omitempty"`
 	Why     string         `json:"why,omitempty"`
-	Bytes   int64          `json:"bytes,omitempty"` // fetched from the portal
+	Kind    string         `json:"kind,omitempty"`    // of a failed run: the type of its error
+	Refused bool           `json:"refused,omitempty"` // it could not be done as asked: whoever asked was told
+	Bytes   int64          `json:"bytes,omitempty"`   // fetched from the portal
 	Rows    int64          `json:"rows,omitempty"`
 	Steps   []mirror.Step  `json:"steps,omitempty"`
 }

@@ -116,61 +116,7 @@ func TestTheMainJobByHand(t *testing.T) {
 		OK   bool
 	}
 	s.readJSON(&findings, "doctor")
-	require.Len(t, findings, 8)
-}
-
-func TestSchedules(t *testing.T) {
-	t.Parallel()
-	s := newStack(t, socratatest.Generate(200, 31))
-	s.worker()
-	require.Equal(t, "created schedule mirror/"+s.name+": \"0 6 * * *\" in America/Los_Angeles, up to 10m0s later\n", s.ok("schedule", "apply"))
-	require.Contains(t, s.ok("schedule", "apply"), "updated schedule")
-
-	type view struct {
-		ID     string
-		Paused bool
-		Note   string
-		Next   []time.Time
-	}
-	// Listings of Temporal follow its changes by a moment.
-	listed := func(want func(view) bool) view {
-		var found view
-		require.Eventually(t, func() bool {
-			var all []view
-			s.readJSON(&all, "schedule", "list")
-			for _, v := range all {
-				if v.ID == "mirror/"+s.name {
-					found = v
-					return want(v)
-				}
-			}
-			return false
-		}, soon, 500*time.Millisecond)
-		return found
-	}
-	v := listed(func(v view) bool { return !v.Paused && len(v.Next) > 0 })
-	california, err := time.LoadLocation("America/Los_Angeles")
-	require.NoError(t, err)
-	require.Equal(t, 6, v.Next[0].In(california).Hour())
-
-	require.Equal(t, "paused schedule mirror/"+s.name+"\n", s.ok("schedule", "pause", "--note", "portal is moving"))
-	require.Equal(t, "portal is moving", listed(func(v view) bool { return v.Paused }).Note)
-	require.Regexp(t, "mirror/"+s.name+" +paused .*portal is moving", s.ok("schedule", "list"))
-	s.ok("schedule", "apply")
-	require.True(t, listed(func(v view) bool { return v.ID != "" }).Paused, "applying it anew does not wake it")
-	require.Equal(t, "resumed schedule mirror/"+s.name+"\n", s.ok("schedule", "resume"))
-	listed(func(v view) bool { return !v.Paused })
-
-	require.Contains(t, s.ok("schedule", "trigger"), "triggered schedule mirror/"+s.name+"; `starter status` shows the run")
-	var run mirror.Run
-	require.Eventually(t, func() bool {
-		found, ok := s.newest()
-		run = found
-		return ok && run.Status == mirror.StatusDone
-	}, soon, 100*time.Millisecond)
-	require.Equal(t, mirror.TriggerSchedule, run.Trigger)
-	require.Regexp(t, `^scheduled-\d{4}-\d\d-\d\dT`, run.ID)
-	require.Equal(t, mirror.OutcomeGreen, run.Outcome)
+	require.Len(t, findings, 10)
 }
 
 func TestADrawingAndTheDatasets(t *testing.T) {

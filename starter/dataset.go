@@ -103,6 +103,7 @@ func printSpec(w io.Writer, s *dataset.Spec) {
 		{"dataset", s.Name + ": " + s.Title},
 		{"portal", s.Portal.Host + "/" + s.Portal.ID + ", key " + s.Key},
 		{"schedule", fmt.Sprintf("%q in %s", s.Schedule.Cron, s.TimeZone)},
+		{"late", lateness(s.Schedule)},
 		{"license", s.License + "; " + s.Attribution},
 		{"digest", s.Digest()[:digestShown]},
 		{"volatile", strings.Join(s.Volatile, ", ") + " (not stored)"},

@@ -28,7 +28,7 @@ func doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Check every connection and setting, and say what to do",
 		Long: `Checks the settings, the dataset and its portal, MongoDB, Temporal and its search
-attributes, the worker and the schedule, and says of each what was found or what
+attributes, the worker, the schedule, the mirror's freshness and the alerts, and says of each what was found or what
 to do. It changes nothing. Fails if a check fails.`,
 		Example: `  starter doctor
   starter doctor -o json | jq '.[] | select(.ok | not)'`,
@@ -85,13 +85,19 @@ func examine(cmd *cobra.Command) []finding {
 		note("portal", detail, err)
 		detail, err = examineDatabase(ctx, c, spec)
 		note("mongodb", detail, err)
+		if err == nil {
+			detail, err = examineFreshness(ctx, c, spec)
+			note("freshness", detail, err)
+		}
+		detail, err = examineWebhook(ctx, c, spec)
+		note("alerts", detail, err)
 	}
 	t, namespace, err := dialTemporal(ctx, c)
 	if note("temporal", "answers, namespace "+namespace, err) {
 		defer t.Close()
 		note("search", "the search attributes are registered", checkSearchAttributes(ctx, t, namespace))
 		note("worker", "polls "+c.TaskQueue, awaitWorker(ctx, t, namespace, c.TaskQueue))
-		detail, err := examineSchedule(ctx, t, spec)
+		detail, err := examineSchedule(ctx, t, c, spec)
 		note("schedule", detail, err)
 	}
 	return all
@@ -127,7 +133,7 @@ func examineDatabase(ctx context.Context, c config.Config, spec *dataset.Spec) (
 	return fmt.Sprintf("%s, database %s, %s documents", mirror.Address(c.MongoURI), m.Database().Name(), count(n)), err
 }
 
-func examineSchedule(ctx context.Context, t client.Client, spec *dataset.Spec) (string, error) {
+func examineSchedule(ctx context.Context, t client.Client, c config.Config, spec *dataset.Spec) (string, error) {
 	if spec == nil {
 		return "not looked at without a dataset", nil
 	}
@@ -137,6 +143,8 @@ func examineSchedule(ctx context.Context, t client.Client, spec *dataset.Spec) (
 		return "none; `starter schedule apply` makes one", nil // runs by hand work without
 	case err != nil:
 		return "", err
+	case differs(ctx, t, c, spec):
+		return "", errors.New("it is not what the spec says: `starter schedule apply --dry-run` shows the differences, without --dry-run it mends them")
 	case d.Schedule.State != nil && d.Schedule.State.Paused:
 		return "paused: " + d.Schedule.State.Note, nil
 	case len(d.Info.NextActionTimes) == 0:

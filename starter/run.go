@@ -26,6 +26,7 @@ func runCommand() *cobra.Command {
 	var (
 		mode         string
 		wait, noWait bool
+		deadline     time.Duration
 		out          output
 	)
 	cmd := &cobra.Command{
@@ -35,7 +36,8 @@ func runCommand() *cobra.Command {
 new and, if so, crawls it whole and writes what changed. Rows that the portal no
 longer has are removed once it denies them; too many at once are held back (see
 ` + "`starter approve --help`" + `). In the end it proves what it did, or says what is wrong.
-While another run of the same dataset is writing, it waits for its turn.
+While another run of the same dataset is writing, it waits for its turn. One that
+is not done by its deadline goes on, and is reported (` + "`starter alerts --help`" + `).
 
 With --wait, exit code 3 when the outcome is not green; ` + "`starter verify --help`" + `
 explains the outcomes.`,
@@ -47,6 +49,10 @@ explains the outcomes.`,
 			if m := activities.Mode(mode); m != activities.Auto && m != activities.Full {
 				return usage(fmt.Errorf("--mode %q: use auto or full", mode))
 			}
+			given := cmd.Flags().Changed("deadline")
+			if given && deadline != 0 && (deadline < dataset.MinDeadline || deadline > dataset.MaxDeadline) {
+				return usage(fmt.Errorf("--deadline %s: use 1m to 24h, or 0 for none", deadline))
+			}
 			s, err := newStart(cmd)
 			if err != nil {
 				return err
@@ -55,13 +61,17 @@ explains the outcomes.`,
 			if err := checkPortal(cmd.Context(), s.config, s.spec); err != nil {
 				return err
 			}
-			return s.run(cmd, workflows.MirrorInput{Mode: activities.Mode(mode), NoWait: noWait}, wait, out)
+			if !given {
+				deadline = s.spec.Schedule.Deadline
+			}
+			return s.run(cmd, workflows.MirrorInput{Mode: activities.Mode(mode), NoWait: noWait, Deadline: deadline}, wait, out)
 		},
 	}
 	cmd.Flags().StringVar(&mode, "mode", string(activities.Auto), "which `mode`: auto (skip when the portal has nothing new) or full")
 	completeFlag(cmd, "mode", completeExplained(modeMeanings()))
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the end, with a progress bar")
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "fail if another run is writing, rather than wait for it")
+	cmd.Flags().DurationVar(&deadline, "deadline", 0, "how long the run may take before it is reported as late, 0 for any (default: the spec's)")
 	out.add(cmd)
 	return cmd
 }

@@ -99,7 +99,9 @@ func (s *stack) clean() {
 		// One that ended by itself meanwhile is as good.
 		_ = s.temporal.TerminateWorkflow(ctx, e.Execution.WorkflowId, "", "the test is over")
 	}
-	_ = s.temporal.ScheduleClient().GetHandle(ctx, "mirror/"+s.name).Delete(ctx) // most tests have none
+	for _, id := range []string{"mirror/" + s.name, "freshness/" + s.name} {
+		_ = s.temporal.ScheduleClient().GetHandle(ctx, id).Delete(ctx) // most tests have none
+	}
 	require.NoError(s.t, s.mongo.Database(s.database()).Drop(ctx))
 	require.NoError(s.t, s.mongo.Disconnect(ctx))
 }

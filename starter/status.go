@@ -100,7 +100,14 @@ func (q *statusQuery) run(cmd *cobra.Command, args []string) error {
 		if len(args) == 1 {
 			return q.out.show(cmd.OutOrStdout(), views[0], func(w io.Writer) { printRun(w, views[0].Run, views[0].Live) })
 		}
-		return q.out.show(cmd.OutOrStdout(), views, func(w io.Writer) { q.printRuns(w, views) })
+		wrong, err := readTrouble(cmd, m)
+		if err != nil {
+			return err
+		}
+		return q.out.show(cmd.OutOrStdout(), views, func(w io.Writer) {
+			q.printRuns(w, views)
+			wrong.print(w)
+		})
 	})
 }
 
@@ -193,6 +200,7 @@ func printRun(w io.Writer, r mirror.Run, live *liveView) {
 		{"job", jobTitle(activities.Job(r.Job), r.Of, r.From)},
 		{"started", strings.TrimSuffix(fmt.Sprintf("%s %s (%s)", moment(r.Started), startedBy(r.Trigger), r.Mode), " ()")},
 		{"took", runTook(r)},
+		{"deadline", deadlineOf(r)},
 		{"probe", strings.TrimPrefix(r.Probe.Decision+": "+r.Probe.Why, ": ")},
 		{"portal version", moment(r.Version.Served)},
 		{"crawls", crawls(r)},

@@ -28,6 +28,7 @@ import (
 	"padron/internal/dataset"
 	"padron/internal/guard"
 	"padron/internal/mirror"
+	"padron/internal/webhook"
 	"padron/workflows"
 )
 
@@ -102,7 +103,7 @@ func run(ctx context.Context, args []string) error {
 		return &usageError{err}
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
-	specs, err := specs(c)
+	specs, err := c.Specs()
 	if err != nil {
 		return &usageError{err}
 	}
@@ -114,6 +115,10 @@ func run(ctx context.Context, args []string) error {
 		if err := os.MkdirAll(landing.Dir, 0o700); err != nil {
 			return &usageError{fmt.Errorf("PADRON_LANDING: %s cannot be made: choose a folder that the worker may write to (%w)", landing.Dir, err)}
 		}
+	}
+	receiver, err := webhook.New(c.WebhookURL, c.WebhookSecret)
+	if err != nil {
+		return &usageError{err}
 	}
 	metrics, err := newMetrics()
 	if err != nil {
@@ -138,10 +143,16 @@ func run(ctx context.Context, args []string) error {
 		PortalURL: c.PortalURL, AppToken: c.AppToken, Temporal: temporal, Log: log,
 		Portal:   guard.New(guard.Options{Name: "portal", Down: activities.PortalDown, Log: log}),
 		Database: guard.New(guard.Options{Name: "mongodb", Down: mirror.IsDown, Log: log}),
+		Webhook:  receiver,
+		Receiver: guard.New(guard.Options{Name: "webhook", Down: webhook.Down, Log: log}),
 	}
 	a.Serve(specs...)
 
-	server, err := serve(c.HealthAddr, c.Pprof, metrics, health{temporal: temporal, database: database, guards: []*guard.Guard{a.Portal, a.Database}})
+	guards := []*guard.Guard{a.Portal, a.Database}
+	if receiver.Configured() {
+		guards = append(guards, a.Receiver)
+	}
+	server, err := serve(c.HealthAddr, c.Pprof, metrics, health{temporal: temporal, database: database, guards: guards})
 	if err != nil {
 		return err
 	}
@@ -171,26 +182,6 @@ func stopAll(workers []worker.Worker) {
 		stopped.Go(w.Stop)
 	}
 	stopped.Wait()
-}
-
-// specs are the embedded datasets and the configured one.
-func specs(c config.Config) ([]*dataset.Spec, error) {
-	configured, err := c.Spec()
-	if err != nil {
-		return nil, err
-	}
-	all := []*dataset.Spec{configured}
-	for _, name := range dataset.Names() {
-		if name == configured.Name {
-			continue // a configured file wins over an embedded spec of the same name
-		}
-		spec, err := dataset.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, spec)
-	}
-	return all, nil
 }
 
 func names(specs []*dataset.Spec) []string {

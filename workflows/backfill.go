@@ -89,6 +89,9 @@ func Backfill(ctx workflow.Context, in BackfillInput) (*BackfillResult, error) {
 	if errSearch := b.publish(ctx); errSearch != nil {
 		return nil, errSearch
 	}
+	if b.alert {
+		tell(ctx, activities.NotifyInput{Dataset: b.in.Dataset})
+	}
 	if err != nil {
 		return nil, failure(err)
 	}
@@ -104,7 +107,9 @@ type backfill struct {
 	dag       *dag.Graph
 	reloading bool // one of its runs is under way
 	status    mirror.Status
-	next      error // continues as new
+	kind      string // of a failed one: the type of its error
+	next      error  // continues as new
+	alert     bool   // there is one to send
 }
 
 func newBackfill(ctx workflow.Context, in BackfillInput) (*backfill, error) {
@@ -301,12 +306,18 @@ func (b *backfill) record(ctx workflow.Context) error {
 
 // note writes the record.
 func (b *backfill) note(ctx workflow.Context, status mirror.Status) error {
-	in := activities.FinishBackfillInput{Run: b.state.Run, Status: status, Outcome: b.state.Outcome, Why: b.state.Why, Backfill: b.state.Record}
+	in := activities.FinishBackfillInput{
+		Run: b.state.Run, Status: status, Outcome: b.state.Outcome, Why: b.state.Why, Backfill: b.state.Record,
+		Kind: b.kind, Refused: b.kind == activities.NothingToDo,
+	}
 	summary := "Writes down how far it is"
 	if status != mirror.StatusRunning {
 		in.Steps, summary = steps(b.dag.Status()), "Closes the backfill's record: "+string(status)
 	}
-	return callWithin(ctx, finishDeadline, a.RecordBackfill, summary, in, nil)
+	var result activities.AlertResult
+	err := callWithin(ctx, finishDeadline, a.RecordBackfill, summary, in, &result)
+	b.alert = result.Due
+	return err
 }
 
 // remember keeps a failure for the record and returns it.
@@ -317,6 +328,9 @@ func (b *backfill) remember(err error) error {
 		b.status, b.state.Outcome, b.state.Why = mirror.StatusCancelled, "", "cancelled"
 	default:
 		b.status, b.state.Outcome, b.state.Why = mirror.StatusFailed, "", reason(err)
+		if app := root(err); app != nil {
+			b.kind = app.Type()
+		}
 	}
 	return err
 }

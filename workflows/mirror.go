@@ -20,6 +20,9 @@ type MirrorInput struct {
 	Mode    activities.Mode `json:"mode"`
 	// NoWait makes a run by hand fail, instead of wait, while another one writes.
 	NoWait bool `json:"no_wait,omitempty"`
+	// Deadline is how long after its start the run should be done; 0: no matter.
+	// One that is not goes on, and is reported.
+	Deadline time.Duration `json:"deadline,omitempty"`
 
 	// What the run does; the empty job mirrors the portal.
 	Job  activities.Job `json:"job,omitempty"`
@@ -77,11 +80,16 @@ func Mirror(ctx workflow.Context, in MirrorInput) (*MirrorResult, error) {
 	if err := show(ctx, g, r.details); err != nil {
 		return nil, err
 	}
+	r.graphStatus = g.Status
+	r.deadline.race(ctx, r.overdue)
 	err = g.Run(ctx)
 	// The outcome is recorded even when the run was cancelled.
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	if errSearch := r.publish(ctx); errSearch != nil {
 		return nil, errSearch
+	}
+	if r.tell != nil {
+		tell(ctx, *r.tell)
 	}
 	if err != nil {
 		return nil, failure(err)
@@ -97,9 +105,13 @@ type mirrorRun struct {
 	probed activities.ProbeResult
 	result MirrorResult
 	status mirror.Status // for the run's record
+	kind   string        // of a failed run: the type of its error
 
-	trigger string
-	nominal time.Time
+	trigger     string
+	nominal     time.Time
+	deadline    deadline
+	graphStatus func() []dag.Status
+	tell        *activities.NotifyInput // what is due to be told at the end; nil: nothing
 }
 
 func newMirrorRun(ctx workflow.Context, in MirrorInput) *mirrorRun {
@@ -110,6 +122,8 @@ func newMirrorRun(ctx workflow.Context, in MirrorInput) *mirrorRun {
 		run:     activities.Run{ID: RunID(info.WorkflowExecution.ID), Dataset: in.Dataset, Started: workflow.Now(ctx).UTC()},
 		trigger: mirror.TriggerManual,
 		nominal: workflow.Now(ctx).UTC(),
+
+		deadline: newDeadline(ctx, in.Deadline),
 	}
 	// Temporal sets this attribute on the runs of a schedule only.
 	scheduled := temporal.NewSearchAttributeKeyTime("TemporalScheduledStartTime")
@@ -139,7 +153,7 @@ func (r *mirrorRun) probe(ctx workflow.Context) error {
 	info := workflow.GetInfo(ctx)
 	var probed activities.ProbeResult // a fresh one: decoding leaves fields that are absent as they are
 	in := activities.ProbeInput{
-		Run: r.run, Task: r.task, Mode: r.in.Mode, Trigger: r.trigger, Nominal: r.nominal,
+		Run: r.run, Task: r.task, Mode: r.in.Mode, Trigger: r.trigger, Nominal: r.nominal, Deadline: r.deadline.at,
 		WorkflowID: info.WorkflowExecution.ID, TemporalID: info.WorkflowExecution.RunID,
 	}
 	var err error
@@ -217,21 +231,41 @@ func (r *mirrorRun) remember(err error) error {
 		r.status, r.result.Why = mirror.StatusCancelled, "cancelled"
 	default:
 		r.status, r.result.Why = mirror.StatusFailed, reason(err)
+		if app := root(err); app != nil {
+			r.kind = app.Type()
+		}
 	}
 	return err
 }
 
 // finish closes the run's record, however the run ended. Its rule is AllDone, so
-// that no cancellation reaches it.
+// that no cancellation reaches it. What is due to be told goes out once the
+// outcome stands.
 func (r *mirrorRun) finish(ctx workflow.Context) error {
 	if r.status == "" { // cancelled before the task began that would have said so
 		r.status, r.result.Why = mirror.StatusCancelled, "cancelled"
 	}
-	in := activities.FinishInput{Run: r.run, Task: r.task, Status: r.status, Why: r.result.Why}
+	r.deadline.over(ctx)
+	in := activities.FinishInput{
+		Run: r.run, Task: r.task, Status: r.status, Why: r.result.Why, Kind: r.kind,
+		Refused: r.kind == ErrBusy || r.kind == activities.NothingToDo,
+	}
 	if w := r.result.Write; w != nil {
 		in.Outcome, in.Rows, in.Bytes, in.Steps = w.Outcome, w.Rows, w.Bytes, w.Steps
 	}
-	return callWithin(ctx, finishDeadline, a.Finish, "Closes the run's record: "+string(r.status), in, nil)
+	var alerts activities.AlertResult
+	err := callWithin(ctx, finishDeadline, a.Finish, "Closes the run's record: "+string(r.status), in, &alerts)
+	switch {
+	case err != nil:
+		lost := activities.Unrecorded{Run: r.run, Task: r.task, Kind: r.kind, Why: r.result.Why}
+		if r.status != mirror.StatusFailed {
+			lost.Kind, lost.Why = "Failed", "its end could not be recorded: "+reason(err)
+		}
+		r.tell = &activities.NotifyInput{Dataset: r.run.Dataset, Unrecorded: &lost}
+	case alerts.Due:
+		r.tell = &activities.NotifyInput{Dataset: r.run.Dataset}
+	}
+	return err
 }
 
 // publish sets the outcome as search attributes, in one upsert.
@@ -257,6 +291,12 @@ func (r *mirrorRun) details() string {
 	}
 	if r.result.Why != "" {
 		head += "\n\nOutcome: **" + r.result.Outcome + "**, " + r.result.Why
+	}
+	switch {
+	case r.deadline.passed:
+		head += fmt.Sprintf("\n\n**Late**: it should have been done within %s, by %s.", r.deadline.within, r.deadline.at.Format(time.RFC3339))
+	case r.deadline.within > 0:
+		head += "\n\nTo be done by " + r.deadline.at.Format(time.RFC3339) + "."
 	}
 	return head + "\n\nThe writing itself is the child workflow `" + WriteID(r.run.Dataset) + "`."
 }

@@ -8,4 +8,6 @@ func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflow(Write)
 	r.RegisterWorkflow(Backfill)
 	r.RegisterWorkflow(Window)
+	r.RegisterWorkflow(Freshness)
+	r.RegisterWorkflow(Notify)
 }

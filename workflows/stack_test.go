@@ -71,7 +71,7 @@ const pageSize = 1000
 // newStack skips the test when the servers' addresses are not set. Tests with a
 // stack run in parallel: each has its own database, queue and portal, and spends
 // its time waiting for the servers.
-func newStack(t *testing.T, table *socratatest.Table) *stack {
+func newStack(t *testing.T, table *socratatest.Table, adjust ...func(*activities.Activities)) *stack {
 	t.Helper()
 	t.Parallel()
 	uri, address := os.Getenv("MONGODB_URI"), os.Getenv("TEMPORAL_ADDRESS")
@@ -111,6 +111,9 @@ func newStack(t *testing.T, table *socratatest.Table) *stack {
 		Temporal: s.temporal, Log: log,
 		Portal:   guard.New(guard.Options{Name: "portal", Down: activities.PortalDown, OpenFor: time.Second}),
 		Database: guard.New(guard.Options{Name: "mongodb", Down: mirror.IsDown}),
+	}
+	for _, f := range adjust {
+		f(a)
 	}
 	a.Serve(s.spec)
 	for _, queue := range []string{s.queue, workflows.PortalQueue(s.queue)} {

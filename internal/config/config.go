@@ -20,6 +20,7 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 
 	"padron/internal/socrata"
+	"padron/internal/webhook"
 )
 
 // Config holds every setting of Padron. The settings of Temporal's client
@@ -51,6 +52,11 @@ type Config struct {
 	TaskQueue string `env:"PADRON_TASK_QUEUE" envDefault:"padron"`
 	// RequestsPerSecond bounds page requests to the portal over all workers.
 	RequestsPerSecond float64 `env:"PADRON_REQUESTS_PER_SECOND" envDefault:"4"`
+	// WebhookURL receives messages about what went wrong and is right again;
+	// empty: nobody is told. A secret: such addresses often hold a token.
+	WebhookURL string `env:"PADRON_WEBHOOK_URL"`
+	// WebhookSecret signs the messages; empty: they are not signed. A secret.
+	WebhookSecret string `env:"PADRON_WEBHOOK_SECRET"`
 	// HealthAddr is where the worker serves /healthz, /readyz and /metrics.
 	HealthAddr string `env:"PADRON_HEALTH_ADDR" envDefault:"127.0.0.1:9090"`
 	// Pprof adds /debug/pprof/ to the worker's health endpoint.
@@ -138,6 +144,11 @@ func (c Config) check() error {
 	}
 	if c.TaskQueue == "" {
 		return errors.New("PADRON_TASK_QUEUE: must not be empty")
+	}
+	if _, err := webhook.New(c.WebhookURL, c.WebhookSecret); errors.Is(err, webhook.ErrSecret) {
+		return fmt.Errorf("PADRON_WEBHOOK_SECRET: %w", err)
+	} else if err != nil {
+		return fmt.Errorf("PADRON_WEBHOOK_URL: %w", err)
 	}
 	if _, _, err := net.SplitHostPort(c.HealthAddr); err != nil {
 		return fmt.Errorf("PADRON_HEALTH_ADDR: %q; must look like 127.0.0.1:9090", c.HealthAddr)

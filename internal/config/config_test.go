@@ -21,11 +21,24 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		"PADRON_REQUESTS_PER_SECOND": {"-1", "must be above 0"},
 		"PADRON_HEALTH_ADDR":         {"9090", "must look like 127.0.0.1:9090"},
 		"PADRON_LOG_LEVEL":           {"loud", "must be debug, info, warn or error"},
+		"PADRON_WEBHOOK_URL":         {"hooks.slack.com/services/x", "must look like https://"},
+		"PADRON_WEBHOOK_SECRET":      {"short", "must have at least 16 characters"},
 		"PADRON_PPROF":               {"perhaps", "must be 1 or 0"},
 	} {
 		_, err := config.Load(map[string]string{name: c.value})
 		require.ErrorContains(t, err, name+": ", name)
 		require.ErrorContains(t, err, c.want, name)
+	}
+}
+
+func TestAWrongSecretIsNotTold(t *testing.T) {
+	for name, value := range map[string]string{
+		"PADRON_WEBHOOK_URL":    "ftp://hooks.example/s3cr3tt0ken",
+		"PADRON_WEBHOOK_SECRET": "whsec_s3cr3tt0ken!",
+	} {
+		_, err := config.Load(map[string]string{name: value})
+		require.ErrorContains(t, err, name+": ")
+		require.NotContains(t, err.Error(), "s3cr3tt0ken")
 	}
 }
 

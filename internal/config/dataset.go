@@ -52,6 +52,27 @@ func (c Config) Spec() (*dataset.Spec, error) {
 	return nil, fmt.Errorf("no known dataset has the id %s; known ids: %s; for another dataset give the path of a spec", id, strings.Join(known, ", "))
 }
 
+// Specs are the datasets that a worker with these settings runs: the configured
+// one first, and those that come with Padron.
+func (c Config) Specs() ([]*dataset.Spec, error) {
+	configured, err := c.Spec()
+	if err != nil {
+		return nil, err
+	}
+	all := []*dataset.Spec{configured}
+	for _, name := range dataset.Names() {
+		if name == configured.Name {
+			continue // a configured file wins over an embedded spec of the same name
+		}
+		spec, err := dataset.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, spec)
+	}
+	return all, nil
+}
+
 // isFile says whether a setting can only mean a file: one that is there, or
 // that is called like a spec.
 func isFile(s string) bool {

@@ -33,6 +33,7 @@ func Parse(data []byte, name string) (*Spec, error) {
 	if err := yaml.NodeToValue(src.root, spec, yaml.Strict()); err != nil {
 		return nil, src.wrap(err)
 	}
+	spec.Schedule.Freshness = cmp.Or(spec.Schedule.Freshness, DefaultFreshness)
 	if err := spec.validate(src.at); err != nil {
 		return nil, err
 	}

@@ -57,6 +57,8 @@ func TestParse(t *testing.T) {
 	assert.Equal(t, "America/Chicago", s.Location().String())
 	assert.Equal(t, 5*time.Minute, s.Schedule.Jitter)
 	assert.Equal(t, 2*time.Hour, s.Schedule.CatchUp)
+	assert.Zero(t, s.Schedule.Deadline, "none unless it is given")
+	assert.Equal(t, 26*time.Hour, s.Schedule.Freshness, "unless it is given")
 	assert.Equal(t, []string{"id", "opened"}, s.RequiredColumns())
 	assert.Equal(t, "trade_name", s.ColumnOf("name"))
 	assert.Equal(t, "location", s.ColumnOf("place.shown"))
@@ -90,6 +92,8 @@ func TestParseErrors(t *testing.T) {
 		{"cron", "30 5 * * mon-fri", "30 25 * * *", `bad hour "25", expected 0 to 23`},
 		{"jitter", "jitter: 5m", "jitter: -5m", "must not be negative"},
 		{"brake", "percent: 1,", "percent: 101,", `small.yaml:28:9: brake: percent is 0 to 100`},
+		{"deadline", "catch_up: 2h", "deadline: 30s", "small.yaml:6:12: schedule: deadline is 1m to 24h"},
+		{"freshness", "catch_up: 2h", "freshness: 20m", "schedule: freshness is at least 1h"},
 		{"box", "west: -88", "west: -86", "west < east"},
 		{"no fields", small[strings.Index(small, "fields:"):strings.Index(small, "lifecycle:")], "fields: []\n", "every stored column needs a field"},
 		{"key not mapped", "key: id", "key: number", "column number is not mapped by any field"},
@@ -227,11 +231,23 @@ func TestOpen(t *testing.T) {
 
 func TestCron(t *testing.T) {
 	for _, ok := range []string{"0 6 * * *", "*/15 0-6,12 1 jan-mar SUN", "59 23 31 12 7", "0-30/5 * * * mon-fri"} {
-		require.NoError(t, checkCron(ok), ok)
+		_, err := ParseCron(ok)
+		require.NoError(t, err, ok)
 	}
 	for _, bad := range []string{"", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "*/0 * * * *", "5-1 * * * *", "a * * * *", "1- * * * *", "-1 * * * *", ", * * * *", "* * * feb-jan *", "@daily"} {
-		require.Error(t, checkCron(bad), bad)
+		_, err := ParseCron(bad)
+		require.Error(t, err, bad)
 	}
+	cron, err := ParseCron("*/20 6,0-2 31 feb-apr/2 sat,7,0")
+	require.NoError(t, err)
+	assert.Equal(t, Cron{Minutes: []int{0, 20, 40}, Hours: []int{0, 1, 2, 6}, Days: []int{31}, Months: []int{2, 4}, Weekdays: []int{0, 6}}, cron)
+	cron, err = ParseCron("50/5 22/1 * * *")
+	require.NoError(t, err)
+	assert.Equal(t, []int{50, 55}, cron.Minutes, "a step goes on to the end")
+	assert.Equal(t, []int{22, 23}, cron.Hours)
+	assert.Len(t, cron.Days, 31)
+	assert.Len(t, cron.Months, 12)
+	assert.Len(t, cron.Weekdays, 7)
 }
 
 func TestDrop(t *testing.T) {

@@ -92,12 +92,26 @@ func (p Portal) BaseURL(override string) string {
 	return "https://" + p.Host
 }
 
-// Schedule says when the mirror runs, in the dataset's time zone.
+// Schedule says when the mirror runs, in the dataset's time zone, and how late it may be before somebody is told.
 type Schedule struct {
 	Cron    string        `yaml:"cron" json:"cron"`         // minute hour day-of-month month day-of-week
 	Jitter  time.Duration `yaml:"jitter" json:"jitter"`     // a run starts up to this much later
 	CatchUp time.Duration `yaml:"catch_up" json:"catch_up"` // a run missed by more than this is dropped
+	// Deadline is how long after its start a run should be done. One that is not goes on, and is reported. 0: none.
+	Deadline time.Duration `yaml:"deadline,omitempty" json:"deadline,omitzero"`
+	// Freshness is how old the last proof that the mirror equals the portal may be (default DefaultFreshness).
+	Freshness time.Duration `yaml:"freshness,omitempty" json:"freshness"`
 }
+
+// Bounds of what a schedule may ask for.
+const (
+	MinDeadline = time.Minute
+	MaxDeadline = 24 * time.Hour // a daily run that takes longer meets the next one
+	// DefaultFreshness is a day, and two hours for a daily run to start and do its work.
+	DefaultFreshness = 26 * time.Hour
+	// MinFreshness is how often the freshness is looked at.
+	MinFreshness = time.Hour
+)
 
 // Field is one field of the document: a path of one or two names, and where its value comes from.
 type Field struct {

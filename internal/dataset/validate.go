@@ -42,6 +42,10 @@ func (s *Spec) validate(at func(path, format string, args ...any) error) error {
 		return at("attribution", "is missing: who publishes the dataset")
 	case s.Schedule.Jitter < 0 || s.Schedule.CatchUp < 0:
 		return at("schedule", "jitter and catch_up must not be negative")
+	case s.Schedule.Deadline != 0 && (s.Schedule.Deadline < MinDeadline || s.Schedule.Deadline > MaxDeadline):
+		return at("schedule", "deadline is 1m to 24h, or not there for none")
+	case s.Schedule.Freshness < MinFreshness:
+		return at("schedule", "freshness is at least 1h: it is looked at once an hour")
 	case s.Brake.Percent < 0 || s.Brake.Percent > 100 || s.Brake.Rows < 0:
 		return at("brake", "percent is 0 to 100 and rows not negative")
 	case s.Box.West >= s.Box.East || s.Box.South >= s.Box.North || s.Box.West < -180 || s.Box.East > 180 || s.Box.South < -90 || s.Box.North > 90:
@@ -52,7 +56,7 @@ func (s *Spec) validate(at func(path, format string, args ...any) error) error {
 	if _, err := time.LoadLocation(s.TimeZone); err != nil {
 		return at("time_zone", "%q is no IANA time zone (America/Los_Angeles)", s.TimeZone)
 	}
-	if err := checkCron(s.Schedule.Cron); err != nil {
+	if _, err := ParseCron(s.Schedule.Cron); err != nil {
 		return at("schedule.cron", "%s", err)
 	}
 

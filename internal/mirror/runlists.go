@@ -30,11 +30,12 @@ const (
 	doneRuns      runList = "done"
 	certifiedRuns runList = "certified"
 	crawledRuns   runList = "crawled"
-	endedRuns     runList = "ended-" // and the Ending: one list for each
+	skippedRuns   runList = "skipped" // whose probe found nothing new
+	endedRuns     runList = "ended-"  // and the Ending: one list for each
 )
 
 func runLists() []runList {
-	lists := []runList{allRuns, greenRuns, doneRuns, certifiedRuns, crawledRuns}
+	lists := []runList{allRuns, greenRuns, doneRuns, certifiedRuns, crawledRuns, skippedRuns}
 	for _, ending := range Endings() {
 		lists = append(lists, endedSo(ending))
 	}
@@ -61,6 +62,8 @@ func (l runList) has(run *Run) bool {
 		return run.Status == StatusDone && run.Certificate.Outcome != ""
 	case crawledRuns:
 		return run.Crawl.Judged() && run.Gate.Holds()
+	case skippedRuns:
+		return run.Status == StatusSkipped && run.Probe.Decision == ProbeSkip
 	default:
 		return true
 	}
@@ -82,6 +85,8 @@ func (l runList) gains(field string, value any) bool {
 		return top == "certificate"
 	case crawledRuns:
 		return top == "crawl"
+	case skippedRuns:
+		return top == "status" && fmt.Sprint(value) == string(StatusSkipped)
 	default:
 		return false
 	}

@@ -39,6 +39,9 @@ const (
 	ModeAuto = "auto" // the probe decides
 	ModeFull = "full"
 
+	// ProbeSkip is the decision of a probe that proved that there is nothing new.
+	ProbeSkip = "skip"
+
 	// Jobs that bring a crawl into the mirror.
 	JobMirror = "mirror"
 	JobRerun  = "rerun"
@@ -77,6 +80,9 @@ type Run struct {
 	Warnings    []string        `bson:"warnings,omitempty" json:"warnings,omitempty"` // such as a vanished optional column
 	Stats       Stats           `bson:"stats,omitempty" json:"stats,omitzero"`
 	Steps       []Step          `bson:"steps,omitempty" json:"steps,omitempty"` // of the writing, in order
+
+	Deadline       time.Time `bson:"deadline,omitempty" json:"deadline,omitzero"`                // by when the run should be done
+	DeadlinePassed bool      `bson:"deadline_passed,omitempty" json:"deadline_passed,omitempty"` // it was not done by then
 
 	FirstLoad   bool           `bson:"first_load,omitempty" json:"first_load,omitempty"`     // the mirror was empty: its rows have no change event
 	Crawls      int            `bson:"crawls,omitempty" json:"crawls,omitempty"`             // how often the portal was crawled; more than once when torn
@@ -159,7 +165,7 @@ type Step struct {
 
 // Probe is what a run decided before reading rows, and why.
 type Probe struct {
-	Decision string          `bson:"decision" json:"decision"` // "skip" or "full"
+	Decision string          `bson:"decision" json:"decision"` // ProbeSkip or "full"
 	Why      string          `bson:"why" json:"why"`
 	Version  socrata.Version `bson:"version,omitempty" json:"version,omitzero"`
 	Rows     int64           `bson:"rows" json:"rows"`                           // the portal's count
@@ -360,6 +366,28 @@ func (m *Mirror) NewestCertificate(ctx context.Context) (Run, error) {
 // LastCrawl is the newest run, ended or not, whose crawl the gate let through:
 // what the mirror was last written from. ErrNoRun when there is none.
 func (m *Mirror) LastCrawl(ctx context.Context) (Run, error) { return m.newest(ctx, crawledRuns) }
+
+// LastProof is the newest run that proved that the mirror equals the portal: a
+// certificate that is green, or a probe that found the portal as the last green
+// run left it. ErrNoRun when there is none.
+func (m *Mirror) LastProof(ctx context.Context) (Run, error) {
+	var proof Run
+	for _, list := range []runList{certifiedRuns, greenRuns, skippedRuns} {
+		run, err := m.newest(ctx, list)
+		switch {
+		case errors.Is(err, ErrNoRun):
+		case err != nil:
+			return Run{}, err
+		case list == certifiedRuns && run.Certificate.Outcome != OutcomeGreen:
+		case run.Started.After(proof.Started):
+			proof = run
+		}
+	}
+	if proof.ID == "" {
+		return Run{}, fmt.Errorf("%w: none has proved the mirror yet", ErrNoRun)
+	}
+	return proof, nil
+}
 
 // newest is the newest run of a list.
 func (m *Mirror) newest(ctx context.Context, list runList) (Run, error) {
