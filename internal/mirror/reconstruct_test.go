@@ -169,7 +169,8 @@ func TestReconstructedCountsEqualBruteForce(t *testing.T) {
 		// what no calendar had yet, and what is still to come.
 		date := rapid.SampledFrom([]time.Time{
 			{},
-			{}, dateOf(1848, 1, 1), dateOf(1968, 10, 1), dateOf(1985, 1, 15), dateOf(1985, 1, 31), dateOf(1985, 2, 1), dateOf(1999, 12, 31),
+			{},
+			dateOf(1848, 1, 1), dateOf(1968, 10, 1), dateOf(1985, 1, 15), dateOf(1985, 1, 31), dateOf(1985, 2, 1), dateOf(1999, 12, 31),
 			dateOf(2000, 1, 1), dateOf(2014, 10, 13), dateOf(2026, 7, 31), dateOf(2026, 8, 1), dateOf(2026, 10, 14), dateOf(2028, 3, 1), dateOf(2205, 6, 30),
 		})
 		rows := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) lifeRow {
@@ -416,9 +417,9 @@ func TestReconstructedAreReadableAtEveryMoment(t *testing.T) {
 	var runs []string
 	look := func() {
 		moments++
-		assert.NoError(t, consistent(t.Context(), reader, dates), "after write %d", moments)
+		assert.NoError(t, consistent(t.Context(), reader, dates), "after write %d", moments) //nolint:testifylint // not on the test's goroutine, where require must not be used
 		snap, err := reader.Snapshot(t.Context(), held.ID)
-		assert.NoError(t, err)
+		assert.NoError(t, err) //nolint:testifylint // as above
 		runs = append(runs, snap.Run)
 	}
 	hook.Store(&look)
