@@ -101,7 +101,7 @@ func TestSnapshotsOfThePast(t *testing.T) {
 			from, to, difference = sum(from, v.From, 1), sum(to, v.To, 1), sum(difference, v.Difference, 1)
 			require.Equal(t, sum(v.To, v.From, -1), v.Difference, v.Name)
 		}
-		require.Equal(t, d.Totals, totalsDiff{from, to, difference})
+		require.Equal(t, totalsDiff{from, to, difference}, d.Totals, "the values add up to the totals")
 	}
 	d = diff(name(month), "latest")
 	require.Equal(t, today.ID, d.To.ID)

@@ -284,7 +284,8 @@ func countLifetimes[K comparable](ctx context.Context, m *Mirror, dates []time.T
 	err = m.group(ctx, countBy(bson.D{
 		{Key: "v", Value: orNull("$facets." + facet)},
 		{Key: "month", Value: bson.D{{Key: "$cond", Value: bson.A{
-			bson.D{{Key: "$or", Value: bson.A{missing(start), missing(end)}}}, nil,
+			bson.D{{Key: "$or", Value: bson.A{missing(start), missing(end)}}},
+			nil,
 			bson.D{{Key: "$cond", Value: bson.A{bson.D{{Key: "$gt", Value: bson.A{start, end}}}, start, end}}},
 		}}}},
 		{Key: "admin", Value: bson.D{{Key: "$and", Value: bson.A{"$administratively_closed"}}}},

@@ -169,7 +169,8 @@ func TestReconstructedCountsEqualBruteForce(t *testing.T) {
 		// what no calendar had yet, and what is still to come.
 		date := rapid.SampledFrom([]time.Time{
 			{},
-			{}, dateOf(1848, 1, 1), dateOf(1968, 10, 1), dateOf(1985, 1, 15), dateOf(1985, 1, 31), dateOf(1985, 2, 1), dateOf(1999, 12, 31),
+			{},
+			dateOf(1848, 1, 1), dateOf(1968, 10, 1), dateOf(1985, 1, 15), dateOf(1985, 1, 31), dateOf(1985, 2, 1), dateOf(1999, 12, 31),
 			dateOf(2000, 1, 1), dateOf(2014, 10, 13), dateOf(2026, 7, 31), dateOf(2026, 8, 1), dateOf(2026, 10, 14), dateOf(2028, 3, 1), dateOf(2205, 6, 30),
 		})
 		rows := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) lifeRow {
@@ -329,7 +330,7 @@ func TestReconstructKilled(t *testing.T) {
 			if at < writes || !after {
 				require.Error(t, err, "killed at write %d", at)
 			}
-			requireConsistent(t.Context(), t, m, dates)
+			require.NoError(t, consistent(t.Context(), m, dates))
 			// The server may still be busy with the killed write; a conflict
 			// with it is for the next attempt.
 			require.Eventually(t, func() bool {
@@ -363,22 +364,29 @@ func uncreated(t *testing.T, m *Mirror) map[string]bson.Raw {
 	return all
 }
 
-// requireConsistent reads each date's header, and its series, which must add up
-// to the header's totals.
-func requireConsistent(ctx context.Context, t require.TestingT, m *Mirror, dates []time.Time) {
+// consistent reads each date's header, and its series, which must add up to the
+// header's totals.
+func consistent(ctx context.Context, m *Mirror, dates []time.Time) error {
 	for _, d := range dates {
 		snap, err := m.Snapshot(ctx, reconstructedID(d))
-		require.NoError(t, err)
+		if err != nil {
+			return err
+		}
 		for _, name := range []string{SeriesNeighborhood, SeriesSector} {
 			var rows []Tallied
-			require.NoError(t, m.SeriesOf(ctx, &snap, name, &rows))
+			if err := m.SeriesOf(ctx, &snap, name, &rows); err != nil {
+				return err
+			}
 			var sum Totals
 			for _, r := range rows {
 				sum = sum.plus(r.Totals)
 			}
-			require.Equal(t, snap.Totals, sum, "%s of %s, run %s", name, snap.ID, snap.Run)
+			if sum != snap.Totals {
+				return fmt.Errorf("%s of %s, run %s: %v add up to %v", name, snap.ID, snap.Run, snap.Totals, sum)
+			}
 		}
 	}
+	return nil
 }
 
 // TestReconstructedAreReadableAtEveryMoment reads all snapshots after each write
@@ -409,9 +417,9 @@ func TestReconstructedAreReadableAtEveryMoment(t *testing.T) {
 	var runs []string
 	look := func() {
 		moments++
-		requireConsistent(t.Context(), t, reader, dates)
+		assert.NoError(t, consistent(t.Context(), reader, dates), "after write %d", moments) //nolint:testifylint // not on the test's goroutine, where require must not be used
 		snap, err := reader.Snapshot(t.Context(), held.ID)
-		require.NoError(t, err)
+		assert.NoError(t, err) //nolint:testifylint // as above
 		runs = append(runs, snap.Run)
 	}
 	hook.Store(&look)
