@@ -57,7 +57,7 @@ func classify(err error) error {
 		return open.Temporal()
 	case errors.Is(err, mirror.ErrForeign), errors.Is(err, mirror.ErrForeignRow):
 		return refuse(ForeignDatabase, err.Error())
-	case errors.Is(err, mirror.ErrNoRun):
+	case errors.Is(err, mirror.ErrNoRun), errors.Is(err, mirror.ErrAsOf):
 		return refuse(NothingToDo, err.Error())
 	case errors.Is(err, mirror.ErrCorrupt), errors.Is(err, mirror.ErrNoPage):
 		return refuse(LandingCorrupt, err.Error())

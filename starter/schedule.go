@@ -719,7 +719,9 @@ func scheduleShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "Show all about the dataset's schedules",
-		Args:  cobra.NoArgs,
+		Example: `  starter schedule show
+  starter schedule show -o json`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withTemporal(cmd, func(_ config.Config, spec *dataset.Spec, t client.Client, _ string) error {
 				var all []scheduleView
@@ -812,8 +814,9 @@ func scheduleTriggerCommand() *cobra.Command {
 
 func scheduleDeleteCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "delete",
-		Short: "Delete the dataset's schedules; runs by hand work without",
+		Use:     "delete",
+		Short:   "Delete the dataset's schedules; runs by hand work without",
+		Example: `  starter schedule delete`,
 		Long: `Deletes the dataset's schedules from Temporal, with their notes. A run that goes
 on is not touched, nor is the mirror; ` + "`starter schedule apply`" + ` makes them anew.`,
 		Args: cobra.NoArgs,

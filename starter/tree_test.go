@@ -3,6 +3,7 @@ package main_test
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,7 @@ func commands() map[string]*cobra.Command {
 // onlyActs are the commands that show nothing to be read by a program: their
 // exit code says it all. All others must take -o json.
 var onlyActs = map[string]bool{
-	"setup": true, "schedule apply": true, "schedule pause": true, "schedule resume": true, "schedule trigger": true,
+	"setup": true, "schedule pause": true, "schedule resume": true, "schedule trigger": true, "schedule delete": true,
 	"backfill pause": true, "backfill resume": true, "backfill cancel": true,
 	"completion bash": true, "completion zsh": true, "completion fish": true, "completion powershell": true,
 }
@@ -77,6 +78,9 @@ func TestEveryCommandPrintsJSON(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, socratatest.Generate(400, 90))
 	s.brakeOf("3")
+	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(receiver.Close)
+	s.env["PADRON_WEBHOOK_URL"] = receiver.URL
 	s.worker()
 	first := s.load()
 	require.NoError(t, s.portal.Edit(socratatest.Rename(s.someKey(), "ANOTHER NAME"), socratatest.Open(s.row(s.someKey()))))
@@ -103,7 +107,13 @@ func TestEveryCommandPrintsJSON(t *testing.T) {
 		{"dataset list", nil},
 		{"dataset show", nil},
 		{"dataset check", nil},
+		{"snapshots diff latest latest", nil},
+		{"alerts", nil},
+		{"alerts test", nil},
+		{"schedule apply --dry-run", nil},
+		{"schedule apply", nil},
 		{"schedule list", nil},
+		{"schedule show", nil},
 		{"backfill list", nil},
 		{"dag", nil},
 		{"doctor", nil},
