@@ -9,7 +9,11 @@ import (
 // ended, whatever became of it. The run is the parent of the writing: it ends a
 // little later, once its record says what it came to.
 func (a *Activities) AwaitWriter(ctx context.Context, workflowID string) error {
-	defer alive(ctx)()
+	_, err := untilStop(ctx, func(ctx context.Context) (any, error) { return nil, a.awaitWriter(ctx, workflowID) })
+	return err
+}
+
+func (a *Activities) awaitWriter(ctx context.Context, workflowID string) error {
 	writing, err := a.Temporal.DescribeWorkflowExecution(ctx, workflowID, "")
 	if err != nil {
 		return fmt.Errorf("describe workflow %s: %w", workflowID, err)
