@@ -7,7 +7,6 @@ import (
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
-	"go.temporal.io/sdk/temporal"
 )
 
 // elsewhereAfter is how soon a step that a stopping worker let go of is tried
@@ -74,13 +73,11 @@ func cancelAtStop(ctx context.Context, after time.Duration) (context.Context, co
 	return ctx, func() { cancel(nil) }
 }
 
-// stopped replaces the error of a step that cancelAtStop has cancelled. One
-// that says that the step must not be tried again stays.
+// stopped replaces the error of a step that cancelAtStop has cancelled, whatever
+// it says: what a step finds wrong while everything is taken from it may not be
+// so, and if it is, the next attempt finds it again.
 func stopped(ctx context.Context, err error) error {
 	if err == nil || !errors.Is(context.Cause(ctx), errLetGo) {
-		return err
-	}
-	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok && app.NonRetryable() {
 		return err
 	}
 	return letGo()

@@ -36,10 +36,10 @@ func TestAStepIsLetGoOfWhenItsTimeIsUp(t *testing.T) {
 			<-ctx.Done()
 			return "", errors.Join(broken, ctx.Err())
 		}, activities.WorkerStopping, false},
-		"must not be tried again": {func(ctx context.Context) (string, error) {
+		"finds something wrong because of that": {func(ctx context.Context) (string, error) {
 			<-ctx.Done()
 			return "", temporal.NewNonRetryableApplicationError("closed", activities.GateClosed, nil)
-		}, activities.GateClosed, false},
+		}, activities.WorkerStopping, false},
 		"fails before, by itself": {func(context.Context) (string, error) {
 			return "", temporal.NewApplicationError("gone", activities.DatabaseFailed)
 		}, activities.DatabaseFailed, true},
