@@ -106,7 +106,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished but not green.`,
 	}
 	root.AddCommand(runCommand(), statusCommand(), verifyCommand(), approveCommand(), rerunCommand(), changesCommand(), quarantineCommand(),
 		snapshotsCommand(), scheduleCommand(), datasetCommand(),
-		dagCommand(), setupCommand(), doctorCommand())
+		workersCommand(), dagCommand(), setupCommand(), doctorCommand())
 	asUsage(root)
 	return root
 }

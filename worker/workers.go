@@ -56,9 +56,9 @@ func newWorkers(t client.Client, c config.Config, build string, a *activities.Ac
 		if of.Has(config.RoleWorkflows) {
 			workflows.Register(w)
 		}
-		if of.Has(config.RoleSteps) {
-			activities.Register(w, a)
-		}
+		// Without the steps too: workflows call activities by the names that
+		// they are registered with.
+		activities.Register(w, a)
 		workers = append(workers, w)
 	}
 	if of.Has(config.RolePortal) {

@@ -92,13 +92,16 @@ func (w Workers) check() error {
 	if w.Deployment != "" && !deploymentName.MatchString(w.Deployment) {
 		return fmt.Errorf("PADRON_DEPLOYMENT: %q is no deployment's name; use 1 to 64 letters, digits, - or _", w.Deployment)
 	}
-	return CheckBuild(w.BuildID)
+	if err := CheckBuild(w.BuildID); err != nil && w.BuildID != "" {
+		return fmt.Errorf("PADRON_BUILD_ID: %w", err)
+	}
+	return nil
 }
 
-// CheckBuild is an error for what cannot be the id of a build; none is right.
+// CheckBuild is an error for what cannot be the id of a build.
 func CheckBuild(id string) error {
-	if id != "" && !buildName.MatchString(id) {
-		return fmt.Errorf("PADRON_BUILD_ID: %q is no build's id; use 1 to 64 letters, digits, ., _, + or -", id)
+	if !buildName.MatchString(id) {
+		return fmt.Errorf("%q is no build's id; use 1 to 64 letters, digits, ., _, + or -", id)
 	}
 	return nil
 }
