@@ -48,6 +48,7 @@ type lettingGo struct {
 
 // ExecuteActivity implements [interceptor.ActivityInboundInterceptor].
 func (l *lettingGo) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	activity.GetLogger(ctx).Debug("step begins")
 	ctx, cancel := cancelAtStop(ctx, l.within)
 	defer cancel()
 	result, err := l.Next.ExecuteActivity(ctx, in)
