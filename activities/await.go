@@ -32,7 +32,10 @@ type AwaitWriterResult struct {
 // go first. The run is the parent of the writing: it ends a little later, once
 // its record says what it came to.
 func (a *Activities) AwaitWriter(ctx context.Context, in AwaitWriterInput) (AwaitWriterResult, error) {
-	defer alive(ctx)()
+	return untilStop(ctx, func(ctx context.Context) (AwaitWriterResult, error) { return a.awaitWriter(ctx, in) })
+}
+
+func (a *Activities) awaitWriter(ctx context.Context, in AwaitWriterInput) (AwaitWriterResult, error) {
 	writing, err := a.Temporal.DescribeWorkflowExecution(ctx, in.Writer, "")
 	if err != nil {
 		return AwaitWriterResult{}, fmt.Errorf("describe workflow %s: %w", in.Writer, err)
@@ -53,8 +56,8 @@ func (a *Activities) AwaitWriter(ctx context.Context, in AwaitWriterInput) (Awai
 
 // AwaitRun waits until a workflow has ended, whatever became of it.
 func (a *Activities) AwaitRun(ctx context.Context, workflowID string) error {
-	defer alive(ctx)()
-	return a.awaitWorkflow(ctx, workflowID, "")
+	_, err := untilStop(ctx, func(ctx context.Context) (any, error) { return nil, a.awaitWorkflow(ctx, workflowID, "") })
+	return err
 }
 
 func (a *Activities) awaitWorkflow(ctx context.Context, id, run string) error {

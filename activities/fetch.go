@@ -16,32 +16,7 @@ import (
 // one page request; a portal that times out on it (408) is asked for half as
 // many rows at the next attempt.
 func (a *Activities) FetchPage(ctx context.Context, in FetchInput) (RawPage, error) {
-	return untilStop(ctx, func(ctx context.Context) (RawPage, error) { return a.fetch(ctx, in) })
-}
-
-// untilStop fetches a page unless the worker is stopping: a page that the
-// portal is slow to send must not hold it up, and nothing is lost by asking
-// again from another one.
-func untilStop(ctx context.Context, fetch func(context.Context) (RawPage, error)) (RawPage, error) {
-	defer alive(ctx)()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stopping := activity.GetWorkerStopChannel(ctx)
-	go func() {
-		select {
-		case <-stopping:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	page, err := fetch(ctx)
-	select {
-	case <-stopping:
-		if err != nil {
-			return page, retry(WorkerStopping, "the worker is stopping; another one fetches this page")
-		}
-	default:
-	}
+	page, err := untilStop(ctx, func(ctx context.Context) (RawPage, error) { return a.fetch(ctx, in) })
 	return page, classify(err)
 }
 
@@ -124,7 +99,7 @@ func (a *Activities) land(ctx context.Context, o *opened, run Run, part int, of 
 
 // FetchKeys fetches one batch of quarantined rows by their keys.
 func (a *Activities) FetchKeys(ctx context.Context, in FetchKeysInput) (RawPage, error) {
-	return untilStop(ctx, func(ctx context.Context) (RawPage, error) {
+	page, err := untilStop(ctx, func(ctx context.Context) (RawPage, error) {
 		o, err := a.dataset(ctx, in.Run)
 		if err != nil {
 			return RawPage{}, err
@@ -145,6 +120,7 @@ func (a *Activities) FetchKeys(ctx context.Context, in FetchKeysInput) (RawPage,
 		}
 		return page, nil
 	})
+	return page, classify(err)
 }
 
 // label is the landing's name for the pages of a part.

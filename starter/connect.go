@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -12,7 +13,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	enumspb "go.temporal.io/api/enums/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
-	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"padron/internal/config"
@@ -134,14 +134,15 @@ func checkWorker(ctx context.Context, t client.Client, namespace, queue string) 
 		queue:                        enumspb.TASK_QUEUE_TYPE_WORKFLOW,
 		workflows.PortalQueue(queue): enumspb.TASK_QUEUE_TYPE_ACTIVITY,
 	} {
-		d, err := t.WorkflowService().DescribeTaskQueue(ctx, &workflowservice.DescribeTaskQueueRequest{
-			Namespace: namespace, TaskQueue: &taskqueuepb.TaskQueue{Name: name}, TaskQueueType: kind,
-		})
+		d, err := describeQueue(ctx, t, namespace, name, kind)
 		if err != nil {
-			return fmt.Errorf("describe task queue %s: %w", name, err)
+			return err
 		}
 		if len(d.Pollers) == 0 {
 			return fmt.Errorf("%w %s: start one with `worker`, or set PADRON_TASK_QUEUE to the queue of yours", errNoWorker, name)
+		}
+		if d.VersioningInfo.GetCurrentDeploymentVersion() == nil && !slices.ContainsFunc(d.Pollers, func(p *taskqueuepb.PollerInfo) bool { return !versioned(p) }) {
+			return fmt.Errorf("%w %s that new runs go to: the workers are of builds, and none is current; `starter workers promote` makes one", errNoWorker, name)
 		}
 	}
 	return nil

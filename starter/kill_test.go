@@ -71,21 +71,35 @@ func (s *stack) report(sum summary, what string) {
 }
 
 // killWithin kills a worker while it is at an activity of this name and the
-// step is neither at its beginning nor done. The worker is halted for the look,
-// so that what is seen is still so when it is killed.
+// step is neither at its beginning nor done.
 func (s *stack) killWithin(worker *process, activity string) {
+	s.t.Helper()
+	s.haltWithin(worker, activity)
+	require.NoError(s.t, worker.signal(syscall.SIGKILL))
+	<-worker.done
+}
+
+// haltWithin halts a worker while it is at an activity of this name and the step
+// is neither at its beginning nor done: what is seen is still so when something
+// is done to it.
+func (s *stack) haltWithin(worker *process, activity string) {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool {
 		if !s.pending(activity) || worker.signal(syscall.SIGSTOP) != nil {
 			return false
 		}
 		if s.pending(activity) && s.midway(activity) {
-			return worker.signal(syscall.SIGKILL) == nil
+			return true
 		}
 		_ = worker.signal(syscall.SIGCONT) // the next look finds out
 		return false
 	}, runTakes, 3*time.Millisecond, "%s was never found half done", activity)
-	<-worker.done
+}
+
+// proceed lets a halted worker go on.
+func (s *stack) proceed(worker *process) {
+	s.t.Helper()
+	require.NoError(s.t, worker.signal(syscall.SIGCONT))
 }
 
 // midway says whether a step has done some of its rows and not all.

@@ -109,7 +109,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished but not green.`,
 	root.AddCommand(runCommand(), watchCommand(), cancelCommand(), statusCommand(), backfillCommand(),
 		verifyCommand(), approveCommand(), rerunCommand(), changesCommand(), quarantineCommand(),
 		snapshotsCommand(), scheduleCommand(), alertsCommand(), datasetCommand(),
-		dagCommand(), setupCommand(), doctorCommand())
+		workersCommand(), dagCommand(), setupCommand(), doctorCommand())
 	group(root)
 	completeSettings(root)
 	explainCompletion(root)

@@ -58,7 +58,13 @@ type stack struct {
 // newStack skips the test when the servers' addresses are not set.
 func newStack(t *testing.T, table *socratatest.Table) *stack {
 	t.Helper()
-	uri, address := os.Getenv("MONGODB_URI"), os.Getenv("TEMPORAL_ADDRESS")
+	return newStackAt(t, table, os.Getenv("TEMPORAL_ADDRESS"))
+}
+
+// newStackAt is newStack with a Temporal server of the test's choice.
+func newStackAt(t *testing.T, table *socratatest.Table, address string) *stack {
+	t.Helper()
+	uri := os.Getenv("MONGODB_URI")
 	if uri == "" || address == "" {
 		t.Skip("needs servers: MONGODB_URI and TEMPORAL_ADDRESS are not set")
 	}

@@ -19,8 +19,8 @@ import (
 	"padron/internal/socrata/socratatest"
 )
 
-// event is one line of `watch -o json`, as far as tests look at it.
-type event struct {
+// told is one line of `watch -o json`, as far as tests look at it.
+type told struct {
 	Event, Run, Status, Outcome, Why string
 	Live                             struct {
 		Source, Doing string
@@ -44,14 +44,14 @@ type event struct {
 }
 
 // events are the lines that were printed so far; each must be an event.
-func (p *process) events() []event {
+func (p *process) events() []told {
 	p.t.Helper()
-	var all []event
+	var all []told
 	for line := range strings.Lines(p.out.String()) {
 		if !strings.HasSuffix(line, "\n") {
 			break // being written
 		}
-		var e event
+		var e told
 		require.NoError(p.t, json.Unmarshal([]byte(line), &e), line)
 		all = append(all, e)
 	}
@@ -59,9 +59,9 @@ func (p *process) events() []event {
 }
 
 // awaitEvent waits for an event like the one wanted.
-func (p *process) awaitEvent(what string, want func(e event) bool) event {
+func (p *process) awaitEvent(what string, want func(e told) bool) told {
 	p.t.Helper()
-	var found event
+	var found told
 	require.Eventually(p.t, func() bool {
 		for _, e := range p.events() {
 			if want(e) {
@@ -74,7 +74,7 @@ func (p *process) awaitEvent(what string, want func(e event) bool) event {
 	return found
 }
 
-func (e event) task(name string) (state string, waitsFor []string) {
+func (e told) task(name string) (state string, waitsFor []string) {
 	for _, t := range e.Live.Tasks {
 		if t.Name == name {
 			return t.State, t.WaitsFor
@@ -98,7 +98,7 @@ func TestWatchFollowsARunToItsEnd(t *testing.T) {
 	people := s.start(t, "starter", nil, "watch")
 	programs := s.start(t, "starter", nil, "watch", id, "-o", "json")
 
-	fetching := programs.awaitEvent("fetching", func(e event) bool { state, _ := e.task("fetch_page"); return state == "running" })
+	fetching := programs.awaitEvent("fetching", func(e told) bool { state, _ := e.task("fetch_page"); return state == "running" })
 	require.Equal(t, "worker", fetching.Live.Source)
 	require.Equal(t, "running", fetching.Status)
 	require.EqualValues(t, 3000, fetching.Live.Rows.Total)
@@ -156,7 +156,7 @@ func TestWatchShowsAnOutageAsWaiting(t *testing.T) {
 	id := strings.TrimSuffix(strings.Fields(s.ok("run"))[2], ";")
 	watch := s.start(t, "starter", nil, "watch", id, "-o", "json")
 	lines := s.start(t, "starter", nil, "watch", id)
-	open := watch.awaitEvent("the breaker is open", func(e event) bool {
+	open := watch.awaitEvent("the breaker is open", func(e told) bool {
 		if state, _ := e.task("fetch_page"); state != "running" {
 			return false // the worker was too busy to answer, or answered a moment ago
 		}
@@ -234,7 +234,7 @@ func TestWatchWithoutAWorker(t *testing.T) {
 	require.NoError(t, worker.signal(syscall.SIGKILL))
 	<-worker.done
 	watch := s.start(t, "starter", nil, "watch", "-o", "json")
-	alone := watch.awaitEvent("no worker", func(e event) bool { return strings.HasPrefix(e.Live.WaitsFor, "a worker: none answers") })
+	alone := watch.awaitEvent("no worker", func(e told) bool { return strings.HasPrefix(e.Live.WaitsFor, "a worker: none answers") })
 	require.Equal(t, "record", alone.Live.Source)
 	require.Equal(t, "planning 300 rows", alone.Live.Doing)
 	require.Regexp(t, id+` .*waits for a worker: none answers; start one with `, s.ok("status"))
@@ -243,7 +243,7 @@ func TestWatchWithoutAWorker(t *testing.T) {
 	s.worker()
 	r := watch.result()
 	require.Zero(t, r.code, r.errors)
-	watch.awaitEvent("a worker", func(e event) bool { return e.Live.Source == "worker" })
+	watch.awaitEvent("a worker", func(e told) bool { return e.Live.Source == "worker" })
 }
 
 // TestOnATerminal a run is drawn in place and in colour; the test of every

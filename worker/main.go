@@ -32,14 +32,6 @@ import (
 	"padron/workflows"
 )
 
-// stopTimeout is how long a stopping worker lets activities finish what they
-// are at. The longest uninterruptible piece is one MongoDB call of 8 s.
-const stopTimeout = 20 * time.Second
-
-// atOnce bounds the activities of each queue in one process: enough to keep two
-// cores and the portal busy, few enough to stay within 256 MiB.
-const atOnce = 4
-
 // memoryLimit is what the Go runtime aims to stay under, in bytes, unless
 // GOMEMLIMIT says otherwise. Rows stream through a worker, so what it holds does
 // not grow with the register; left alone, the collector would let garbage grow
@@ -120,6 +112,10 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return &usageError{err}
 	}
+	build, err := buildOf(c, specs)
+	if err != nil {
+		return &usageError{err}
+	}
 	metrics, err := newMetrics()
 	if err != nil {
 		return err
@@ -158,7 +154,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	defer server.Close() //nolint:errcheck // on the way out
 
-	workers := newWorkers(temporal, c, a)
+	workers := newWorkers(temporal, c, build, a)
 	var started []worker.Worker
 	defer func() { stopAll(started) }()
 	for _, w := range workers {
@@ -168,7 +164,7 @@ func run(ctx context.Context, args []string) error {
 		started = append(started, w)
 	}
 	log.Info("worker is ready", "datasets", names(specs), "temporal", o.HostPort, "mongodb", mirror.Address(c.MongoURI),
-		"queue", c.TaskQueue, "health", "http://"+server.Addr)
+		"queue", c.TaskQueue, "roles", strings.Join(c.Workers.Roles, ","), "build", build, "health", "http://"+server.Addr)
 	<-ctx.Done()
 	log.Info("worker is stopping: activities have up to " + stopTimeout.String())
 	return nil
@@ -190,25 +186,6 @@ func names(specs []*dataset.Spec) []string {
 		all = append(all, s.Name)
 	}
 	return all
-}
-
-// newWorkers makes one worker for the run's steps and one for page requests,
-// whose queue's rate of starts is the request limit of all workers together.
-func newWorkers(t client.Client, c config.Config, a *activities.Activities) []worker.Worker {
-	steps := worker.New(t, c.TaskQueue, worker.Options{
-		MaxConcurrentActivityExecutionSize: atOnce,
-		WorkerStopTimeout:                  stopTimeout,
-	})
-	workflows.Register(steps)
-	activities.Register(steps, a)
-	pages := worker.New(t, workflows.PortalQueue(c.TaskQueue), worker.Options{
-		MaxConcurrentActivityExecutionSize: atOnce,
-		TaskQueueActivitiesPerSecond:       c.RequestsPerSecond,
-		WorkerStopTimeout:                  stopTimeout,
-		DisableWorkflowWorker:              true,
-	})
-	activities.Register(pages, a)
-	return []worker.Worker{steps, pages}
 }
 
 // health answers whether this process can do its work.

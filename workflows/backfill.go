@@ -154,7 +154,7 @@ func (b *backfill) plan(ctx workflow.Context) error {
 	}
 	info := workflow.GetInfo(ctx)
 	var plan activities.BackfillPlan
-	err := call(ctx, a.PlanBackfill, fmt.Sprintf("Windows from %s to %s, by %s", b.in.Since, b.in.Until, b.in.Every), activities.BackfillPlanInput{
+	err := callPortal(ctx, a.PlanBackfill, fmt.Sprintf("Windows from %s to %s, by %s", b.in.Since, b.in.Until, b.in.Every), activities.BackfillPlanInput{
 		Run: b.state.Run, On: b.in.On, Since: b.in.Since, Until: b.in.Until, Every: b.in.Every, Reprocess: b.in.Reprocess,
 		NewestFirst: b.in.NewestFirst, WorkflowID: info.WorkflowExecution.ID, TemporalID: info.WorkflowExecution.RunID,
 	}, &plan)

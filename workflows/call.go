@@ -69,8 +69,9 @@ func callWithin(ctx workflow.Context, deadline time.Duration, activity any, summ
 	return workflow.ExecuteActivity(ctx, activity, in).Get(ctx, out)
 }
 
-// callPortal runs an activity on the portal's task queue, whose rate of starts
-// is the limit on page requests that all workers share.
+// callPortal runs an activity that asks the portal on the portal's task queue,
+// whose rate of starts is the limit on page requests that all workers share:
+// only workers with the role portal need a way to it.
 func callPortal(ctx workflow.Context, activity any, summary string, in, out any) error {
 	o := options(ctx, summary)
 	o.TaskQueue = PortalQueue(workflow.GetInfo(ctx).TaskQueueName)

@@ -158,9 +158,9 @@ func (r *mirrorRun) probe(ctx workflow.Context) error {
 	}
 	var err error
 	if r.task.Job == activities.JobMirror || r.task.Job == "" {
-		err = call(ctx, a.Probe, "Is there anything new on the portal?", in, &probed)
+		err = callPortal(ctx, a.Probe, "Is there anything new on the portal?", in, &probed)
 	} else {
-		err = call(ctx, a.Prepare, "Can this be done: "+string(r.task.Job)+" "+r.task.Of+"?", in, &probed)
+		err = callPortal(ctx, a.Prepare, "Can this be done: "+string(r.task.Job)+" "+r.task.Of+"?", in, &probed)
 	}
 	r.probed, r.run.Spec = probed, probed.Spec
 	return r.remember(err)

@@ -84,6 +84,6 @@ func RunID(workflowID string) string {
 	return workflowID[strings.LastIndexByte(workflowID, '/')+1:]
 }
 
-// PortalQueue is the task queue of the activities that ask the portal for
-// pages: its rate limit holds over all workers together.
+// PortalQueue is the task queue of the activities that ask the portal: its rate
+// limit holds over all workers together.
 func PortalQueue(queue string) string { return queue + "-portal" }

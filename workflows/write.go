@@ -193,7 +193,7 @@ func (w *write) plan(ctx workflow.Context) error {
 	w.result.Crawls++
 	w.result.Rows, w.result.Bytes, w.result.Pages = 0, 0, 0
 	var planned activities.PlanResult
-	err := call(ctx, a.Plan, "Cuts "+humanize.Comma(w.before.Rows)+" rows into key ranges",
+	err := callPortal(ctx, a.Plan, "Cuts "+humanize.Comma(w.before.Rows)+" rows into key ranges",
 		activities.PlanInput{Run: w.in.Run, Crawl: w.result.Crawls, Before: w.before}, &planned)
 	w.before = planned.Before
 	w.setParts(planned.Ranges)
@@ -320,7 +320,7 @@ func (w *write) gate(ctx workflow.Context) error {
 			in.Documents = -1
 		}
 		var gated activities.GateResult // a fresh one: decoding leaves fields that are absent as they are
-		err := call(ctx, a.Gate, "May this crawl of "+humanize.Comma(w.result.Rows)+" rows be written?", in, &gated)
+		err := callPortal(ctx, a.Gate, "May this crawl of "+humanize.Comma(w.result.Rows)+" rows be written?", in, &gated)
 		if w.gated = gated; err != nil || !gated.Again {
 			return err
 		}
@@ -412,7 +412,7 @@ func (w *write) reconcile(ctx workflow.Context) error {
 	if counted && in.Written == nil {
 		in.Written = []socrata.Range{} // none, and not all
 	}
-	err := call(ctx, a.Reconcile, "Does the mirror equal the portal?", in, &w.result.Reconciled)
+	err := callPortal(ctx, a.Reconcile, "Does the mirror equal the portal?", in, &w.result.Reconciled)
 	w.result.Outcome, w.result.Why = w.result.Reconciled.Outcome, w.result.Reconciled.Why
 	return err
 }

@@ -119,7 +119,9 @@ type skipped struct {
 // unwanted says whether the test skipped because it found no server. The test command sets the addresses, so
 // such a skip is a fault of the test, and would hide that nothing was tested.
 func (s skipped) unwanted() bool {
-	return strings.Contains(s.reason, "MONGODB_URI") || strings.Contains(s.reason, "TEMPORAL_ADDRESS")
+	return slices.ContainsFunc([]string{"MONGODB_URI", "TEMPORAL_ADDRESS", testTemporal}, func(name string) bool {
+		return strings.Contains(s.reason, name)
+	})
 }
 
 // testPatience is how long the tests of one package may take: whole runs, thousands of them, on a slow machine that

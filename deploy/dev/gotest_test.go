@@ -55,10 +55,11 @@ func TestReportTestsPrintsWhatGoTestPrints(t *testing.T) {
 func TestASkipForWantOfAServerIsAFailure(t *testing.T) {
 	results := []testResult{{module: "padron", passed: 3, skipped: []skipped{
 		{"p", "TestServer", "TEMPORAL_ADDRESS is not set"},
+		{"p", "TestKill", "PADRON_TEST_TEMPORAL is not set"},
 		{"p", "TestRows", "no real rows here"},
 	}}}
 	sum := sumResults(results)
-	assert.Equal(t, 1, sum.failed)
+	assert.Equal(t, 2, sum.failed)
 	assert.Len(t, sum.skipped, 1)
 
 	var out strings.Builder
@@ -66,7 +67,7 @@ func TestASkipForWantOfAServerIsAFailure(t *testing.T) {
 	assert.Contains(t, out.String(), "FAIL (skipped for want of a server)  p TestServer")
 	assert.Contains(t, out.String(), "SKIP  p TestRows: no real rows here")
 
-	results[0].skipped = results[0].skipped[1:]
+	results[0].skipped = results[0].skipped[2:]
 	assert.True(t, printResults(&out, results), "any other skip is only listed")
 }
 

@@ -24,6 +24,11 @@ func startServers(ctx context.Context, stack *Stack) (a Addresses, err error) {
 		return a, err
 	}
 	stack.setenv("TEMPORAL_ADDRESS", a.Temporal)
+	self, err := os.Executable()
+	if err != nil {
+		return a, fmt.Errorf("find this program: %w", err)
+	}
+	stack.setenv(testTemporal, self)
 	return a, nil
 }
 

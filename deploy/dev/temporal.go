@@ -160,6 +160,9 @@ func startTemporalServer(stack *Stack, port int) (addr string, err error) {
 		temporal.WithDynamicConfigClient(dynamicconfig.StaticClient{
 			// A search attribute that was just registered can be used at once.
 			dynamicconfig.ForceSearchAttributesCacheRefreshOnRead.Key(): true,
+			// A worker that stops has its polls ended by the server, and takes what they had got already: cut off by the
+			// worker, a task on its way to it is lost until it times out.
+			dynamicconfig.EnableCancelWorkerPollsOnShutdown.Key(): true,
 		}),
 	)
 	if err != nil {

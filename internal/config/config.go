@@ -57,6 +57,8 @@ type Config struct {
 	WebhookURL string `env:"PADRON_WEBHOOK_URL"`
 	// WebhookSecret signs the messages; empty: they are not signed. A secret.
 	WebhookSecret string `env:"PADRON_WEBHOOK_SECRET"`
+	// Workers are the settings of a worker process beyond these.
+	Workers Workers
 	// HealthAddr is where the worker serves /healthz, /readyz and /metrics.
 	HealthAddr string `env:"PADRON_HEALTH_ADDR" envDefault:"127.0.0.1:9090"`
 	// Pprof adds /debug/pprof/ to the worker's health endpoint.
@@ -101,6 +103,9 @@ func explain(err error) error {
 		name := map[string]string{
 			"KeepCrawls": "PADRON_KEEP_CRAWLS", "PageSize": "PADRON_PAGE_SIZE", "RequestsPerSecond": "PADRON_REQUESTS_PER_SECOND", "LogLevel": "PADRON_LOG_LEVEL",
 		}[parse.Name]
+		if number, ok := workerNumbers[parse.Name]; ok {
+			name = number
+		}
 		if parse.Name == "Pprof" {
 			return errors.New("PADRON_PPROF: must be 1 or 0")
 		}
@@ -149,6 +154,9 @@ func (c Config) check() error {
 		return fmt.Errorf("PADRON_WEBHOOK_SECRET: %w", err)
 	} else if err != nil {
 		return fmt.Errorf("PADRON_WEBHOOK_URL: %w", err)
+	}
+	if err := c.Workers.check(); err != nil {
+		return err
 	}
 	if _, _, err := net.SplitHostPort(c.HealthAddr); err != nil {
 		return fmt.Errorf("PADRON_HEALTH_ADDR: %q; must look like 127.0.0.1:9090", c.HealthAddr)
