@@ -106,7 +106,9 @@ func (q *statusQuery) run(cmd *cobra.Command, args []string) error {
 		}
 		return q.out.show(cmd.OutOrStdout(), views, func(w io.Writer) {
 			q.printRuns(w, views)
-			wrong.print(w)
+			if q.outcome == "" && q.since == "" {
+				wrong.print(w)
+			}
 		})
 	})
 }

@@ -109,6 +109,7 @@ func TestEveryCommandPrintsJSON(t *testing.T) {
 		{"dataset check", nil},
 		{"snapshots diff latest latest", nil},
 		{"alerts", nil},
+		{"workers", nil},
 		{"alerts test", nil},
 		{"schedule apply --dry-run", nil},
 		{"schedule apply", nil},
@@ -131,7 +132,9 @@ func TestEveryCommandPrintsJSON(t *testing.T) {
 		{"backfill status NEWEST", nil},
 		{"watch NEWEST", []int{0, notGreen}},
 	}
-	called := map[string]bool{}
+	// What is promoted takes a deployment: TestARunEndsWithTheBuildThatItBeganWith
+	// reads its JSON.
+	called := map[string]bool{"workers promote": true}
 	for _, c := range calls {
 		if c.line == "run" {
 			release()
@@ -202,7 +205,7 @@ func TestExitCodes(t *testing.T) {
 			"unknown format of a graph": {"dag -o table", usage, "use mermaid or json"},
 			"wrong value":               {"status --outcome done", usage, `--outcome "done": use green, red, unproven, behind, skipped, failed or cancelled`},
 			"wrong time":                {"status --since lately", usage, `--since "lately": use a day`},
-			"unknown job":               {"dag --job run", usage, `--job "run": use mirror, rerun, approve, replay, verify, reload or reconstruct`},
+			"unknown job":               {"dag --job run", usage, `--job "run": use mirror, rerun, approve, replay, verify, backfill, reload or reconstruct`},
 			"unknown step":              {"dag --job rerun --from plan", usage, `--from "plan": use clean, gate or aggregate_snapshot`},
 			"flags that exclude":        {"dag --from gate", usage, "--from is for --job rerun"},
 			"run and --next":            {"watch manual-1 --next", usage, "--next waits for a run that has not started"},

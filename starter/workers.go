@@ -237,6 +237,8 @@ func workersPromoteCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "promote [BUILD]",
 		Short: "Let new runs start on a build",
+		Example: `  starter workers promote
+  starter workers promote BUILD`,
 		Long: `Makes a build of the deployment PADRON_DEPLOYMENT the current one: runs that start
 from now on are made by its workers, those that are going end where they began.
 BUILD is this starter's own unless it is given: PADRON_BUILD_ID, or the revision

@@ -73,6 +73,39 @@ func (s *stack) rowsOf(w activities.Window) (rows int) {
 	return rows
 }
 
+// past counts the source rows as they were at the beginning of a day: those that
+// had started, closed where they had ended.
+func (s *stack) past(day time.Time) (totals mirror.Totals, undated mirror.Undated) {
+	before := func(v any) bool {
+		text, ok := v.(string)
+		return ok && text[:len(time.DateOnly)] < day.Format(time.DateOnly)
+	}
+	for row := range s.portal.SourceRows() {
+		end := row["location_end_date"]
+		if end == nil {
+			end = row["dba_end_date"]
+		}
+		administrative := row["administratively_closed"] != nil
+		switch {
+		case row["location_start_date"] == nil:
+			undated.NoStart++
+		case !before(row["location_start_date"]):
+		case administrative && end == nil:
+			undated.ClosedWithoutDate++
+		case before(end):
+			totals.Rows++
+			totals.Closed++
+			if administrative {
+				totals.AdministrativelyClosed++
+			}
+		default:
+			totals.Rows++
+			totals.Open++
+		}
+	}
+	return totals, undated
+}
+
 func TestBackfillReloadsEveryWindow(t *testing.T) {
 	s := newStack(t, socratatest.Generate(3000, 31))
 	require.Equal(t, "green", s.run(activities.Auto).Outcome)
@@ -100,9 +133,14 @@ func TestBackfillReloadsEveryWindow(t *testing.T) {
 	require.EqualValues(t, total, result.Backfill.Rows)
 	require.Greater(t, total, 2000)
 	require.Equal(t, 36, result.Backfill.Snapshots)
-	snaps, err := s.mirror.Snapshots(t.Context(), 100)
+	snaps, err := s.mirror.Snapshots(t.Context(), 100, mirror.Reconstructed)
 	require.NoError(t, err)
-	require.Len(t, snaps, 37)
+	require.Len(t, snaps, 36)
+	for _, snap := range snaps {
+		totals, undated := s.past(snap.AsOf)
+		require.Equal(t, totals, snap.Totals, snap.ID)
+		require.Equal(t, &undated, snap.Undated, snap.ID)
+	}
 
 	run, err := s.mirror.Run(t.Context(), result.Run)
 	require.NoError(t, err)
