@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -107,14 +108,12 @@ func (a *Activities) prepareRerun(ctx context.Context, o *opened, task Task, res
 		if err != nil {
 			return err
 		}
-		newest, err := newestCrawl(ctx, o)
+		after, err := wroteAfter(ctx, o, of)
 		switch {
 		case err != nil:
 			return err
-		case newest == "":
-			return refuse(NothingToDo, "no crawl is in the landing: start a new run")
-		case newest != task.Of:
-			return refuse(NothingToDo, fmt.Sprintf("run %s is not the newest crawl, which is %s: an older one would undo what came after", task.Of, newest))
+		case after != "":
+			return refuse(NothingToDo, fmt.Sprintf("run %s came after %s and wrote the mirror: an older crawl would undo that", after, task.Of))
 		case task.From != FromClean && task.From != FromGate && task.From != FromSnapshot:
 			return refuse(NothingToDo, fmt.Sprintf("a rerun starts from %s, %s or %s, not from %q", FromClean, FromGate, FromSnapshot, task.From))
 		case task.From == FromSnapshot && of.Status != mirror.StatusDone:
@@ -123,4 +122,35 @@ func (a *Activities) prepareRerun(ctx context.Context, o *opened, task Task, res
 		result.Rows, result.Version, result.Columns = of.Probe.Rows, of.Probe.Version, of.Probe.Columns
 		return nil
 	})
+}
+
+// rerunsBack is how many runs back a rerun may go.
+const rerunsBack = 100
+
+// wroteAfter is the newest run after another one that wrote rows from the
+// portal into the mirror, or may have; empty when there is none. A crawl that
+// failed or that the gate refused wrote nothing.
+func wroteAfter(ctx context.Context, o *opened, of mirror.Run) (string, error) {
+	last, err := orNone(o.mirror.LastCrawl(ctx))
+	if err != nil {
+		return "", err
+	}
+	repeats := Job(last.Job) == JobRerun && last.Of == of.ID
+	if last.Started.After(of.Started) && !repeats {
+		return last.ID, nil
+	}
+	runs, err := o.mirror.Runs(ctx, rerunsBack, time.Time{})
+	if err != nil {
+		return "", err
+	}
+	for _, run := range runs {
+		if run.ID == of.ID {
+			return "", nil
+		}
+		job := Job(run.Job)
+		if (job == JobReplay || job == JobReload) && run.Status != mirror.StatusSkipped && (run.Certificate.Outcome == "" || run.Counts.Inserted+run.Counts.Replaced > 0) {
+			return run.ID, nil
+		}
+	}
+	return "", refuse(NothingToDo, fmt.Sprintf("run %s is more than %d runs old: start a new one", of.ID, rerunsBack))
 }

@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"padron/internal/mirror"
 	"padron/internal/socrata"
@@ -80,18 +79,4 @@ func (a *Activities) recall(ctx context.Context, in RecallInput) (RecallResult, 
 		}
 	}
 	return result, nil
-}
-
-// newestCrawl is the run whose raw pages are the newest in the landing, empty
-// when there are none.
-func newestCrawl(ctx context.Context, o *opened) (string, error) {
-	pages, err := o.landing.List(ctx, "")
-	if err != nil {
-		return "", err
-	}
-	pages = slices.DeleteFunc(pages, func(p mirror.Entry) bool { return p.Kind != mirror.KindRaw })
-	if len(pages) == 0 {
-		return "", nil
-	}
-	return slices.MaxFunc(pages, func(a, b mirror.Entry) int { return a.Created.Compare(b.Created) }).Run, nil
 }

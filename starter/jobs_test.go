@@ -164,7 +164,7 @@ func TestRerunWithThePortalSwitchedOff(t *testing.T) {
 		require.Regexp(t, `\noutcome +green: `, out)
 	}
 	require.Equal(t, asked, s.portal.Requests(), "the portal is not asked")
-	requireOneLine(t, s.starter("rerun", first.Run, "--from", "gate"), failed, "run "+first.Run+" is not the newest crawl", "(NothingToDo)")
+	requireOneLine(t, s.starter("rerun", first.Run, "--from", "gate"), failed, " came after "+first.Run+" and wrote the mirror", "(NothingToDo)")
 	requireOneLine(t, s.starter("rerun", "manual-1", "--from", "gate"), failed, `there is no run "manual-1"; `+"`starter status` lists them")
 }
 

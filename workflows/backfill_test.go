@@ -153,7 +153,8 @@ func TestBackfillReloadsEveryWindow(t *testing.T) {
 // crawl: they are rewritten with their events, and the mirror is behind.
 func TestBackfillBringsWhatChanged(t *testing.T) {
 	s := newStack(t, socratatest.Generate(1500, 32))
-	require.Equal(t, "green", s.run(activities.Auto).Outcome)
+	first := s.run(activities.Auto)
+	require.Equal(t, "green", first.Outcome)
 	keys := s.keys(3)
 	inside := time.Date(2001, 5, 5, 0, 0, 0, 0, time.UTC)
 	require.NoError(t, s.portal.Edit(
@@ -172,6 +173,10 @@ func TestBackfillBringsWhatChanged(t *testing.T) {
 	require.Len(t, events, 1)
 	require.Equal(t, workflows.BackfillOf(events[0].Run), result.Run)
 	require.Equal(t, "behind", s.job(workflows.MirrorInput{Job: workflows.JobVerify, Deep: true}).Outcome)
+
+	// To repeat the older crawl now would take the newer rows back.
+	refused := s.fails(s.start(workflows.MirrorInput{Job: workflows.JobRerun, Of: first.Run, From: activities.FromClean}))
+	require.Contains(t, refused.Message(), "run "+result.Run+".1 came after "+first.Run+" and wrote the mirror")
 
 	require.Equal(t, "green", s.run(activities.Auto).Outcome)
 	requireMirrors(t, s)

@@ -156,7 +156,7 @@ func TestRerunNeedsNoPortal(t *testing.T) {
 	newer := s.run(activities.Full)
 	require.Equal(t, "green", newer.Outcome, newer.Why)
 	old := s.fails(s.start(workflows.MirrorInput{Job: workflows.JobRerun, Of: first.Run, From: activities.FromClean}))
-	require.Contains(t, old.Message(), "is not the newest crawl, which is "+newer.Run)
+	require.Contains(t, old.Message(), "run "+newer.Run+" came after "+first.Run+" and wrote the mirror")
 }
 
 // TestARunThatFailedAtTheGateIsRepeatedFromThere closes the gate by what the
