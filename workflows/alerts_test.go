@@ -145,13 +145,14 @@ func (r *receiver) telling(a *activities.Activities) {
 }
 
 // freshness looks at the freshness once.
-func (s *stack) freshness(limit time.Duration) {
+func (s *stack) freshness(limit time.Duration) client.WorkflowRun {
 	s.t.Helper()
 	run, err := s.temporal.ExecuteWorkflow(s.t.Context(), client.StartWorkflowOptions{
 		ID: workflows.FreshnessID(s.spec.Name, bson.NewObjectID().Hex()), TaskQueue: s.queue,
 	}, workflows.Freshness, workflows.FreshnessInput{Dataset: s.spec.Name, Limit: limit})
 	require.NoError(s.t, err)
 	require.NoError(s.t, run.Get(s.t.Context(), nil))
+	return run
 }
 
 // someKeys are keys of the portal's rows.

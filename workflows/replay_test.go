@@ -139,6 +139,62 @@ var scenarios = []struct {
 		require.Equal(s.t, activities.GateClosed, s.fails(run).Type())
 		return run
 	}},
+	{"late", 1100, func(s *stack) client.WorkflowRun {
+		release := s.holdPages()
+		run := s.start(workflows.MirrorInput{Deadline: time.Second})
+		s.awaitWriting()
+		time.Sleep(2 * time.Second)
+		release()
+		s.finished(run)
+		s.quiet()
+		return run
+	}},
+	{"stale", 300, func(s *stack) client.WorkflowRun {
+		s.ends("green", workflows.MirrorInput{})
+		run := s.freshness(time.Nanosecond)
+		s.quiet()
+		return run
+	}},
+	{"backfill", 600, func(s *stack) client.WorkflowRun {
+		s.ends("green", workflows.MirrorInput{})
+		run := s.backfill(workflows.BackfillInput{Since: "2001-01-01", Until: "2006-01-01", MaxActive: 2})
+		require.Equal(s.t, 5, s.backfilled(run).Backfill.Done)
+		return run
+	}},
+	{"backfill-paused", 600, func(s *stack) client.WorkflowRun {
+		s.ends("green", workflows.MirrorInput{})
+		reached, release := s.hold(2)
+		run := s.backfill(workflows.BackfillInput{Since: "2001-01-01", Until: "2006-01-01", MaxActive: 2})
+		<-reached
+		paused := s.update(run, workflows.UpdatePause, "a reason")
+		release()
+		require.NoError(s.t, paused.Get(s.t.Context(), nil))
+		require.NoError(s.t, s.update(run, workflows.UpdateResume).Get(s.t.Context(), nil))
+		require.Equal(s.t, 5, s.backfilled(run).Backfill.Done)
+		return run
+	}},
+	{"backfill-yields", 600, func(s *stack) client.WorkflowRun {
+		s.ends("green", workflows.MirrorInput{})
+		reached, release := s.hold(2)
+		run := s.backfill(workflows.BackfillInput{Since: "2001-01-01", Until: "2006-01-01", MaxActive: 2})
+		<-reached
+		other := s.start(workflows.MirrorInput{Mode: activities.Full})
+		s.awaitActivity(other, "await_writer")
+		release()
+		require.Equal(s.t, "green", s.finished(other).Outcome)
+		require.Equal(s.t, 5, s.backfilled(run).Backfill.Done)
+		return run
+	}},
+	{"backfill-cancelled", 600, func(s *stack) client.WorkflowRun {
+		s.ends("green", workflows.MirrorInput{})
+		reached, release := s.hold(2)
+		run := s.backfill(workflows.BackfillInput{Since: "2001-01-01", Until: "2006-01-01", MaxActive: 2})
+		<-reached
+		require.NoError(s.t, s.temporal.CancelWorkflow(s.t.Context(), run.GetID(), ""))
+		release()
+		require.Error(s.t, run.Get(s.t.Context(), nil))
+		return run
+	}},
 	{"failed-probe", 1100, func(s *stack) client.WorkflowRun {
 		require.NoError(s.t, s.portal.Edit(socratatest.DropColumn("ttxid")))
 		run := s.start(workflows.MirrorInput{})
@@ -417,7 +473,7 @@ func recordHistories(t *testing.T) {
 		}
 		found = true
 		t.Run(c.name, func(t *testing.T) {
-			s := newStack(t, socratatest.Generate(c.rows, 90))
+			s := newStack(t, socratatest.Generate(c.rows, 90), newReceiver(t).telling)
 			run := c.run(s)
 			old, err := filepath.Glob(filepath.Join(histories, c.name+".*"))
 			require.NoError(t, err)
