@@ -106,9 +106,10 @@ type backfill struct {
 	state     BackfillState
 	dag       *dag.Graph
 	reloading bool // one of its runs is under way
+	runs      int  // begun by this execution
 	status    mirror.Status
 	kind      string // of a failed one: the type of its error
-	next      error  // continues as new
+	goesOn    bool   // as a new execution
 	alert     bool   // there is one to send
 }
 
@@ -177,10 +178,9 @@ func (b *backfill) reload(ctx workflow.Context) error {
 		if err := workflow.Await(ctx, func() bool { return !s.Paused }); err != nil {
 			return b.remember(err)
 		}
-		if s.Record.Runs > 0 && workflow.GetInfo(ctx).GetContinueAsNewSuggested() && workflow.AllHandlersFinished(ctx) {
-			b.in.State = s
-			b.next = workflow.NewContinueAsNewError(ctx, Backfill, b.in)
-			return b.next
+		if b.runs > 0 && workflow.GetInfo(ctx).GetContinueAsNewSuggested() && workflow.AllHandlersFinished(ctx) {
+			b.in.State, b.goesOn = s, true
+			return workflow.NewContinueAsNewError(ctx, Backfill, b.in)
 		}
 		reloaded, err := b.reloadSome(ctx)
 		if err != nil {
@@ -202,6 +202,7 @@ func (b *backfill) reload(ctx workflow.Context) error {
 // run starts one of the backfill's runs, and waits for it.
 func (b *backfill) run(ctx workflow.Context, job activities.Job, reload *activities.Reload, summary string) (MirrorResult, error) {
 	b.state.Record.Runs++
+	b.runs++
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:            MirrorID(b.in.Dataset, ReloadID(b.state.Run.ID, b.state.Record.Runs)),
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
@@ -282,8 +283,8 @@ func (b *backfill) reconstruct(ctx workflow.Context) error {
 // record closes the backfill's record, however it ended. Its rule is AllDone, so
 // that no cancellation reaches it.
 func (b *backfill) record(ctx workflow.Context) error {
-	if b.next != nil {
-		return nil // it goes on
+	if b.goesOn {
+		return nil
 	}
 	s := &b.state
 	for _, t := range b.dag.Status() {

@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -9,8 +10,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
 
 	"padron/activities"
 	"padron/internal/mirror"
@@ -417,4 +422,49 @@ func TestBackfillsThatCannotBe(t *testing.T) {
 	require.Equal(t, "green", s.run(activities.Auto).Outcome)
 	result := s.backfilled(s.backfill(workflows.BackfillInput{On: ":updated_at", Since: "2020-01-01", Until: "2030-01-01"}))
 	require.EqualValues(t, 100, result.Backfill.Rows)
+}
+
+// TestALongBackfillContinuesAsNew has Temporal say after each run of a backfill
+// that its history is long: a new execution goes on with what is left.
+func TestALongBackfillContinuesAsNew(t *testing.T) {
+	windows, err := activities.Windows("2020-01-01", "2023-06-01", activities.EveryDay)
+	require.NoError(t, err)
+	var seen []activities.Window
+	in := workflows.BackfillInput{Dataset: "town", On: "lifecycle", Since: "2020-01-01", Until: "2023-06-01", Every: activities.EveryDay, MaxActive: 3, Reprocess: activities.ReprocessAll}
+	for execution := 1; execution < 10; execution++ {
+		var suite testsuite.WorkflowTestSuite
+		suite.SetLogger(quiet())
+		env := suite.NewTestWorkflowEnvironment()
+		env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: workflows.BackfillID("town", "backfill-2026-11-25T19:27:48.123Z")})
+		env.SetContinueAsNewSuggested(true)
+		env.RegisterWorkflow(workflows.Backfill)
+		// A run that reloads all that it is given.
+		env.RegisterWorkflowWithOptions(func(_ workflow.Context, in workflows.MirrorInput) (*workflows.MirrorResult, error) {
+			seen = append(seen, in.Reload.Windows...)
+			return &workflows.MirrorResult{Outcome: "green", Write: &workflows.WriteResult{Reloaded: &workflows.Reloaded{Done: len(in.Reload.Windows), Rows: 7}}}, nil
+		}, workflow.RegisterOptions{Name: "Mirror"})
+		env.RegisterActivityWithOptions(func(activities.BackfillPlanInput) (activities.BackfillPlan, error) {
+			return activities.BackfillPlan{Spec: "s", Total: len(windows), Windows: windows}, nil
+		}, activity.RegisterOptions{Name: "PlanBackfill"})
+		env.RegisterActivityWithOptions(func(activities.FinishBackfillInput) (activities.AlertResult, error) {
+			return activities.AlertResult{}, nil
+		}, activity.RegisterOptions{Name: "RecordBackfill"})
+		env.ExecuteWorkflow(workflows.Backfill, in)
+		err := env.GetWorkflowError()
+		var next *workflow.ContinueAsNewError
+		if !errors.As(err, &next) {
+			require.NoError(t, err)
+			var result workflows.BackfillResult
+			require.NoError(t, env.GetWorkflowResult(&result))
+			require.Equal(t, 3, execution)
+			require.Equal(t, windows, seen, "each window once, in order")
+			require.Equal(t, len(windows), result.Backfill.Done)
+			require.EqualValues(t, 21, result.Backfill.Rows)
+			require.Equal(t, "backfill-2026-11-25T19:27:48.123Z", result.Run)
+			return
+		}
+		in = workflows.BackfillInput{}
+		require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(next.Input, &in))
+	}
+	require.Fail(t, "it never ends")
 }

@@ -7,10 +7,9 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
-
-	enumspb "go.temporal.io/api/enums/v1"
 
 	"padron/activities"
 	"padron/internal/mirror"
