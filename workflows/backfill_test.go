@@ -59,19 +59,25 @@ func (s *stack) backfilled(run client.WorkflowRun) workflows.BackfillResult {
 	return result
 }
 
-// rowsOf counts the source rows that start or end within a window: the first of
-// the ends that a row has is its end.
-func (s *stack) rowsOf(w activities.Window) (rows int) {
-	within := func(v any) bool {
-		text, ok := v.(string)
-		return ok && text[:len(time.DateOnly)] >= string(w.Since) && text[:len(time.DateOnly)] < string(w.Until)
+// within says whether a source row starts or ends within a span: the first of
+// the ends that it has is its end.
+func within(r row, since, until activities.Day) bool {
+	end := r["location_end_date"]
+	if end == nil {
+		end = r["dba_end_date"]
 	}
-	for row := range s.portal.SourceRows() {
-		end := row["location_end_date"]
-		if end == nil {
-			end = row["dba_end_date"]
+	for _, v := range []any{r["location_start_date"], end} {
+		if text, ok := v.(string); ok && text[:len(time.DateOnly)] >= string(since) && text[:len(time.DateOnly)] < string(until) {
+			return true
 		}
-		if within(row["location_start_date"]) || within(end) {
+	}
+	return false
+}
+
+// rowsOf counts the source rows of a window.
+func (s *stack) rowsOf(w activities.Window) (rows int) {
+	for r := range s.portal.SourceRows() {
+		if within(r, w.Since, w.Until) {
 			rows++
 		}
 	}

@@ -47,6 +47,7 @@ type fast struct {
 	served atomic.Pointer[socratatest.Portal]
 	name   string
 	runs   int
+	clock  time.Time // of the last execution, at its end
 }
 
 // fastPage is the page size: a table of some 60 rows is several ranges.
@@ -136,29 +137,43 @@ func (f *fast) restore(ctx context.Context, t require.TestingT, saved map[string
 }
 
 // run makes a run.
-func (f *fast) run(in workflows.MirrorInput) (workflows.MirrorResult, error) {
-	var suite testsuite.WorkflowTestSuite
-	suite.SetLogger(quiet())
-	env := suite.NewTestWorkflowEnvironment()
-	env.SetTestTimeout(time.Minute)
+func (f *fast) run(in workflows.MirrorInput) (result workflows.MirrorResult, err error) {
 	in.Dataset = f.name
 	if in.Mode == "" {
 		in.Mode = activities.Auto
 	}
+	err = f.execute(workflows.MirrorID(f.name, "manual-"+bson.NewObjectID().Hex()), workflows.Mirror, in, &result)
+	return result, err
+}
+
+// backfill makes a backfill.
+func (f *fast) backfill(in workflows.BackfillInput) (result workflows.BackfillResult, err error) {
+	in.Dataset = f.name
+	err = f.execute(workflows.BackfillID(f.name, "backfill-"+bson.NewObjectID().Hex()+"Z"), workflows.Backfill, in, &result)
+	return result, err
+}
+
+func (f *fast) execute(id string, workflow, in, result any) error {
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(quiet())
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(time.Minute)
 	f.runs++
-	env.SetStartWorkflowOptions(client.StartWorkflowOptions{
-		ID: workflows.MirrorID(f.name, "manual-"+bson.NewObjectID().Hex()), TaskQueue: f.name,
-	})
+	// Waiting took no time in the execution before, but its clock went on: of its
+	// runs the last must not come after this one's.
+	if f.clock.After(time.Now()) {
+		env.SetStartTime(f.clock)
+	}
+	defer func() { f.clock = env.Now().Add(time.Millisecond) }()
+	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: id, TaskQueue: f.name})
 	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{f.loss}})
 	workflows.Register(env)
 	activities.Register(env, f.activity)
-	env.ExecuteWorkflow(workflows.Mirror, in)
-	var result workflows.MirrorResult
+	env.ExecuteWorkflow(workflow, in)
 	if err := env.GetWorkflowError(); err != nil {
-		return result, err
+		return err
 	}
-	err := env.GetWorkflowResult(&result)
-	return result, err
+	return env.GetWorkflowResult(result)
 }
 
 // together runs a test n times at once, however many the flag -parallel allows:

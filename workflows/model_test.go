@@ -587,6 +587,23 @@ func (m *model) requireUntouched(t *rapid.T, before state) {
 
 // check holds what must be true after every run, whatever it met.
 func (m *model) check(t *rapid.T, result workflows.MirrorResult, err error) {
+	newest := m.checkRows(t, err)
+	if newest.Mirrors() && newest.Crawl.Judged() && newest.Job != string(workflows.JobRerun) {
+		m.crawled = newest.ID
+	}
+	if err != nil {
+		require.Equal(t, mirror.StatusFailed, newest.Status)
+		return
+	}
+	require.Equal(t, result.Run, newest.ID)
+	if result.Outcome == string(mirror.OutcomeGreen) && !newest.Version.Served.IsZero() {
+		m.requireGreen(t, newest)
+	}
+}
+
+// checkRows holds what must be true of the rows after any run, and returns the
+// newest run.
+func (m *model) checkRows(t *rapid.T, err error) mirror.Run {
 	s := m.look(t)
 	m.state = s
 	first, errFirst := m.mirror.FirstLoads(m.ctx)
@@ -639,18 +656,7 @@ func (m *model) check(t *rapid.T, result workflows.MirrorResult, err error) {
 	require.NoError(t, errRuns)
 	now.at = runs[0].Started
 	m.past = append(m.past, now)
-	if newest := runs[0]; newest.Mirrors() && newest.Crawl.Judged() && newest.Job != string(workflows.JobRerun) {
-		m.crawled = newest.ID
-	}
-
-	if err != nil {
-		require.Equal(t, mirror.StatusFailed, runs[0].Status)
-		return
-	}
-	require.Equal(t, result.Run, runs[0].ID)
-	if result.Outcome == string(mirror.OutcomeGreen) && !runs[0].Version.Served.IsZero() {
-		m.requireGreen(t, runs[0])
-	}
+	return runs[0]
 }
 
 // requireKinds holds the kinds of events to the fields that they tell of.
@@ -723,6 +729,8 @@ func (m *model) checkQuiet(t *rapid.T, result workflows.MirrorResult) {
 			m.verify(t)
 		case 1:
 			m.rerun(t)
+		case 2:
+			m.backfill(t)
 		}
 		return
 	}
@@ -761,6 +769,45 @@ func (m *model) verify(t *rapid.T) {
 	require.NoError(t, err)
 	require.Equal(t, "green", result.Outcome, result.Why)
 	m.requireUntouched(t, m.state)
+}
+
+// backfill reloads years of a portal that was edited since the crawl: what
+// belongs to them is as the portal has it, nothing is removed, and the next run
+// makes the rest good.
+func (m *model) backfill(t *rapid.T) {
+	crawl, err := m.mirror.LastCrawl(m.ctx)
+	require.NoError(t, err)
+	judged, err := m.mirror.QuarantinedKeys(m.ctx, crawl.ID)
+	require.NoError(t, err)
+	before := m.state
+	m.edit(m.edits(t, rapid.IntRange(0, 6).Draw(t, "edits"))...)
+	if rapid.Bool().Draw(t, "cut") {
+		m.wire.arm(cut{at: rapid.IntRange(1, 40).Draw(t, "write"), how: rapid.SampledFrom([]how{failed, unheard, unsent, undone}).Draw(t, "how")})
+	}
+	in := workflows.BackfillInput{
+		On: activities.OnLifecycle, Since: "1998-01-01", Until: "2028-01-01", Every: activities.EveryYear, MaxActive: 3, Reprocess: activities.ReprocessAll,
+	}
+	result, err := m.fast.backfill(in)
+	m.calm()
+	require.NoError(t, err)
+	require.Contains(t, []string{"green", "behind"}, result.Outcome, result.Why)
+	require.Equal(t, 30, result.Backfill.Done)
+	m.checkRows(t, nil)
+	require.Subset(t, slices.Collect(maps.Keys(before.removed)), slices.Collect(maps.Keys(m.state.removed)), "a backfill removes nothing")
+	for key := range before.businesses {
+		require.Contains(t, m.state.businesses, key)
+	}
+	for key, rows := range m.oracle.read(m.portal.SourceRows()).rows {
+		if len(rows) == 1 && !m.oracle.unreadable(rows[0]) && !slices.Contains(judged, key) && within(rows[0], in.Since, in.Until) {
+			d, there := m.state.businesses[key]
+			require.True(t, there, "%s was not reloaded", key)
+			require.Empty(t, m.oracle.isOf(d, rows[0]))
+		}
+	}
+	after, err := m.run(workflows.MirrorInput{})
+	require.NoError(t, err)
+	m.check(t, after, nil)
+	m.checkQuiet(t, after)
 }
 
 // rerun repeats the newest crawl with the portal switched off, which must change
