@@ -114,7 +114,7 @@ var errNoWorker = errors.New("no worker polls the task queue")
 
 // workerWithin is how long a worker that just started may take until Temporal
 // sees its pollers.
-const workerWithin = 5 * time.Second
+const workerWithin = 10 * time.Second
 
 // awaitWorker is errNoWorker, wrapped, when no worker comes to poll the queues.
 func awaitWorker(ctx context.Context, t client.Client, namespace, queue string) error {

@@ -396,6 +396,8 @@ func doingText(record mirror.Run) string {
 		return backfillText(record.Backfill)
 	case record.Probe.Decision == "":
 		return "asking what there is to do"
+	case record.Job == string(workflows.JobReload):
+		return "reloading windows, " + count(record.Progress.Rows("upsert")) + " rows so far"
 	case record.Job != "" && record.Job != mirror.JobMirror && len(record.Progress) == 0:
 		return jobTitle(activities.Job(record.Job), record.Of, record.From)
 	}
@@ -414,7 +416,7 @@ func backfillText(b mirror.Backfill) string {
 	case b.Todo == 0:
 		return "planning the windows from " + b.Since + " until before " + b.Until
 	default:
-		return fmt.Sprintf("reloading windows, %s of %s done", count(b.Done), count(b.Todo))
+		return fmt.Sprintf("reloading windows, %s of %s done in runs that have ended", count(b.Done), count(b.Todo))
 	}
 }
 

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,7 +61,12 @@ func TestARunEndsWithTheBuildThatItBeganWith(t *testing.T) {
 	requireOneLine(t, s.starterWith(t, nil, "workers", "promote", "a"), failed, "Temporal knows no deployment "+s.name)
 
 	old := s.worker("PADRON_BUILD_ID=a")
-	requireOneLine(t, s.starter("run"), failed, "none is current; `starter workers promote` makes one")
+	var refused result
+	require.Eventually(t, func() bool { // until Temporal sees the worker's polls
+		refused = s.starter("run")
+		return !strings.Contains(refused.errors, "no worker polls")
+	}, soon, 100*time.Millisecond)
+	requireOneLine(t, refused, failed, "none is current; `starter workers promote` makes one")
 	require.Contains(t, s.ok("workers", "promote", "a"), "new runs start on a, before: workers without a build")
 	reached, release := s.hold()
 	s.ok("run")
