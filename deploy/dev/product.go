@@ -35,6 +35,9 @@ func startProduct(ctx context.Context, stack *Stack, p Portal, command string) (
 		return nil, addresses, err
 	}
 	product := &Product{stack: stack, starter: stack.Dirs.File("bin/starter")}
+	if err := (bundle{root: stack.Dirs.Root}).ready(ctx, stack.Steps); err != nil {
+		return nil, addresses, err
+	}
 	err = stack.Steps.Do("Build", "building the worker and the starter", func() (string, error) {
 		return "the worker and the starter", product.build(ctx)
 	})
