@@ -28,8 +28,8 @@ function isDark(): boolean {
 let charts: Charts | null = null;
 
 function addThemeButton(): void {
-  const place = document.querySelector<HTMLElement>("[data-theme-place]") ?? document.querySelector<HTMLElement>("body > header");
-  if (!place || root.classList.contains("embed")) {
+  const place = document.querySelector("header.site");
+  if (!place) {
     return;
   }
   const w = words(root.lang);
@@ -58,18 +58,6 @@ function addThemeButton(): void {
   place.append(button);
 }
 
-/** scrollables lets the keyboard reach the parts that scroll sideways. */
-function scrollables(part: ParentNode): void {
-  for (const box of part.querySelectorAll<HTMLElement>(".scroll")) {
-    if (!box.hasAttribute("tabindex")) {
-      box.tabIndex = 0;
-      box.setAttribute("role", "region");
-      const caption = box.querySelector("caption")?.textContent ?? box.closest("section, figure")?.querySelector("h2, h3")?.textContent;
-      box.setAttribute("aria-label", caption?.trim() || words(root.lang).table);
-    }
-  }
-}
-
 async function draw(): Promise<void> {
   if (document.querySelector("figure.chart")) {
     const { drawCharts } = await import("./charts");
@@ -80,9 +68,7 @@ async function draw(): Promise<void> {
 window.padron = { ready: draw(), charts: () => charts?.drawn() ?? {} };
 addThemeButton();
 sortTables(document);
-scrollables(document);
-follow((part) => {
-  sortTables(part);
-  scrollables(part);
-  charts?.add(part);
+follow(() => {
+  sortTables(document);
+  charts?.add(document);
 });

@@ -111,7 +111,7 @@ class Figure {
     if (!link) {
       return;
     }
-    if (document.documentElement.classList.contains("embed")) {
+    if (document.body.classList.contains("embed")) {
       window.open(link, "_blank", "noopener");
     } else {
       location.assign(link);
@@ -334,7 +334,7 @@ function number(v: unknown): unknown {
 export interface Charts {
   /** redraw draws all anew, in the theme that is on now. */
   redraw(): void;
-  /** add draws the figures within an element that was added to the page. */
+  /** add draws the figures within root that are not drawn yet. */
   add(root: ParentNode): void;
   /** drawn reads back what every chart shows, by the id of its figure. */
   drawn(): Record<string, Drawn>;
@@ -347,6 +347,9 @@ export function drawCharts(isDark: () => boolean): Charts {
   const add = (root: ParentNode): void => {
     figures = figures.filter((f) => f.element.isConnected);
     for (const element of root.querySelectorAll<HTMLElement>("figure.chart")) {
+      if (figures.some((f) => f.element === element)) {
+        continue;
+      }
       try {
         const text = element.querySelector('script[type="application/json"]')?.textContent ?? "";
         figures.push(new Figure(element, parseChart(element.dataset["kind"], text), palette));

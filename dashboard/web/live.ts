@@ -1,48 +1,74 @@
-// Follows what is still going on: parts of a page marked data-live="SECONDS" are fetched anew and replaced until the
-// server stops marking them.
+// Follows a run that is under way: its section names the address of its progress, which is asked for again and again
+// and written into the section. When the run has ended, the page's content is fetched once more, and replaced.
 
-/** slowest is how long, in seconds, to wait between two tries while the server does not answer. */
-const slowest = 60;
+/** slowest is how long, in milliseconds, to wait between two tries while the server does not answer. */
+const slowest = 30_000;
 
-/** follow keeps the page's live parts up to date, and calls changed for each that was replaced. */
-export function follow(changed: (part: Element) => void): void {
-  const first = document.querySelector<HTMLElement>("[data-live][id]");
-  if (!first) {
+/** Progress is what the server tells of a run, as far as it is shown. */
+interface Progress {
+  ended: boolean;
+  percent: number;
+  [field: string]: unknown;
+}
+
+/** follow keeps the page's live section up to date. renewed is called when the page's content was replaced. */
+export function follow(renewed: () => void): void {
+  const section = document.querySelector<HTMLElement>('.live[data-live][data-ended="false"]');
+  if (!section) {
     return;
   }
-  const seconds = (): number => Math.max(1, Number(document.querySelector<HTMLElement>("[data-live][id]")?.dataset["live"]) || 2);
-  let wait = seconds();
+  const interval = Number(section.dataset["interval"]) || 2000;
+  let wait = interval;
   const again = async (): Promise<void> => {
     // Nobody looks at a page in the background.
     if (!document.hidden) {
       try {
-        const response = await fetch(location.href, { headers: { Accept: "text/html" } });
-        if (response.ok) {
-          replace(new DOMParser().parseFromString(await response.text(), "text/html"), changed);
-          wait = seconds();
-        } else {
-          wait = Math.min(wait * 2, slowest);
+        const progress = await ask(section.dataset["live"] as string);
+        show(section, progress);
+        if (progress.ended) {
+          await renew();
+          renewed();
+          return;
         }
+        wait = interval;
       } catch {
         wait = Math.min(wait * 2, slowest);
       }
     }
-    if (document.querySelector("[data-live][id]")) {
-      setTimeout(again, wait * 1000);
-    }
+    setTimeout(again, wait);
   };
-  setTimeout(again, wait * 1000);
+  setTimeout(again, wait);
 }
 
-function replace(page: Document, changed: (part: Element) => void): void {
-  for (const old of document.querySelectorAll("[data-live][id]")) {
-    const now = page.getElementById(old.id);
-    if (!now) {
-      old.removeAttribute("data-live");
-    } else if (now.outerHTML !== old.outerHTML) {
-      const part = document.importNode(now, true);
-      old.replaceWith(part);
-      changed(part);
+async function ask(address: string): Promise<Progress> {
+  const response = await fetch(address);
+  if (!response.ok) {
+    throw new Error(`${address}: ${response.status}`);
+  }
+  return (await response.json()) as Progress;
+}
+
+function show(section: HTMLElement, progress: Progress): void {
+  for (const element of section.querySelectorAll<HTMLElement>("[data-field]")) {
+    const value = progress[element.dataset["field"] as string];
+    if (element instanceof HTMLProgressElement) {
+      element.value = progress.percent;
+    } else if (value !== undefined && element.textContent !== String(value)) {
+      element.textContent = String(value);
     }
+  }
+}
+
+/** renew replaces the page's content by what the server shows now. */
+async function renew(): Promise<void> {
+  const response = await fetch(location.href);
+  if (!response.ok) {
+    throw new Error(`${location.href}: ${response.status}`);
+  }
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const [was, now] = [document.querySelector("main"), page.querySelector("main")];
+  if (was && now) {
+    was.replaceChildren(...[...now.childNodes].map((node) => document.importNode(node, true)));
+    document.title = page.title;
   }
 }

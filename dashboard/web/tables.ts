@@ -12,7 +12,7 @@ export function sortTables(root: ParentNode): void {
   for (const table of root.querySelectorAll("table")) {
     const [body] = table.tBodies;
     const row = table.tHead?.rows[0];
-    if (!body || !row || body.rows.length < fewest || table.closest("[data-paged]") || table.tHead?.rows.length !== 1) {
+    if (!body || !row || body.rows.length < fewest || isPaged(table) || table.tHead?.rows.length !== 1) {
       continue;
     }
     [...row.cells].forEach((heading, column) => {
@@ -22,6 +22,11 @@ export function sortTables(root: ParentNode): void {
       }
     });
   }
+}
+
+/** isPaged says whether a table goes on on another page. */
+function isPaged(table: HTMLTableElement): boolean {
+  return table.closest("section")?.querySelector(":scope > nav.pager") != null;
 }
 
 function addButton(table: HTMLTableElement, body: HTMLTableSectionElement, heading: HTMLTableCellElement, column: number): void {

@@ -11,7 +11,4 @@
   } catch {
     // A page whose storage is blocked, in an iframe say, follows the system.
   }
-  if (new URLSearchParams(location.search).get("embed") === "1") {
-    root.classList.add("embed");
-  }
 }

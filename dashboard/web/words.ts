@@ -17,8 +17,6 @@ export interface Words {
   readonly failed: string;
   readonly low95: string;
   readonly sort: (column: string) => string;
-  readonly table: string;
-  readonly updated: string;
   readonly of: (name: string, latest: string, latestAt: string, low: string, lowAt: string, high: string, highAt: string) => string;
   readonly span: (from: string, to: string) => string;
   readonly top: (name: string, list: string) => string;
@@ -45,8 +43,6 @@ const en: Words = {
   failed: "This chart could not be drawn. Its numbers are below.",
   low95: "95 % band",
   sort: (column) => `Sort by ${column}`,
-  table: "Table",
-  updated: "Updated",
   of: (name, latest, latestAt, low, lowAt, high, highAt) =>
     `${name}: ${latest} in ${latestAt}, lowest ${low} in ${lowAt}, highest ${high} in ${highAt}.`,
   span: (from, to) => `From ${from} to ${to}.`,
@@ -74,8 +70,6 @@ const es: Words = {
   failed: "No se pudo dibujar este gráfico. Sus números están abajo.",
   low95: "banda del 95 %",
   sort: (column) => `Ordenar por ${column}`,
-  table: "Tabla",
-  updated: "Actualizado",
   of: (name, latest, latestAt, low, lowAt, high, highAt) =>
     `${name}: ${latest} en ${latestAt}, mínimo ${low} en ${lowAt}, máximo ${high} en ${highAt}.`,
   span: (from, to) => `De ${from} a ${to}.`,
