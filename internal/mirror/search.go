@@ -36,21 +36,21 @@ type BusinessPage struct {
 // register has some of, typed, and the document as it was read. What is absent
 // is zero. Sensitive fields are in neither, unless they were asked for.
 type Business struct {
-	Key          string          `bson:"_id" json:"key"`
-	Account      string          `bson:"business_account_number" json:"account,omitempty"`
-	Name         string          `bson:"dba_name" json:"name,omitempty"`
-	Owner        string          `bson:"ownership_name" json:"owner,omitempty"`
-	Address      PostalAddress   `bson:"address" json:"address,omitzero"`
-	Dates        BusinessDates   `bson:"dates" json:"dates,omitzero"`
-	NAICS        Code            `bson:"naics" json:"naics,omitzero"`
-	License      Code            `bson:"license" json:"license,omitzero"`
-	Location     *GeoPoint       `bson:"location" json:"location,omitempty"`
-	Corridor     string          `bson:"corridor" json:"corridor,omitempty"`
-	Facets       BusinessFacets  `bson:"facets" json:"facets,omitzero"`
-	Quality      BusinessQuality `bson:"quality" json:"quality,omitzero"`
-	Lineage      BusinessLineage `bson:"lineage" json:"lineage,omitzero"`
-	Removed      bool            `bson:"-" json:"removed,omitempty"` // the portal no longer has it: its last document
-	Document     bson.Raw        `bson:"-" json:"-"`
+	Key      string          `bson:"_id" json:"key"`
+	Account  string          `bson:"business_account_number" json:"account,omitempty"`
+	Name     string          `bson:"dba_name" json:"name,omitempty"`
+	Owner    string          `bson:"ownership_name" json:"owner,omitempty"`
+	Address  PostalAddress   `bson:"address" json:"address,omitzero"`
+	Dates    BusinessDates   `bson:"dates" json:"dates,omitzero"`
+	NAICS    Code            `bson:"naics" json:"naics,omitzero"`
+	License  Code            `bson:"license" json:"license,omitzero"`
+	Location *GeoPoint       `bson:"location" json:"location,omitempty"`
+	Corridor string          `bson:"corridor" json:"corridor,omitempty"`
+	Facets   BusinessFacets  `bson:"facets" json:"facets,omitzero"`
+	Quality  BusinessQuality `bson:"quality" json:"quality,omitzero"`
+	Lineage  BusinessLineage `bson:"lineage" json:"lineage,omitzero"`
+	Removed  bool            `bson:"-" json:"removed,omitempty"` // the portal no longer has it: its last document
+	Document bson.Raw        `bson:"-" json:"-"`
 }
 
 // PostalAddress is where a location is, and where its mail goes.

@@ -9,7 +9,7 @@ const (
 	SeriesMonthsBy = "months_by" // MonthsBy
 	SeriesChurn    = "churn"     // Churn
 	SeriesAges     = "ages"      // Ages
-	SeriesSurvival = "survival"  // Survival
+	SeriesSurvival = "survival"  // Survival: of all rows; of a sector see SeriesSurvivalOf
 	SeriesHexes    = "hexes"     // Hexes
 	SeriesCoverage = "coverage"  // Coverage
 
@@ -17,6 +17,10 @@ const (
 	// part of a header's list: read it with Mirror.DataProfile.
 	SeriesProfile = "profile" // DataProfile
 )
+
+// SeriesSurvivalOf is the series of a sector's curves (Survival); "" is the
+// sector of rows without one.
+func SeriesSurvivalOf(sector string) string { return SeriesSurvival + "/" + sector }
 
 const (
 	// monthsBack is how many months MonthsBy goes back: ten years, over most of
@@ -26,9 +30,15 @@ const (
 	// churnMonths is the span of a churn: a year, so that seasons cancel out.
 	churnMonths = 12
 
-	// survivalRows is how many rows a sector must have for a curve of its own:
+	// survivalRows is how many rows a sector must have for curves of its own:
 	// below some two hundred the band is wider than any difference.
 	survivalRows = 200
+
+	// survivalAges and survivalRisk are where curves end: at 50 years, or at the
+	// first age with fewer than ten rows at risk, of which a single one would
+	// move the curve by more than ten points.
+	survivalAges = 50 * 12
+	survivalRisk = 10
 )
 
 // MonthsBy are openings and closings by month and neighborhood, and closings
@@ -105,8 +115,9 @@ const (
 	EventAny = "any"
 )
 
-// Survival are Kaplan-Meier curves by age in months, of all rows and of each
-// sector with at least 200 rows that count.
+// Survival are Kaplan-Meier curves by age in months: of all rows, or of one
+// sector with at least 200 rows that count. Curves end at 50 years, or at the
+// first age with fewer than ten rows at risk.
 //
 // A row is under observation in each calendar month from the one it started in,
 // or from Entry when that is later (delayed entry: of the time before, the
@@ -114,21 +125,21 @@ const (
 // date. Its age in a calendar month is the number of months since its start
 // month.
 type Survival struct {
-	Entry  string  `bson:"entry,omitempty" json:"entry,omitempty"` // first month of observation, "2006-01"; empty: no break
-	AsOf   string  `bson:"as_of" json:"as_of"`                     // last month of observation
-	Curves []Curve `bson:"curves" json:"curves"`                   // those of all rows first, then by sector; of each, the events in the order above
+	Entry    string   `bson:"entry,omitempty" json:"entry,omitempty"` // first month of observation, "2006-01"; empty: from the start of each
+	AsOf     string   `bson:"as_of" json:"as_of"`                     // last month of observation
+	Rows     int64    `bson:"rows" json:"rows"`                       // in the curves
+	Excluded Excluded `bson:"excluded" json:"excluded"`
+	Curves   []Curve  `bson:"curves" json:"curves"`   // one for each event, in the order above
+	Sectors  []string `bson:"sectors" json:"sectors"` // of all rows' series: sectors with curves of their own; empty name: without a sector
 }
 
 // Curve is one curve of survival.
 type Curve struct {
-	All      bool     `bson:"all,omitempty" json:"all,omitempty"` // of all rows, whatever their sector
-	Sector   string   `bson:"sector" json:"sector"`               // empty with All false: rows without a sector
-	Event    string   `bson:"event" json:"event"`                 // EventClosed, EventAdministrative or EventAny
-	Rows     int64    `bson:"rows" json:"rows"`                   // in the curve
-	Excluded Excluded `bson:"excluded" json:"excluded"`           // of the same rows for every event
+	Event  string `bson:"event" json:"event"`   // EventClosed, EventAdministrative or EventAny
+	Median *int32 `bson:"median" json:"median"` // age in months that at most half survive; null: more than half survive the curve
 
-	// By age in months, packed: the i-th of each belongs to AgeMonths[i]. An
-	// age without rows at risk is not there, and none follows the first.
+	// By age in months, packed: the i-th of each belongs to AgeMonths[i], which
+	// follow each other by one.
 	AgeMonths []int32   `bson:"age_months" json:"age_months"`
 	AtRisk    []int64   `bson:"at_risk" json:"at_risk"`
 	Closed    []int64   `bson:"closed" json:"closed"`     // had the event at that age
