@@ -4,51 +4,12 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
-	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"strings"
+
+	"padron/internal/config"
 )
-
-// ErrOpen says that an address would let others in, and nothing says that they
-// may come.
-var ErrOpen = errors.New("the dashboard would be open to other machines")
-
-// CheckAccess says whether a dashboard may be served at an address (HOST:PORT):
-// on the loopback interface always; elsewhere only with a token, or when it is
-// said to be public. One that shows sensitive fields is never public.
-func CheckAccess(addr string, public, sensitive bool, token string) error {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("%q is not an address: it must look like 127.0.0.1:8080", addr)
-	}
-	if token != "" && (len(token) < minToken || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })) {
-		return fmt.Errorf("the token must have at least %d characters, and no white space", minToken)
-	}
-	if loopback(host) || token != "" {
-		return nil
-	}
-	switch {
-	case public && sensitive:
-		return fmt.Errorf("%w at %s, and would show them sensitive fields: set a token (PADRON_DASHBOARD_TOKEN), or leave PADRON_DASHBOARD_SENSITIVE off", ErrOpen, addr)
-	case !public:
-		return fmt.Errorf("%w at %s: listen on 127.0.0.1, or set a token (PADRON_DASHBOARD_TOKEN), or say that everybody may read it (PADRON_DASHBOARD_PUBLIC=1, --public)", ErrOpen, addr)
-	default:
-		return nil
-	}
-}
-
-// minToken is the length of a token that is not guessed: 16 characters.
-const minToken = 16
-
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
-}
 
 // policy is the Content-Security-Policy of every answer: nothing but this
 // server's own script, style, images and data, and nothing inline.
@@ -99,7 +60,7 @@ func localHost(hostport string) bool {
 	if h, _, err := net.SplitHostPort(hostport); err == nil {
 		host = h
 	}
-	return loopback(strings.Trim(host, "[]"))
+	return config.Loopback(strings.Trim(host, "[]"))
 }
 
 const cookieName = "padron_dashboard"
