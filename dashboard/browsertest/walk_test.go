@@ -288,7 +288,7 @@ func chartsShowTheDatabase(t *testing.T, s *stack, b *tab) {
 
 	b.open("/en/survival")
 	survival := series[mirror.Survival](s, mirror.SeriesSurvival)
-	curve := survival.Curves[slices.IndexFunc(survival.Curves, func(c mirror.Curve) bool { return c.All && c.Event == mirror.EventClosed })]
+	curve := survival.Curves[slices.IndexFunc(survival.Curves, func(c mirror.Curve) bool { return c.Event == mirror.EventClosed })]
 	chart := b.charts()["survival"]
 	name := ""
 	for _, series := range chart.Series {

@@ -3,7 +3,7 @@
 import { type Chart, classes, describe, format, lastYears, parseChart, ranges } from "./data";
 import { type ECharts, init } from "./echarts";
 import { bandPrefix, heightOf, optionOf } from "./options";
-import { type Palette, dark, light, scaleOf } from "./palette";
+import { type Palette, colorOf, dark, light, scaleOf } from "./palette";
 import { type Words, words } from "./words";
 
 /** Drawn is what a chart shows at the moment, read back from ECharts' own model. */
@@ -141,9 +141,12 @@ class Figure {
   }
 
   private colorLegend(palette: Palette): void {
-    this.element.querySelectorAll<HTMLElement>(".legend i").forEach((swatch, i) => {
-      swatch.style.backgroundColor = palette.series[i % palette.series.length] as string;
-    });
+    const { data } = this;
+    if (data.kind === "lines" || data.kind === "bars") {
+      this.element.querySelectorAll<HTMLElement>(".legend i").forEach((swatch, i) => {
+        swatch.style.backgroundColor = colorOf(palette, data.series[i] ?? {}, i);
+      });
+    }
   }
 
   private addRanges(controls: HTMLElement): void {

@@ -10,6 +10,8 @@ export interface Series {
   name: string;
   type?: "line" | "bar" | "area" | "step";
   stack?: string;
+  /** role is what is counted: each role has its color on every page. */
+  role?: "opened" | "closed" | "administrative";
   values: Num[];
   low?: Num[];
   high?: Num[];

@@ -25,7 +25,7 @@ import {
   withUnit,
   yearStep,
 } from "./data";
-import { type Palette, scaleOf } from "./palette";
+import { type Palette, colorOf, scaleOf } from "./palette";
 import { words } from "./words";
 
 /** View is how a chart is to be drawn at the moment. */
@@ -173,7 +173,7 @@ function lines(d: Lines, view: View): EChartsOption {
   const bars = d.series.some((s) => s.type === "bar");
   // Colors stay with their series when others are hidden.
   const shown = d.series
-    .map((s, i) => ({ s, i, color: palette.series[i % palette.series.length] as string }))
+    .map((s, i) => ({ s, i, color: colorOf(palette, s, i) }))
     .filter(({ s }) => !view.hidden.has(s.name));
   const series: SeriesOption[] = [];
   for (const { s, i, color } of shown) {
@@ -298,7 +298,7 @@ function bars(d: Bars, view: View): EChartsOption {
       });
   const values = { ...valueAxis(view, upright ? d.unit : "", d.percent), ...(upright ? {} : { position: "top" }) };
   const shown = d.series
-    .map((s, i) => ({ s, i, color: palette.series[i % palette.series.length] as string }))
+    .map((s, i) => ({ s, i, color: colorOf(palette, s, i) }))
     .filter(({ s }) => !view.hidden.has(s.name));
   return {
     grid: { left: 8, right: upright ? 12 : 52, top: upright && d.unit ? 34 : 12, bottom: 6 },

