@@ -27,13 +27,7 @@ type fieldView struct {
 func (r *request) readProfile() (*mirror.DataProfile, error) {
 	snap := &r.state.snapshot
 	p, err := remember(r.ctx, r.server, "profile "+snap.ID+" "+r.state.key, func(ctx context.Context) (*mirror.DataProfile, error) {
-		reader, ok := any(r.mirror).(interface {
-			DataProfile(context.Context, string) (mirror.DataProfile, error)
-		})
-		if !ok {
-			return nil, nil
-		}
-		p, err := reader.DataProfile(ctx, snap.ID)
+		p, err := r.mirror.DataProfile(ctx, snap.ID)
 		if errors.Is(err, mirror.ErrNoSnapshot) {
 			return nil, nil
 		}
