@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"padron/internal/analytics"
 	"padron/internal/mirror"
 )
@@ -190,20 +192,25 @@ func (r *request) yearly(page, name, value string) (*Figure, error) {
 		f.Notes = append(f.Notes, r.t("note.nohistory"))
 	}
 	points = append(points, *snap)
-	key := "years " + name + " " + r.state.key
+	key := "years " + name + " " + r.state.past
 	counts, err := remember(r.ctx, r.server, key, func(ctx context.Context) ([]map[string]int64, error) {
 		all := make([]map[string]int64, len(points))
+		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(yearsAtOnce)
 		for i := range points {
-			var rows []mirror.Tallied
-			if err := r.mirror.SeriesOf(ctx, &points[i], name, &rows); err != nil {
-				return nil, err
-			}
-			all[i] = make(map[string]int64, len(rows))
-			for _, row := range rows {
-				all[i][row.Name] = row.Open
-			}
+			group.Go(func() error {
+				var rows []mirror.Tallied
+				if err := r.mirror.SeriesOf(ctx, &points[i], name, &rows); err != nil {
+					return err
+				}
+				all[i] = make(map[string]int64, len(rows))
+				for _, row := range rows {
+					all[i][row.Name] = row.Open
+				}
+				return nil
+			})
 		}
-		return all, nil
+		return all, group.Wait()
 	})
 	if err != nil {
 		return nil, err
@@ -234,8 +241,12 @@ func (r *request) yearly(page, name, value string) (*Figure, error) {
 	return f, nil
 }
 
-// yearsAtMost bounds the snapshots that one chart reads a series of.
-const yearsAtMost = 40
+const (
+	// yearsAtMost bounds the snapshots that one chart reads a series of, and
+	// yearsAtOnce how many are read at the same time.
+	yearsAtMost = 40
+	yearsAtOnce = 4
+)
 
 // mix are the open locations of a neighborhood by sector, or of a sector by
 // neighborhood.

@@ -256,7 +256,7 @@ func (r *request) monthState(month, provisional string) Cell {
 // months, and observed ones, oldest first.
 func (r *request) history() (reconstructed, observed []mirror.Snapshot, err error) {
 	read := func(basis mirror.Basis) ([]mirror.Snapshot, error) {
-		return remember(r.ctx, r.server, "headers "+string(basis)+" "+r.state.key, func(ctx context.Context) ([]mirror.Snapshot, error) {
+		return remember(r.ctx, r.server, "headers "+string(basis)+" "+r.state.past, func(ctx context.Context) ([]mirror.Snapshot, error) {
 			snaps, err := r.mirror.Snapshots(ctx, historyAtMost, basis)
 			slices.Reverse(snaps)
 			return snaps, err

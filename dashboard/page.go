@@ -6,6 +6,7 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -198,7 +199,7 @@ func (s *Server) render(r *request, v *view) ([]byte, error) {
 	for _, lang := range Languages() {
 		to := "/" + lang + "/"
 		if strings.HasPrefix(r.URL.Path, "/"+r.lang+"/") {
-			u := url.URL{Path: "/" + lang + "/" + here, RawPath: strings.Replace(r.URL.EscapedPath(), "/"+r.lang+"/", "/"+lang+"/", 1), RawQuery: r.URL.RawQuery}
+			u := url.URL{Path: "/" + lang + "/" + here, RawPath: strings.Replace(r.URL.EscapedPath(), "/"+r.lang+"/", "/"+lang+"/", 1), RawQuery: withoutToken(r.query).Encode()}
 			to = u.String()
 		}
 		p.Languages = append(p.Languages, Link{Text: s.templates[lang].t("language"), Href: to, Lang: lang, Current: lang == r.lang})
@@ -277,14 +278,16 @@ func (r *request) month(name string) (string, error) {
 	return v, nil
 }
 
+// withoutToken are a request's parameters as links may repeat them.
+func withoutToken(query url.Values) url.Values {
+	q := maps.Clone(query)
+	q.Del("token")
+	return q
+}
+
 // with is the page's address with a parameter set, or without it for "".
 func (r *request) with(name, value string) string {
-	q := url.Values{}
-	for k, v := range r.query {
-		if k != "token" {
-			q[k] = v
-		}
-	}
+	q := withoutToken(r.query)
 	q.Del("after")
 	if value == "" {
 		q.Del(name)

@@ -24,15 +24,17 @@ type fieldView struct {
 }
 
 // readProfile reads the profile of the newest snapshot; nil when there is none.
+// That there is none is not remembered: it is made after the snapshot.
 func (r *request) readProfile() (*mirror.DataProfile, error) {
 	snap := &r.state.snapshot
-	p, err := remember(r.ctx, r.server, "profile "+snap.ID+" "+r.state.key, func(ctx context.Context) (*mirror.DataProfile, error) {
+	key := "profile " + snap.ID + " " + r.state.past
+	p, err := remember(r.ctx, r.server, key, func(ctx context.Context) (*mirror.DataProfile, error) {
 		p, err := r.mirror.DataProfile(ctx, snap.ID)
-		if errors.Is(err, mirror.ErrNoSnapshot) {
-			return nil, nil
-		}
 		return &p, err
 	})
+	if errors.Is(err, mirror.ErrNoSnapshot) {
+		return nil, nil
+	}
 	return p, err
 }
 

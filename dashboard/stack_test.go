@@ -84,6 +84,7 @@ func newStack(t *testing.T, rows int) *stack {
 // serve serves a dashboard over the mirror with other options.
 func (s *stack) serve(change func(*dashboard.Options)) *httptest.Server {
 	o := s.options
+	o.Log = slog.New(slog.NewTextHandler(s.t.Output(), nil))
 	if change != nil {
 		change(&o)
 	}
@@ -174,7 +175,7 @@ func ask(t *testing.T, method, base, path string, headers ...string) answer {
 func (s *stack) ok(path string, headers ...string) answer {
 	s.t.Helper()
 	a := get(s.t, s.server.URL, path, headers...)
-	require.Equal(s.t, http.StatusOK, a.status, "%s: %s", path, a.body)
+	require.Equal(s.t, http.StatusOK, a.status, "%s: %.200s", path, a.body)
 	return a
 }
 

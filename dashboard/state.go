@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,8 +17,15 @@ import (
 // errBusy says that a request waited for its turn until its time was over.
 var errBusy = errors.New("too many readers at once")
 
-// newestRuns is how many runs are looked at to know whether anything was written.
-const newestRuns = 5
+const (
+	// newestRuns is how many runs are looked at to know whether anything was
+	// written.
+	newestRuns = 5
+
+	// firstRuns is how many are looked at first: a backfill that is under way
+	// has begun before the runs that it makes.
+	firstRuns = 50
+)
 
 // state is what every page begins with: the newest snapshot and runs. key
 // changes whenever something may have been written.
@@ -28,6 +36,10 @@ type state struct {
 	proof    mirror.Run      // zero: none yet
 	stale    bool            // the proof is older than the spec allows
 	key      string
+	// past changes whenever a run has begun or ended, and so may have made or
+	// replaced snapshots. What is kept of them outlives the writing of rows.
+	past    string
+	running []string // ids of runs that had not ended
 }
 
 // open opens the mirror, once it is there.
@@ -59,7 +71,7 @@ func (s *Server) now(ctx context.Context, m *mirror.Mirror) (*state, error) {
 	}
 	// Others wait for the one that looks, who must not give up for them.
 	ctx = context.WithoutCancel(ctx)
-	found, err, _ := s.flights.Do("state", func() (any, error) { return s.look(ctx, m) })
+	found, err, _ := s.flights.Do("state", func() (any, error) { return s.look(ctx, m, st) })
 	if err != nil {
 		return nil, err
 	}
@@ -70,25 +82,50 @@ func (s *Server) now(ctx context.Context, m *mirror.Mirror) (*state, error) {
 	return st, nil
 }
 
-func (s *Server) look(ctx context.Context, m *mirror.Mirror) (*state, error) {
+// look makes the state that follows another (nil: none). Runs that had not ended
+// then are looked at again, however many have begun since.
+func (s *Server) look(ctx context.Context, m *mirror.Mirror, before *state) (*state, error) {
 	st := &state{at: time.Now()}
+	limit := newestRuns
+	if before == nil {
+		limit, before = firstRuns, &state{}
+	}
 	var err error
 	if st.snapshot, err = m.Snapshot(ctx, "latest"); err != nil && !errors.Is(err, mirror.ErrNoSnapshot) {
 		return nil, err
 	}
-	if st.runs, err = m.Runs(ctx, newestRuns, time.Time{}); err != nil {
+	if st.runs, err = m.Runs(ctx, limit, time.Time{}); err != nil {
 		return nil, err
+	}
+	for _, id := range before.running {
+		if slices.ContainsFunc(st.runs, func(r mirror.Run) bool { return r.ID == id }) {
+			continue
+		}
+		run, err := m.Run(ctx, id)
+		if errors.Is(err, mirror.ErrNoRun) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		st.runs = append(st.runs, run)
 	}
 	if st.proof, err = m.LastProof(ctx); err != nil && !errors.Is(err, mirror.ErrNoRun) {
 		return nil, err
 	}
 	st.stale = st.proof.ID == "" || st.at.Sub(st.proof.Started) > s.Spec.Schedule.Freshness
-	sum := sha256.New()
-	fmt.Fprint(sum, st.snapshot.ID, st.snapshot.Created.UnixMilli(), st.proof.ID, st.stale)
+	all, past := sha256.New(), sha256.New()
+	fmt.Fprint(past, st.snapshot.ID, st.snapshot.Created.UnixMilli())
 	for _, run := range st.runs {
-		fmt.Fprint(sum, " ", run.ID, run.Updated.UnixMilli())
+		fmt.Fprint(all, " ", run.ID, run.Updated.UnixMilli())
+		fmt.Fprint(past, " ", run.ID, run.Status)
+		if run.Status == mirror.StatusRunning {
+			st.running = append(st.running, run.ID)
+		}
 	}
-	st.key = hex.EncodeToString(sum.Sum(nil)[:12])
+	st.past = hex.EncodeToString(past.Sum(nil)[:12])
+	fmt.Fprint(all, st.past, st.proof.ID, st.stale)
+	st.key = hex.EncodeToString(all.Sum(nil)[:12])
 	return st, nil
 }
 

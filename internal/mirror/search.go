@@ -142,7 +142,7 @@ type BusinessReader struct {
 // of all documents (dataset.Spec.SensitivePaths), none for whole documents. The
 // key is never left out.
 func (m *Mirror) BusinessReader(words func(string) []string, hidden []string) *BusinessReader {
-	r := &BusinessReader{m: m, words: words}
+	r := &BusinessReader{m: m, words: words, fields: bson.D{}}
 	for _, path := range hidden {
 		if path != "_id" {
 			r.fields = append(r.fields, bson.E{Key: path, Value: 0})
@@ -193,7 +193,7 @@ func truncate(word string) string {
 // List lists rows in the order of their keys, those above after ("" for the
 // first page), at most limit.
 func (r *BusinessReader) List(ctx context.Context, f BusinessFilters, after string, limit int) (BusinessPage, error) {
-	return r.find(ctx, f.conditions(), after, limit)
+	return r.find(ctx, append(bson.D{}, f.conditions()...), after, limit) // never nil
 }
 
 // OfAccount lists the locations of an account, as List does.
