@@ -128,7 +128,9 @@ func (b *tab) requireClean() {
 	b.t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	require.Empty(b.t, b.problems)
+	problems := b.problems
+	b.problems = nil
+	require.Empty(b.t, problems)
 }
 
 // do runs actions.

@@ -59,7 +59,7 @@ func newStack(t *testing.T) *stack {
 	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(text), "name: sf-business", "name: "+name, 1)), 0o600))
 	s.spec, err = dataset.Open(file)
 	require.NoError(t, err)
-	s.portal, err = socratatest.New(socratatest.Options{Table: socratatest.Generate(rows, 1906)})
+	s.portal, err = socratatest.New(socratatest.Options{Table: socratatest.Generate(rows, 1906), Updated: time.Now().Add(-3 * 24 * time.Hour)})
 	require.NoError(t, err)
 	portal := httptest.NewServer(s.portal)
 	t.Cleanup(portal.Close)
@@ -97,7 +97,7 @@ func (s *stack) fill() {
 		_ = worker.Wait()
 	})
 	s.starter("run", "--wait")
-	s.starter("backfill", "--since", "2020-01-01", "--every", "month")
+	s.starter("backfill", "--since", "2024-01-01", "--every", "month")
 	s.edit()
 	s.starter("run", "--wait")
 }
@@ -136,7 +136,8 @@ func (s *stack) edit() {
 	}
 	opened["ttxid"], opened["dba_name"], opened["location_start_date"] = "9999999-01-261", openedName, closed.Format("2006-01-02T15:04:05.000")
 	ops = append(ops, socratatest.Open(opened), socratatest.Delete(open[37]))
-	require.NoError(s.t, s.portal.Edit(ops...))
+	// A day has one snapshot: this is of another day than the first load.
+	require.NoError(s.t, s.portal.EditAt(time.Now().Add(-24*time.Hour), ops...))
 }
 
 // openedName is a business that opened between the two runs.
@@ -160,7 +161,7 @@ func (s *stack) starter(args ...string) string {
 func (s *stack) serve(client *mongo.Client, name string) {
 	s.t.Helper()
 	d, err := dashboard.New(dashboard.Options{
-		Spec: s.spec, Log: slog.New(slog.DiscardHandler),
+		Spec: s.spec, Log: slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Open: func(ctx context.Context) (*mirror.Mirror, error) {
 			return mirror.Open(ctx, client, prefix, name, mirror.ReadOnly())
 		},

@@ -17,6 +17,7 @@ import (
 
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -310,9 +311,9 @@ func filters(t *testing.T, s *stack, b *tab) {
 	// From the chart of neighborhoods to one of them, with the keyboard.
 	b.open("/en/")
 	first := b.charts()["neighborhoods"].Places[0]
-	b.do(chromedp.Focus(chromedp.CSS("#neighborhoods .plot")), chromedp.KeyEvent("\ue015")) // arrow down
+	b.do(chromedp.Focus(chromedp.CSS("#neighborhoods .plot")), chromedp.KeyEvent(kb.ArrowDown))
 	eval[bool](b, "window.before = true")
-	b.do(chromedp.KeyEvent("\r"))
+	b.do(chromedp.KeyEvent(kb.Enter))
 	b.eventually("!window.before && document.readyState === 'complete'", "Enter opens a bar's page")
 	b.drawn()
 	require.Equal(t, "/en/neighborhoods/"+path(first), b.address())
@@ -424,7 +425,7 @@ func controls(t *testing.T, _ *stack, b *tab) {
 	require.Len(t, b.charts()["months"].Places, 60, "five years")
 	require.Equal(t, before.Places[len(before.Places)-60:], b.charts()["months"].Places)
 
-	b.do(chromedp.Focus(chromedp.CSS("#months .plot")), chromedp.KeyEvent("\ue010")) // End
+	b.do(chromedp.Focus(chromedp.CSS("#months .plot")), chromedp.KeyEvent(kb.End))
 	said := eval[string](b, `document.querySelector("#months [aria-live]").textContent`)
 	require.Contains(t, said, before.Places[len(before.Places)-1])
 	require.Contains(t, said, before.Series[0].Name)
@@ -590,6 +591,9 @@ func accessible(t *testing.T, s *stack, b *tab) {
 	for _, scheme := range []string{"light", "dark"} {
 		b.prefer(scheme)
 		for _, lang := range []string{"en", "es"} {
+			if lang == "es" && scheme == "dark" {
+				continue // the colors are those of the English page
+			}
 			for name, address := range s.pages(lang) {
 				b.open(address)
 				eval[bool](b, `document.querySelectorAll("details").forEach(d => d.open = d.querySelectorAll("tr").length < 60), true`)

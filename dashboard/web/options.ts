@@ -57,13 +57,13 @@ export function heightOf(d: Chart, width: number): number {
     case "lines":
       return width < narrow ? 260 : 320;
     case "bars":
-      return isOrdered(d.categories) ? 260 : 44 + d.categories.length * rowHeight * (sideBySide(d) ? d.series.length * 0.7 : 1);
+      return isOrdered(d.categories) ? 260 : 52 + d.categories.length * rowHeight * (sideBySide(d) ? d.series.length * 0.7 : 1);
     case "hexbin":
       return Math.round(Math.min(Math.max(width / aspect(extent(d), d.grid), 220), 640));
     case "heatmap":
       return 110 + d.ys.length * 20;
     case "boxes":
-      return 44 + d.categories.length * rowHeight;
+      return 52 + d.categories.length * rowHeight;
   }
 }
 
@@ -294,14 +294,14 @@ function bars(d: Bars, view: View): EChartsOption {
     : categoryAxis(view, d.categories, {
         inverse: true,
         axisLine: { show: false },
-        axisLabel: { width: Math.min(view.width * 0.36, 240), overflow: "truncate", interval: 0, hideOverlap: false, color: palette.text },
+        axisLabel: { width: Math.min(view.width * 0.4, 280), overflow: "truncate", interval: 0, hideOverlap: false, color: palette.text },
       });
   const values = { ...valueAxis(view, upright ? d.unit : "", d.percent), ...(upright ? {} : { position: "top" }) };
   const shown = d.series
     .map((s, i) => ({ s, i, color: colorOf(palette, s, i) }))
     .filter(({ s }) => !view.hidden.has(s.name));
   return {
-    grid: { left: 8, right: upright ? 12 : 52, top: upright && d.unit ? 34 : 12, bottom: 6 },
+    grid: { left: 8, right: upright ? 12 : 52, top: upright ? (d.unit ? 34 : 12) : 26, bottom: 6 },
     xAxis: upright ? axis : values,
     yAxis: upright ? values : axis,
     tooltip: tooltip(view, {
@@ -418,12 +418,12 @@ function boxes(d: Boxes, view: View): EChartsOption {
   const { palette, lang } = view;
   const color = palette.series[0] as string;
   return {
-    grid: { left: 8, right: 16, top: 12, bottom: 6 },
+    grid: { left: 8, right: 16, top: 26, bottom: 6 },
     xAxis: { ...valueAxis(view, "", false), position: "top" },
     yAxis: categoryAxis(view, d.categories, {
       inverse: true,
       axisLine: { show: false },
-      axisLabel: { width: Math.min(view.width * 0.36, 240), overflow: "truncate", interval: 0, hideOverlap: false, color: palette.text },
+      axisLabel: { width: Math.min(view.width * 0.4, 280), overflow: "truncate", interval: 0, hideOverlap: false, color: palette.text },
     }),
     tooltip: tooltip(view, {
       trigger: "item",
