@@ -2,6 +2,7 @@ package browsertest_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
@@ -22,9 +23,12 @@ import (
 	"padron/internal/socrata/socratatest"
 )
 
+// rows is the size of the simulated register: enough for every chart to have
+// something to show.
+var rows = flag.Int("rows", 6000, "rows of the simulated register")
+
 const (
 	prefix = "padronweb" // of the databases
-	rows   = 6000        // of the simulated register: enough for every chart to have something to show
 	soon   = time.Minute
 	// runTakes is how long a whole run may take, on a machine that is busy with
 	// other tests.
@@ -59,7 +63,7 @@ func newStack(t *testing.T) *stack {
 	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(text), "name: sf-business", "name: "+name, 1)), 0o600))
 	s.spec, err = dataset.Open(file)
 	require.NoError(t, err)
-	s.portal, err = socratatest.New(socratatest.Options{Table: socratatest.Generate(rows, 1906), Updated: time.Now().Add(-3 * 24 * time.Hour)})
+	s.portal, err = socratatest.New(socratatest.Options{Table: socratatest.Generate(*rows, 1906), Updated: time.Now().Add(-3 * 24 * time.Hour)})
 	require.NoError(t, err)
 	portal := httptest.NewServer(s.portal)
 	t.Cleanup(portal.Close)

@@ -617,7 +617,7 @@ func takeScreenshots(t *testing.T, s *stack, b *tab) {
 			picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 			cancel()
 			require.NoError(t, err)
-			require.NoError(t, os.WriteFile(filepath.Join(*screenshots, name+"-"+look+".png"), picture, 0o644))
+			require.NoError(t, os.WriteFile(filepath.Join(*screenshots, name+"-"+look+".png"), picture, 0o600))
 		}
 	}
 }

@@ -61,7 +61,7 @@ export function heightOf(d: Chart, width: number): number {
     case "hexbin":
       return Math.round(Math.min(Math.max(width / aspect(extent(d), d.grid), 220), 640));
     case "heatmap":
-      return 110 + d.ys.length * 20;
+      return 140 + d.ys.length * 20;
     case "boxes":
       return 52 + d.categories.length * rowHeight;
   }
@@ -381,7 +381,7 @@ function heatmap(d: Heatmap, view: View): EChartsOption {
   const few = d.xs.length * d.ys.length <= 200 && view.width >= narrow;
   return {
     grid: { left: 8, right: 12, top: 8, bottom: 6 },
-    xAxis: categoryAxis(view, d.xs, { axisLabel: { rotate: 60, interval: 0, hideOverlap: false, width: 110, overflow: "truncate", fontSize: 11 }, axisLine: { show: false } }),
+    xAxis: categoryAxis(view, d.xs, { axisLabel: { rotate: 90, interval: 0, hideOverlap: false, width: 110, overflow: "truncate", fontSize: 11 }, axisLine: { show: false } }),
     yAxis: categoryAxis(view, d.ys, { inverse: true, axisLabel: { interval: 0, hideOverlap: false, width: Math.min(view.width * 0.34, 200), overflow: "truncate", fontSize: 11 }, axisLine: { show: false } }),
     visualMap: {
       type: "piecewise",
