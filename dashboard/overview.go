@@ -83,7 +83,7 @@ func (r *request) overview() (*view, error) {
 
 func (r *request) overviewFigures() ([]*Figure, error) {
 	var figures []*Figure
-	for _, make := range []func(page string) (*Figure, error){r.neighborhoodBars, r.monthLines, r.historyLines, r.map_, r.ranking} {
+	for _, make := range []func(page string) (*Figure, error){r.neighborhoodBars, r.monthLines, r.historyLines, r.mapCells, r.ranking} {
 		f, err := make("overview")
 		if err != nil {
 			return nil, err
@@ -348,8 +348,8 @@ func basisOf(s *mirror.Snapshot) string {
 	}
 }
 
-// map_ is the map of open locations in cells.
-func (r *request) map_(page string) (*Figure, error) {
+// mapCells is the map of open locations in cells.
+func (r *request) mapCells(page string) (*Figure, error) {
 	snap := &r.state.snapshot
 	f := r.figure(page, "map", "hexbin", "map", r.source(snap))
 	hexes, ok, err := series[mirror.Hexes](r, snap, mirror.SeriesHexes)
