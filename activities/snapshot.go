@@ -42,7 +42,7 @@ func (a *Activities) aggregateSnapshot(ctx context.Context, in SnapshotInput) (S
 		}
 		taken, _, err := o.mirror.TakeSnapshot(ctx, mirror.SnapshotInput{
 			AsOf: served.In(o.spec.Location()), Version: of.Crawl.Version, Run: in.Run.ID, Spec: in.Run.Spec, Outcome: result.Outcome,
-			Entry: o.spec.SurvivorsBefore(), Life: lifeOf(o.spec), Grid: gridOf(o.spec),
+			Entry: o.spec.SurvivorsBefore(), Grid: gridOf(o.spec),
 		})
 		if err != nil {
 			return err
@@ -54,15 +54,6 @@ func (a *Activities) aggregateSnapshot(ctx context.Context, in SnapshotInput) (S
 		return SnapshotResult{}, fmt.Errorf("take snapshot: %w", err)
 	}
 	return result, nil
-}
-
-// lifeOf says where documents have the days of a row's life.
-func lifeOf(spec *dataset.Spec) mirror.Life {
-	life := mirror.Life{Start: spec.Lifecycle.Start}
-	for _, end := range spec.Lifecycle.End {
-		life.Ends = append(life.Ends, end.Path)
-	}
-	return life
 }
 
 // gridOf is the grid of the map; nil when documents have no point.

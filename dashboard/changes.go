@@ -324,7 +324,7 @@ func (r *request) feed() (*content, error) {
 		return nil, err
 	}
 	base := "http://" + r.Host
-	if r.TLS != nil {
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
 		base = "https://" + r.Host
 	}
 	spec := r.server.Spec

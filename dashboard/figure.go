@@ -240,12 +240,3 @@ func months(from, to string) []string {
 	}
 	return all
 }
-
-// anys makes values of numbers.
-func anys[N int64 | float64](numbers []N) []any {
-	all := make([]any, len(numbers))
-	for i, n := range numbers {
-		all[i] = n
-	}
-	return all
-}

@@ -78,8 +78,8 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request) (answered bool) {
 	}
 	query := r.URL.Query()
 	if query.Has("token") && equal(query.Get("token"), s.Token) {
-		if embedded(r) {
-			return false // in a frame of another site there are no cookies
+		if embedded(r) || strings.HasPrefix(r.URL.Path, "/data/") || r.URL.Path == "/changes.rss" {
+			return false // frames of other sites, feed readers and programs keep no cookies
 		}
 		http.SetCookie(w, &http.Cookie{
 			Name: cookieName, Value: s.pass(), Path: "/", HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode,

@@ -37,26 +37,34 @@ type freshness struct {
 	Proof       mirror.Run // zero: none
 	Stale       bool
 	Limit       time.Duration
-	Certificate mirror.Run // newest run that ended with one; zero: none
-	Running     *mirror.Run
-	Rows        int64
+	Certificate mirror.Run  // newest run that ended with one; zero: none
+	Running     *mirror.Run // nil: none
 }
 
 func (r *request) freshness() *freshness {
-	f := &freshness{Proof: r.state.proof, Stale: r.state.stale, Limit: r.server.Spec.Schedule.Freshness}
-	for i := range r.state.runs {
-		run := &r.state.runs[i]
-		if run.Status == mirror.StatusRunning && f.Running == nil {
-			f.Running = run
-		}
-		if run.Certificate.Outcome != "" && f.Certificate.ID == "" {
-			f.Certificate = *run
-		}
+	f := &freshness{
+		Proof: r.state.proof, Stale: r.state.stale, Limit: r.server.Spec.Schedule.Freshness, Certificate: r.state.certificate,
 	}
-	if f.Certificate.ID == "" && f.Proof.Certificate.Outcome != "" {
-		f.Certificate = f.Proof
+	for i := range r.state.runs {
+		if r.state.runs[i].Status == mirror.StatusRunning {
+			f.Running = &r.state.runs[i]
+			break
+		}
 	}
 	return f
+}
+
+// State is how things are, in a word: stale, or as the newest proof or
+// certificate says, whichever is newer.
+func (f *freshness) State() string {
+	switch {
+	case f.Stale:
+		return "stale"
+	case f.Certificate.Started.After(f.Proof.Started):
+		return string(f.Certificate.Certificate.Outcome)
+	default:
+		return string(mirror.OutcomeGreen)
+	}
 }
 
 // needSnapshot is an error before the first snapshot.
@@ -83,7 +91,7 @@ func (r *request) overview() (*view, error) {
 
 func (r *request) overviewFigures() ([]*Figure, error) {
 	var figures []*Figure
-	for _, make := range []func(page string) (*Figure, error){r.neighborhoodBars, r.monthLines, r.historyLines, r.map_, r.ranking} {
+	for _, make := range []func(page string) (*Figure, error){r.neighborhoodBars, r.monthLines, r.historyLines, r.mapCells, r.ranking} {
 		f, err := make("overview")
 		if err != nil {
 			return nil, err
@@ -348,8 +356,8 @@ func basisOf(s *mirror.Snapshot) string {
 	}
 }
 
-// map_ is the map of open locations in cells.
-func (r *request) map_(page string) (*Figure, error) {
+// mapCells is the map of open locations in cells.
+func (r *request) mapCells(page string) (*Figure, error) {
 	snap := &r.state.snapshot
 	f := r.figure(page, "map", "hexbin", "map", r.source(snap))
 	hexes, ok, err := series[mirror.Hexes](r, snap, mirror.SeriesHexes)

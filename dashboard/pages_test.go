@@ -60,6 +60,11 @@ func TestDashboard(t *testing.T) {
 			}
 		}
 	})
+	t.Run("freshness", func(t *testing.T) {
+		a := s.ok("/en/")
+		require.Contains(t, a.body, `<section class="fresh green"`)
+		require.Contains(t, a.body, `href="/en/runs/`+second+`#certificate"`)
+	})
 	t.Run("links", func(t *testing.T) { s.requireLinksLead(t) })
 	t.Run("headers", func(t *testing.T) { s.requireHeaders(t, second) })
 	t.Run("neighborhoods", func(t *testing.T) { s.requireNeighborhoods(t, counted) })
@@ -162,7 +167,9 @@ func requireGoodPage(t *testing.T, lang, where, body string) {
 		case "label":
 			labels[attribute(n, "for")] = true
 		case "input", "select":
-			inputs = append(inputs, id)
+			if attribute(n, "type") != "hidden" {
+				inputs = append(inputs, id)
+			}
 		case "script":
 			if attribute(n, "type") == "application/json" {
 				require.True(t, strings.HasPrefix(strings.TrimSpace(text(n)), "{"), "%s: %.80s", where, text(n))
@@ -554,6 +561,9 @@ func (s *stack) requireAccess(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, get(t, closed.URL, "/en/", "Authorization", "Bearer 0123456789abcdeX").status)
 	require.Equal(t, http.StatusOK, get(t, closed.URL, "/en/", "Authorization", "Bearer "+token).status)
 	require.Equal(t, http.StatusOK, get(t, closed.URL, "/healthz").status)
+	feed := get(t, closed.URL, "/changes.rss?token="+token)
+	require.Equal(t, http.StatusOK, feed.status, "feed readers have nothing but the address")
+	require.NotContains(t, feed.body, token)
 	enter := get(t, closed.URL, "/en/?sort=name&token="+token)
 	require.Equal(t, http.StatusSeeOther, enter.status)
 	require.Equal(t, "/en/?sort=name", enter.header.Get("Location"))

@@ -30,12 +30,13 @@ const (
 // state is what every page begins with: the newest snapshot and runs. key
 // changes whenever something may have been written.
 type state struct {
-	at       time.Time
-	snapshot mirror.Snapshot // newest observed one; zero: none yet
-	runs     []mirror.Run    // newest first
-	proof    mirror.Run      // zero: none yet
-	stale    bool            // the proof is older than the spec allows
-	key      string
+	at          time.Time
+	snapshot    mirror.Snapshot // newest observed one; zero: none yet
+	runs        []mirror.Run    // newest first
+	proof       mirror.Run      // zero: none yet
+	certificate mirror.Run      // newest run that ended with one; zero: none
+	stale       bool            // the proof is older than the spec allows
+	key         string
 	// past changes whenever a run has begun or ended, and so may have made or
 	// replaced snapshots. What is kept of them outlives the writing of rows.
 	past    string
@@ -113,6 +114,9 @@ func (s *Server) look(ctx context.Context, m *mirror.Mirror, before *state) (*st
 	if st.proof, err = m.LastProof(ctx); err != nil && !errors.Is(err, mirror.ErrNoRun) {
 		return nil, err
 	}
+	if st.certificate, err = m.NewestCertificate(ctx); err != nil && !errors.Is(err, mirror.ErrNoRun) {
+		return nil, err
+	}
 	st.stale = st.proof.ID == "" || st.at.Sub(st.proof.Started) > s.Spec.Schedule.Freshness
 	all, past := sha256.New(), sha256.New()
 	fmt.Fprint(past, st.snapshot.ID, st.snapshot.Created.UnixMilli())
@@ -124,7 +128,7 @@ func (s *Server) look(ctx context.Context, m *mirror.Mirror, before *state) (*st
 		}
 	}
 	st.past = hex.EncodeToString(past.Sum(nil)[:12])
-	fmt.Fprint(all, st.past, st.proof.ID, st.stale)
+	fmt.Fprint(all, st.past, st.proof.ID, st.certificate.ID, st.stale)
 	st.key = hex.EncodeToString(all.Sum(nil)[:12])
 	return st, nil
 }

@@ -56,13 +56,15 @@ func (m *Mirror) ProfileColumns(ctx context.Context, in ProfileInput) (DataProfi
 	p := DataProfile{Snapshot: snap.ID, Fields: make([]FieldProfile, len(in.Fields)), Flags: []Counted{}, OutsideHome: []Counted{}}
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(counters)
-	group.Go(func() error { return m.countPresent(gctx, in.Fields, &p) })
+	group.Go(func() (err error) { p.Rows, err = m.Count(gctx); return err })
 	group.Go(func() (err error) { p.Flags, err = m.countFlags(gctx); return err })
 	group.Go(func() error { return m.countStates(gctx, in.State, &p) })
 	for i, f := range in.Fields {
-		if !f.Opaque {
-			group.Go(func() error { return m.describe(gctx, f, &p.Fields[i]) })
+		read := m.describe
+		if f.Opaque {
+			read = m.countPresent
 		}
+		group.Go(func() error { return read(gctx, f, &p.Fields[i]) })
 	}
 	if err := group.Wait(); err != nil {
 		return DataProfile{}, fmt.Errorf("profile columns: %w", err)
@@ -113,27 +115,25 @@ func orEmpty(c []Counted) []Counted {
 	return c
 }
 
-// countPresent counts all documents, and of how many each field is there.
-func (m *Mirror) countPresent(ctx context.Context, fields []ProfiledField, p *DataProfile) error {
-	sums := bson.D{}
-	for i, f := range fields {
-		sums = append(sums, bson.E{Key: "f" + strconv.Itoa(i), Value: one(isThere("$" + f.Path))})
-	}
-	err := m.tally(ctx, bson.D{{Key: "all", Value: bson.D{{Key: "$literal", Value: true}}}}, sums, func(raw bson.Raw) {
-		p.Rows += number(raw, "rows")
-		for i := range fields {
-			p.Fields[i].Present += number(raw, "f"+strconv.Itoa(i))
-		}
-	})
+// countPresent counts the documents that have a field.
+func (m *Mirror) countPresent(ctx context.Context, f ProfiledField, of *FieldProfile) error {
+	scan, cancel := m.scan(ctx)
+	defer cancel()
+	n, err := m.db.Collection(Businesses).CountDocuments(scan, bson.D{{Key: f.Path, Value: bson.D{{Key: "$exists", Value: true}}}})
 	if err != nil {
-		return fmt.Errorf("count missing values: %w", err)
+		return fmt.Errorf("count values of %s: %w", f.Path, err)
 	}
+	of.Present = n
 	return nil
 }
 
 // describe counts the values of a field.
 func (m *Mirror) describe(ctx context.Context, f ProfiledField, of *FieldProfile) error {
-	last := bson.D{{Key: "_id", Value: nil}, {Key: "distinct", Value: bson.D{{Key: "$sum", Value: 1}}}}
+	last := bson.D{
+		{Key: "_id", Value: nil},
+		{Key: "distinct", Value: bson.D{{Key: "$sum", Value: 1}}},
+		{Key: "present", Value: bson.D{{Key: "$sum", Value: "$rows"}}},
+	}
 	if !f.Sensitive {
 		last = append(last, bson.E{Key: "top", Value: bson.D{{Key: "$topN", Value: bson.D{
 			{Key: "n", Value: topValues},
@@ -142,8 +142,8 @@ func (m *Mirror) describe(ctx context.Context, f ProfiledField, of *FieldProfile
 		}}}})
 	}
 	var distinct int64
-	err := m.group(ctx, append(valuesOf(orNull("$"+f.Path)), bson.D{{Key: "$group", Value: last}}), func(raw bson.Raw) {
-		distinct = number(raw, "distinct")
+	err := m.group(ctx, append(valuesOf(f.Path, nil), bson.D{{Key: "$group", Value: last}}), func(raw bson.Raw) {
+		distinct, of.Present = number(raw, "distinct"), number(raw, "present")
 		values, _ := raw.Lookup("top").ArrayOK()
 		list, _ := values.Values()
 		for _, v := range list {
@@ -162,7 +162,7 @@ func (m *Mirror) describe(ctx context.Context, f ProfiledField, of *FieldProfile
 	case f.Date:
 		by = bson.D{{Key: "$dateToString", Value: bson.D{{Key: "date", Value: "$" + f.Path}, {Key: "format", Value: "%Y"}, {Key: "onNull", Value: nil}}}}
 	case f.Number && distinct <= histogramValues:
-		by = orNull("$" + f.Path)
+		by = nil
 	default:
 		return nil
 	}
@@ -171,7 +171,7 @@ func (m *Mirror) describe(ctx context.Context, f ProfiledField, of *FieldProfile
 		Counted
 	}
 	var bars []bar
-	err = m.group(ctx, valuesOf(by), func(raw bson.Raw) {
+	err = m.group(ctx, valuesOf(f.Path, by), func(raw bson.Raw) {
 		v := raw.Lookup("_id")
 		text := valueText(v)
 		at, _ := strconv.ParseFloat(text, 64)
@@ -187,14 +187,18 @@ func (m *Mirror) describe(ctx context.Context, f ProfiledField, of *FieldProfile
 	return nil
 }
 
-// valuesOf is a pipeline that counts documents by a value, those without it left
-// out. They are left out last: a $match in front makes the local engine sort
-// whole documents for the group (see countBy).
-func valuesOf(by any) bson.A {
+// valuesOf is a pipeline that counts documents by the value of a field, or by an
+// expression of it, those without it left out. They are left out last: a $match
+// in front makes the local engine sort whole documents for the group (see
+// countBy).
+func valuesOf(path string, by any) bson.A {
+	if by == nil {
+		by = orNull("$" + path)
+	}
 	return bson.A{
-		bson.D{{Key: "$project", Value: bson.D{{Key: "_id", Value: 0}, {Key: "v", Value: by}}}},
+		bson.D{{Key: "$project", Value: bson.D{{Key: "_id", Value: 0}, {Key: path, Value: 1}}}},
 		bson.D{{Key: "$limit", Value: int64(1) << 40}},
-		bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: "$v"}, {Key: "rows", Value: bson.D{{Key: "$sum", Value: 1}}}}}},
+		bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: by}, {Key: "rows", Value: bson.D{{Key: "$sum", Value: 1}}}}}},
 		bson.D{{Key: "$match", Value: bson.D{{Key: "_id", Value: bson.D{{Key: "$ne", Value: nil}}}}}},
 	}
 }
@@ -221,7 +225,7 @@ func (m *Mirror) countStates(ctx context.Context, path string, p *DataProfile) e
 		return nil
 	}
 	var states []Counted
-	err := m.group(ctx, valuesOf(orNull("$"+path)), func(raw bson.Raw) {
+	err := m.group(ctx, valuesOf(path, nil), func(raw bson.Raw) {
 		states = append(states, Counted{valueText(raw.Lookup("_id")), number(raw, "rows")})
 	})
 	if err != nil {

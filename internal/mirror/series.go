@@ -151,12 +151,13 @@ type Curve struct {
 }
 
 // Excluded counts the rows that no curve can use; each is in the first of these
-// that fits.
+// that fits. Months count: a row that ended some days before it started, in the
+// same month, is one that lived for less than a month.
 type Excluded struct {
 	NoStart           int64 `bson:"no_start" json:"no_start"`
-	FutureStart       int64 `bson:"future_start" json:"future_start"`               // after the as-of date
-	Impossible        int64 `bson:"impossible" json:"impossible"`                   // ended before it started
+	FutureStart       int64 `bson:"future_start" json:"future_start"`               // in a month after that of the as-of date
 	ClosedWithoutDate int64 `bson:"closed_without_date" json:"closed_without_date"` // closed nobody knows when
+	Impossible        int64 `bson:"impossible" json:"impossible"`                   // ended in a month before the one it started in
 	BeforeEntry       int64 `bson:"before_entry" json:"before_entry"`               // ended before the first month of observation
 }
 

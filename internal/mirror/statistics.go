@@ -1,12 +1,12 @@
 package mirror
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -26,261 +26,221 @@ type Grid struct {
 	Center func(cell string) (lon, lat float64, err error)
 }
 
-// Life says where a document has the days of a row's life, beside the months
-// that cleaning puts into facets: paths of dates. Without them what happens
-// within one month cannot be put in order.
-type Life struct {
-	Start string
-	Ends  []string // in order of preference: the first that is there counts
-}
-
-// classes of lives, as a pipeline numbers them.
-const (
-	censored = iota // open, or ended after the as-of date
-	endedByOwner
-	endedByAuthority
-	noStart
-	futureStart
-	impossible
-	undatedEnd
-	beforeEntry
-)
-
-// statistics is what all rows say, as far as several series are made of it. Its
-// keys are those of the groups that the server made.
+// statistics is what all rows say, as far as several series are made of it: how
+// many rows have which values, by what the server grouped.
 type statistics struct {
-	starts     map[nameMonth]startCounts // by neighborhood
-	ends       map[nameMonth]endCounts
-	lives      map[lifeKey]startCounts // by sector
-	exits      map[exitKey]int64
-	sectorEnds map[nameMonth]endCounts
-	hexes      map[string]Totals
-	totals     Totals // of all cells
-	neighborhoods,
-	sectors []string
-	coverage Coverage
+	cells    []cell
+	starts   map[startKey]int64
+	ends     map[endKey]int64
+	standing map[nameMonth]int64 // by neighborhood and start: closed rows that ended in the churn's span or later
+	open     map[nameMonth]int64 // by sector and start: open rows
+	lives    map[lifeKey]int64   // by sector: closed rows
+	hexes    map[string]Totals
+
+	totals        Totals
+	neighborhoods []string
+	sectors       []string
+	coverage      Coverage // without years
 }
 
 type nameMonth struct{ name, month string }
 
+// startKey is what is known of rows by the month they started in.
+type startKey struct {
+	neighborhood, month string
+	district            int64
+	open                bool
+}
+
+// endKey is what is known of closed rows by the month they ended in.
+type endKey struct {
+	neighborhood, month string
+	district            int64
+	admin               bool
+}
+
+// lifeKey is a closed row's life.
 type lifeKey struct {
-	sector, month string
-	class         int64
+	sector, start, end string
+	admin              bool
 }
 
-type exitKey struct {
-	sector string
-	age    int64 // months
-	class  int64
-}
-
-// startCounts are rows that started in a month: all, those that are open, those
-// that stood at the beginning of the churn's span if they had started by then,
-// and those with a sector and a district.
-type startCounts struct{ rows, open, standing, sector, district int64 }
-
-func (c startCounts) plus(o startCounts) startCounts {
-	return startCounts{c.rows + o.rows, c.open + o.open, c.standing + o.standing, c.sector + o.sector, c.district + o.district}
-}
-
-// endCounts are rows that ended in a month.
-type endCounts struct{ rows, admin, sector, district int64 }
-
-func (c endCounts) plus(o endCounts) endCounts {
-	return endCounts{c.rows + o.rows, c.admin + o.admin, c.sector + o.sector, c.district + o.district}
-}
-
-// tally counts all documents by expressions, none of which a document may
-// lack, and adds up others, which are 0 or 1. See countBy for the limit.
-func (m *Mirror) tally(ctx context.Context, by, sums bson.D, visit func(bson.Raw)) error {
-	project := append(bson.D{{Key: "_id", Value: 0}}, by...)
-	id := bson.D{}
-	for _, e := range by {
-		id = append(id, bson.E{Key: e.Key, Value: "$" + e.Key})
+// tally counts the documents that match by the values that they have at some
+// paths, and visits each combination, with the names of the paths in its _id.
+// What a document lacks is absent from it.
+//
+// Of the ways to say so this one is the fastest on the local engine, which then
+// walks a document once, and hashes: measured there on 368,000 documents, on a
+// busy machine, 1.0 s against 10.6 s with an expression for each value. The
+// limit is no limit, see countBy.
+func (m *Mirror) tally(ctx context.Context, match bson.D, paths []string, visit func(id bson.Raw, rows int64)) error {
+	var pipeline bson.A
+	if match != nil {
+		pipeline = append(pipeline, bson.D{{Key: "$match", Value: match}})
 	}
-	group := bson.D{{Key: "_id", Value: id}, {Key: "rows", Value: bson.D{{Key: "$sum", Value: 1}}}}
-	for _, e := range sums {
-		project = append(project, e)
-		group = append(group, bson.E{Key: e.Key, Value: bson.D{{Key: "$sum", Value: "$" + e.Key}}})
+	fields := bson.D{{Key: "_id", Value: 0}}
+	for _, path := range paths {
+		fields = append(fields, bson.E{Key: path, Value: 1})
 	}
-	return m.group(ctx, bson.A{
-		bson.D{{Key: "$project", Value: project}},
+	pipeline = append(pipeline,
+		bson.D{{Key: "$project", Value: fields}},
 		bson.D{{Key: "$limit", Value: int64(1) << 40}},
-		bson.D{{Key: "$group", Value: group}},
-	}, visit)
+		bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: "$$ROOT"}, {Key: "rows", Value: bson.D{{Key: "$sum", Value: 1}}}}}},
+	)
+	return m.group(ctx, pipeline, func(raw bson.Raw) {
+		id, _ := raw.Lookup("_id").DocumentOK()
+		visit(id, number(raw, "rows"))
+	})
 }
 
-// one is 1 where a condition holds, else 0.
-func one(condition any) bson.D {
-	return bson.D{{Key: "$cond", Value: bson.A{condition, int32(1), int32(0)}}}
-}
+// Paths that are counted by.
+const (
+	atNeighborhood = "facets.neighborhood"
+	atSector       = "facets.sector"
+	atDistrict     = "facets.district"
+	atStart        = "facets.start_month"
+	atEnd          = "facets.end_month"
+	atOpen         = "facets.open"
+	atCell         = "facets.cell"
+	atAdmin        = "administratively_closed"
+)
 
-func isThere(field string) bson.D {
-	return bson.D{{Key: "$ne", Value: bson.A{orNull(field), nil}}}
+func facet(id bson.Raw, name string) string { return text(id, "facets", name) }
+
+func truth(id bson.Raw, path ...string) bool {
+	b, _ := id.Lookup(path...).BooleanOK()
+	return b
 }
 
 // spans are the times that statistics of a snapshot are about, as months.
 type spans struct {
-	asOf               time.Time
 	now                string // the as-of date's month
 	entry              string // first month of observation; empty: none
 	churnFrom, churnTo string // inclusive
 	firstOf            string // of the months of MonthsBy
-	life               Life
 }
 
 func (in *SnapshotInput) spans(asOf time.Time) spans {
 	month := time.Date(asOf.Year(), asOf.Month(), 1, 0, 0, 0, 0, time.UTC)
 	back := func(n int) string { return month.AddDate(0, -n, 0).Format(monthLayout) }
-	s := spans{
-		asOf: asOf, now: back(0), churnFrom: back(churnMonths), churnTo: back(1), firstOf: back(monthsBack - 1), life: in.Life,
-	}
+	s := spans{now: back(0), churnFrom: back(churnMonths), churnTo: back(1), firstOf: back(monthsBack - 1)}
 	if !in.Entry.IsZero() {
 		s.entry = in.Entry.Format(monthLayout)
 	}
 	return s
 }
 
-const (
-	startMonth = "$facets.start_month"
-	endMonth   = "$facets.end_month"
-)
+// livesAtOnce bounds the closed rows whose lives are counted in one pass, so
+// that their combinations fit into one reply of 16 MB: of San Francisco's,
+// 147,000 come of 242,000 rows, with 130 bytes each.
+const livesAtOnce = 150_000
 
-// standing says whether a row that had started before the churn's span was open
-// at its beginning. One that closed nobody knows when was not.
-func (s *spans) standing() bson.D {
-	return bson.D{{Key: "$or", Value: bson.A{
-		"$facets.open",
-		bson.D{{Key: "$gte", Value: bson.A{bson.D{{Key: "$ifNull", Value: bson.A{endMonth, ""}}}, s.churnFrom}}},
-	}}}
-}
-
-// class numbers what a row's life is to a curve of survival.
-func (s *spans) class() bson.D {
-	null := func(field string) bson.D { return bson.D{{Key: "$eq", Value: bson.A{orNull(field), nil}}} }
-	gt := func(a, b any) bson.D { return bson.D{{Key: "$gt", Value: bson.A{a, b}}} }
-	or := func(of ...any) bson.D { return bson.D{{Key: "$or", Value: bson.A(of)}} }
-	future, backwards, late := gt(startMonth, s.now), gt(startMonth, endMonth), gt(endMonth, s.now)
-	if s.life.Start != "" && len(s.life.Ends) > 0 {
-		start := "$" + s.life.Start
-		ends := bson.A{}
-		for _, path := range s.life.Ends {
-			ends = append(ends, "$"+path)
-		}
-		end := bson.D{{Key: "$ifNull", Value: append(ends, nil)}}
-		future = or(future, gt(start, s.asOf))
-		backwards = or(backwards, bson.D{{Key: "$and", Value: bson.A{
-			bson.D{{Key: "$ne", Value: bson.A{end, nil}}}, gt(start, end),
-		}}})
-		late = or(late, gt(end, s.asOf))
-	}
-	branches := bson.A{}
-	when := func(condition any, class int) {
-		branches = append(branches, bson.D{{Key: "case", Value: condition}, {Key: "then", Value: int32(class)}})
-	}
-	when(null(startMonth), noStart)
-	when(future, futureStart)
-	when("$facets.open", censored)
-	when(null(endMonth), undatedEnd)
-	when(backwards, impossible)
-	when(late, censored)
-	if s.entry != "" {
-		when(gt(s.entry, endMonth), beforeEntry)
-	}
-	when("$administratively_closed", endedByAuthority)
-	return bson.D{{Key: "$switch", Value: bson.D{{Key: "branches", Value: branches}, {Key: "default", Value: int32(endedByOwner)}}}}
-}
-
-// lifetime is a row's age in months when it ended; null for one without both
-// months.
-func lifetime() bson.D {
-	part := func(field string, from, length int) bson.D {
-		return bson.D{{Key: "$toInt", Value: bson.D{{Key: "$substrBytes", Value: bson.A{field, from, length}}}}}
-	}
-	between := func(from, length int) bson.D {
-		return bson.D{{Key: "$subtract", Value: bson.A{part(endMonth, from, length), part(startMonth, from, length)}}}
-	}
-	return bson.D{{Key: "$add", Value: bson.A{
-		bson.D{{Key: "$multiply", Value: bson.A{int32(12), between(0, 4)}}}, between(5, 2),
-	}}}
-}
-
-// count makes the server count everything that statistics are made of: each of
-// these is one pass over all documents, two at a time.
-func (m *Mirror) count(ctx context.Context, s spans, cells *[]cell) (*statistics, error) {
+// count makes the server count everything that statistics are made of, in
+// passes over the documents, two at a time.
+func (m *Mirror) count(ctx context.Context, s spans) (*statistics, error) {
 	c := &statistics{
-		starts: map[nameMonth]startCounts{}, ends: map[nameMonth]endCounts{}, lives: map[lifeKey]startCounts{},
-		exits: map[exitKey]int64{}, sectorEnds: map[nameMonth]endCounts{}, hexes: map[string]Totals{},
+		starts: map[startKey]int64{}, ends: map[endKey]int64{}, standing: map[nameMonth]int64{}, open: map[nameMonth]int64{},
+		lives: map[lifeKey]int64{}, hexes: map[string]Totals{},
 	}
-	neighborhood, sector := orNull("$facets.neighborhood"), orNull("$facets.sector")
-	with := bson.D{{Key: "sector", Value: one(isThere("$facets.sector"))}, {Key: "district", Value: one(isThere("$facets.district"))}}
-	open := bson.E{Key: "open", Value: one("$facets.open")}
-	standing := bson.E{Key: "standing", Value: one(s.standing())}
-	admin := bson.E{Key: "admin", Value: one("$administratively_closed")}
-	started := func(raw bson.Raw) startCounts {
-		return startCounts{number(raw, "rows"), number(raw, "open"), number(raw, "standing"), number(raw, "sector"), number(raw, "district")}
-	}
-	ended := func(raw bson.Raw) endCounts {
-		return endCounts{number(raw, "rows"), number(raw, "admin"), number(raw, "sector"), number(raw, "district")}
-	}
-	class := s.class()
-	group, ctx := errgroup.WithContext(ctx)
+	closed := bson.D{{Key: atOpen, Value: false}}
+	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(counters)
-	pass := func(what string, by, sums bson.D, visit func(bson.Raw)) {
+	pass := func(what string, match bson.D, paths []string, visit func(id bson.Raw, rows int64)) {
 		group.Go(func() error {
-			if err := m.tally(ctx, by, sums, visit); err != nil {
+			if err := m.tally(gctx, match, paths, visit); err != nil {
 				return fmt.Errorf("count %s: %w", what, err)
 			}
 			return nil
 		})
 	}
-	group.Go(func() (err error) { *cells, err = m.countCells(ctx); return err })
-	pass("starts by neighborhood", bson.D{{Key: "v", Value: neighborhood}, {Key: "month", Value: orNull(startMonth)}},
-		append(bson.D{open, standing}, with...), func(raw bson.Raw) {
-			k := nameMonth{text(raw, "_id", "v"), text(raw, "_id", "month")}
-			c.starts[k] = c.starts[k].plus(started(raw))
-		})
-	pass("lives by sector", bson.D{{Key: "v", Value: sector}, {Key: "month", Value: orNull(startMonth)}, {Key: "class", Value: class}},
-		bson.D{open, standing}, func(raw bson.Raw) {
-			k := lifeKey{text(raw, "_id", "v"), text(raw, "_id", "month"), number(raw, "_id", "class")}
-			c.lives[k] = c.lives[k].plus(started(raw))
-		})
-	ends := bson.D{{Key: "$in", Value: bson.A{class, bson.A{int32(endedByOwner), int32(endedByAuthority)}}}}
-	pass("ages at the end by sector", bson.D{
-		{Key: "v", Value: sector}, {Key: "class", Value: class},
-		{Key: "age", Value: bson.D{{Key: "$cond", Value: bson.A{ends, lifetime(), nil}}}},
-	}, nil, func(raw bson.Raw) {
-		k := exitKey{sector: text(raw, "_id", "v"), age: number(raw, "_id", "age"), class: number(raw, "_id", "class")}
-		c.exits[k] += number(raw, "rows")
+	err := m.tally(ctx, nil, []string{atNeighborhood, atDistrict, atStart, atOpen}, func(id bson.Raw, rows int64) {
+		k := startKey{facet(id, "neighborhood"), facet(id, "start_month"), number(id, "facets", "district"), truth(id, "facets", "open")}
+		c.starts[k] += rows
 	})
-	pass("ends by neighborhood", bson.D{{Key: "v", Value: neighborhood}, {Key: "month", Value: orNull(endMonth)}},
-		append(bson.D{admin}, with...), func(raw bson.Raw) {
-			k := nameMonth{text(raw, "_id", "v"), text(raw, "_id", "month")}
-			c.ends[k] = c.ends[k].plus(ended(raw))
+	if err != nil {
+		return nil, fmt.Errorf("count starts: %w", err)
+	}
+	var mu sync.Mutex
+	for _, starting := range c.split() {
+		pass("lives", append(closed[:1:1], starting...), []string{atSector, atStart, atEnd, atAdmin}, func(id bson.Raw, rows int64) {
+			mu.Lock()
+			defer mu.Unlock()
+			c.lives[lifeKey{facet(id, "sector"), facet(id, "start_month"), facet(id, "end_month"), truth(id, atAdmin)}] += rows
 		})
-	pass("ends by sector", bson.D{{Key: "v", Value: sector}, {Key: "month", Value: orNull(endMonth)}},
-		bson.D{admin}, func(raw bson.Raw) {
-			k := nameMonth{text(raw, "_id", "v"), text(raw, "_id", "month")}
-			c.sectorEnds[k] = c.sectorEnds[k].plus(ended(raw))
-		})
-	adminClosed := bson.E{Key: "admin", Value: one(bson.D{{Key: "$and", Value: bson.A{
-		"$administratively_closed", bson.D{{Key: "$not", Value: bson.A{"$facets.open"}}},
-	}}})}
-	pass("cells of the map", bson.D{{Key: "v", Value: orNull("$facets.cell")}}, bson.D{open, adminClosed}, func(raw bson.Raw) {
-		name := text(raw, "_id", "v")
-		t := Totals{Rows: number(raw, "rows"), Open: number(raw, "open"), AdministrativelyClosed: number(raw, "admin")}
-		t.Closed = t.Rows - t.Open
-		c.hexes[name] = c.hexes[name].plus(t)
+	}
+	pass("cells", nil, []string{atNeighborhood, atSector, atDistrict, atOpen, atAdmin}, func(id bson.Raw, rows int64) {
+		of := cell{Neighborhood: facet(id, "neighborhood"), Sector: facet(id, "sector"), District: number(id, "facets", "district")}
+		of.Totals = totalsOf(id, rows)
+		c.cells = append(c.cells, of)
+	})
+	pass("ends", closed, []string{atNeighborhood, atDistrict, atEnd, atAdmin}, func(id bson.Raw, rows int64) {
+		c.ends[endKey{facet(id, "neighborhood"), facet(id, "end_month"), number(id, "facets", "district"), truth(id, atAdmin)}] += rows
+	})
+	pass("open rows", bson.D{{Key: atOpen, Value: true}}, []string{atSector, atStart}, func(id bson.Raw, rows int64) {
+		c.open[nameMonth{facet(id, "sector"), facet(id, "start_month")}] += rows
+	})
+	pass("recent ends", bson.D{{Key: atEnd, Value: bson.D{{Key: "$gte", Value: s.churnFrom}}}}, []string{atNeighborhood, atStart}, func(id bson.Raw, rows int64) {
+		c.standing[nameMonth{facet(id, "neighborhood"), facet(id, "start_month")}] += rows
+	})
+	pass("cells of the map", nil, []string{atCell, atOpen, atAdmin}, func(id bson.Raw, rows int64) {
+		c.hexes[facet(id, "cell")] = c.hexes[facet(id, "cell")].plus(totalsOf(id, rows))
 	})
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	return c, c.finish(*cells)
+	// Null and "" are both unknown, and an engine may tell 3 from 3.0.
+	c.cells = merged(c.cells)
+	return c, c.finish()
 }
 
-// finish makes sure that all passes saw the same rows, and what is rolled up
-// from the cells.
-func (c *statistics) finish(cells []cell) error {
+// totalsOf are the totals of rows that are open or closed alike.
+func totalsOf(id bson.Raw, rows int64) Totals {
+	switch {
+	case truth(id, "facets", "open"):
+		return Totals{Rows: rows, Open: rows}
+	case truth(id, atAdmin):
+		return Totals{Rows: rows, Closed: rows, AdministrativelyClosed: rows}
+	default:
+		return Totals{Rows: rows, Closed: rows}
+	}
+}
+
+// split are conditions on the month that a row started in: each closed row meets
+// one of them, and some livesAtOnce each.
+func (c *statistics) split() []bson.D {
+	byMonth := map[string]int64{}
+	for k, rows := range c.starts {
+		if !k.open {
+			byMonth[k.month] += rows
+		}
+	}
+	var cuts []string
+	var rows int64
+	for _, month := range slices.Sorted(maps.Keys(byMonth)) {
+		if rows += byMonth[month]; rows > livesAtOnce {
+			cuts = append(cuts, month)
+			rows = byMonth[month]
+		}
+	}
+	if len(cuts) == 0 {
+		return []bson.D{nil}
+	}
+	starting := func(conditions ...bson.E) bson.D { return bson.D{{Key: atStart, Value: bson.D(conditions)}} }
+	// Also those without a start.
+	conditions := []bson.D{starting(bson.E{Key: "$not", Value: bson.D{{Key: "$gte", Value: cuts[0]}}})}
+	for i, cut := range cuts {
+		from := bson.E{Key: "$gte", Value: cut}
+		if i+1 < len(cuts) {
+			conditions = append(conditions, starting(from, bson.E{Key: "$lt", Value: cuts[i+1]}))
+		} else {
+			conditions = append(conditions, starting(from))
+		}
+	}
+	return conditions
+}
+
+// finish makes sure that all passes saw the same rows, and rolls up the cells.
+func (c *statistics) finish() error {
 	neighborhoods, sectors := map[string]bool{}, map[string]bool{}
 	cover := func(to *Covered, n int64, of cell) {
 		to.Rows += n
@@ -294,60 +254,79 @@ func (c *statistics) finish(cells []cell) error {
 			to.District += n
 		}
 	}
-	for _, of := range cells {
+	for _, of := range c.cells {
 		c.totals = c.totals.plus(of.Totals)
 		neighborhoods[of.Neighborhood], sectors[of.Sector] = true, true
 		cover(&c.coverage.All, of.Rows, of)
 		cover(&c.coverage.Open, of.Open, of)
 	}
 	c.neighborhoods, c.sectors = slices.Sorted(maps.Keys(neighborhoods)), slices.Sorted(maps.Keys(sectors))
-	var starts, lives startCounts
-	for _, n := range c.starts {
-		starts = starts.plus(n)
-	}
-	for _, n := range c.lives {
-		lives = lives.plus(n)
-	}
-	var ends, sectorEnds endCounts
-	for _, n := range c.ends {
-		ends = ends.plus(n)
-	}
-	for _, n := range c.sectorEnds {
-		sectorEnds = sectorEnds.plus(n)
-	}
 	var hexes Totals
 	for _, t := range c.hexes {
 		hexes = hexes.plus(t)
 	}
-	var exits int64
-	for _, n := range c.exits {
-		exits += n
+	for what, is := range map[string][2]int64{
+		"starts":           {sum(c.starts), c.totals.Rows},
+		"ends":             {sum(c.ends), c.totals.Closed},
+		"open rows":        {sum(c.open), c.totals.Open},
+		"lives":            {sum(c.lives), c.totals.Closed},
+		"cells of the map": {hexes.Rows, c.totals.Rows},
+		"open in the map":  {hexes.Open, c.totals.Open},
+	} {
+		if is[0] != is[1] {
+			return fmt.Errorf("%w: %s add up to %d, expected %d", ErrUneven, what, is[0], is[1])
+		}
 	}
-	rows := c.totals.Rows
-	switch {
-	case starts.rows != rows || lives.rows != rows || ends.rows != rows || sectorEnds.rows != rows || exits != rows:
-		return fmt.Errorf("%w: %d rows by cells, %d and %d by start, %d and %d by end, %d by age", ErrUneven,
-			rows, starts.rows, lives.rows, ends.rows, sectorEnds.rows, exits)
-	case starts.open != c.totals.Open || lives.open != c.totals.Open || starts.standing != lives.standing || ends.admin != sectorEnds.admin:
-		return fmt.Errorf("%w: neighborhoods and sectors do not add up to the same", ErrUneven)
-	case hexes != c.totals:
-		return fmt.Errorf("%w: the map's cells do not add up to the totals", ErrUneven)
+	for k := range c.starts {
+		if !neighborhoods[k.neighborhood] {
+			return fmt.Errorf("%w: a neighborhood %q came", ErrUneven, k.neighborhood)
+		}
+	}
+	for k := range c.ends {
+		if !neighborhoods[k.neighborhood] {
+			return fmt.Errorf("%w: a neighborhood %q came", ErrUneven, k.neighborhood)
+		}
+	}
+	for k := range c.standing {
+		if !neighborhoods[k.name] {
+			return fmt.Errorf("%w: a neighborhood %q came", ErrUneven, k.name)
+		}
+	}
+	for k := range c.open {
+		if !sectors[k.name] {
+			return fmt.Errorf("%w: a sector %q came", ErrUneven, k.name)
+		}
+	}
+	for k := range c.lives {
+		if !sectors[k.sector] {
+			return fmt.Errorf("%w: a sector %q came", ErrUneven, k.sector)
+		}
 	}
 	return nil
+}
+
+func sum[K comparable](counts map[K]int64) int64 {
+	var n int64
+	for _, rows := range counts {
+		n += rows
+	}
+	return n
 }
 
 // months are openings and closings by month, of all rows.
 func (c *statistics) months() []Month {
 	months := map[string]Month{}
-	for k, n := range c.starts {
+	for k, rows := range c.starts {
 		mo := months[k.month]
-		mo.Opened += n.rows
+		mo.Opened += rows
 		months[k.month] = mo
 	}
-	for k, n := range c.ends {
+	for k, rows := range c.ends {
 		mo := months[k.month]
-		mo.Closed += n.rows
-		mo.AdministrativelyClosed += n.admin
+		mo.Closed += rows
+		if k.admin {
+			mo.AdministrativelyClosed += rows
+		}
 		months[k.month] = mo
 	}
 	delete(months, "") // what has no month
@@ -379,30 +358,39 @@ func (c *statistics) monthsBy(s spans) MonthsBy {
 		}
 		return rows, of
 	}
-	closings := func(ends map[nameMonth]endCounts, of map[string]*MonthsOf) {
-		for k, n := range ends {
-			if i, ok := at[k.month]; ok {
-				of[k.name].Closed[i] += n.rows
-				of[k.name].AdministrativelyClosed[i] += n.admin
-			}
+	end := func(of *MonthsOf, month string, admin bool, rows int64) {
+		i, ok := at[month]
+		if !ok {
+			return
+		}
+		of.Closed[i] += rows
+		if admin {
+			of.AdministrativelyClosed[i] += rows
 		}
 	}
 	neighborhoods, of := list(c.neighborhoods, true)
-	for k, n := range c.starts {
+	for k, rows := range c.starts {
 		if i, ok := at[k.month]; ok {
-			of[k.name].Opened[i] += n.rows
+			of[k.neighborhood].Opened[i] += rows
 		}
 	}
-	closings(c.ends, of)
+	for k, rows := range c.ends {
+		end(of[k.neighborhood], k.month, k.admin, rows)
+	}
 	sectors, of := list(c.sectors, false)
-	closings(c.sectorEnds, of)
+	for k, rows := range c.lives {
+		end(of[k.sector], k.end, k.admin, rows)
+	}
 	by.Neighborhoods, by.Sectors = neighborhoods, sectors
 	return by
 }
 
-// churn is how much changed within the last complete months.
+// churn is how much changed within the last complete months. What stood at their
+// beginning is what had started before and is open, or ended since; a row that
+// closed nobody knows when is not in it.
 func (c *statistics) churn(s spans) Churn {
 	within := func(month string) bool { return s.churnFrom <= month && month <= s.churnTo }
+	before := func(month string) bool { return month != "" && month < s.churnFrom }
 	list := func(names []string) ([]Churned, map[string]*Churned) {
 		rows := make([]Churned, len(names))
 		of := make(map[string]*Churned, len(names))
@@ -412,37 +400,46 @@ func (c *statistics) churn(s spans) Churn {
 		}
 		return rows, of
 	}
-	start := func(to *Churned, month string, n startCounts) {
-		switch {
-		case month == "":
-		case month < s.churnFrom:
-			to.Open += n.standing
-		case within(month):
-			to.Opened += n.rows
+	start := func(of *Churned, month string, stands bool, rows int64) {
+		if stands && before(month) {
+			of.Open += rows
+		}
+		if within(month) {
+			of.Opened += rows
 		}
 	}
-	end := func(to *Churned, month string, n endCounts) {
-		if within(month) {
-			to.Closed += n.rows
-			to.AdministrativelyClosed += n.admin
+	end := func(of *Churned, month string, admin bool, rows int64) {
+		if !within(month) {
+			return
+		}
+		of.Closed += rows
+		if admin {
+			of.AdministrativelyClosed += rows
 		}
 	}
 	churn := Churn{From: s.churnFrom, To: s.churnTo}
 	neighborhoods, of := list(c.neighborhoods)
-	for k, n := range c.starts {
-		start(of[k.name], k.month, n)
-		start(&churn.All, k.month, n)
+	for k, rows := range c.starts {
+		start(of[k.neighborhood], k.month, k.open, rows)
+		start(&churn.All, k.month, k.open, rows)
 	}
-	for k, n := range c.ends {
-		end(of[k.name], k.month, n)
-		end(&churn.All, k.month, n)
+	for k, rows := range c.standing {
+		if before(k.month) {
+			of[k.name].Open += rows
+			churn.All.Open += rows
+		}
+	}
+	for k, rows := range c.ends {
+		end(of[k.neighborhood], k.month, k.admin, rows)
+		end(&churn.All, k.month, k.admin, rows)
 	}
 	sectors, of := list(c.sectors)
-	for k, n := range c.lives {
-		start(of[k.sector], k.month, n)
+	for k, rows := range c.open {
+		start(of[k.name], k.month, true, rows)
 	}
-	for k, n := range c.sectorEnds {
-		end(of[k.name], k.month, n)
+	for k, rows := range c.lives {
+		start(of[k.sector], k.start, k.end >= s.churnFrom, rows)
+		end(of[k.sector], k.end, k.admin, rows)
 	}
 	churn.Neighborhoods, churn.Sectors = neighborhoods, sectors
 	return churn
@@ -455,26 +452,29 @@ func (c *statistics) ages(s spans) Ages {
 		byAge   map[int]int64
 		undated int64
 	}
-	neighborhoods, sectors, all := map[string]*counts{}, map[string]*counts{}, &counts{byAge: map[int]int64{}}
-	add := func(to *counts, month string, open int64) {
+	newCounts := func() *counts { return &counts{byAge: map[int]int64{}} }
+	neighborhoods, sectors, all := map[string]*counts{}, map[string]*counts{}, newCounts()
+	for _, name := range c.neighborhoods {
+		neighborhoods[name] = newCounts()
+	}
+	for _, name := range c.sectors {
+		sectors[name] = newCounts()
+	}
+	add := func(to *counts, month string, rows int64) {
 		if age := now - monthNumber(month); month != "" && age >= 0 {
-			to.byAge[age] += open
+			to.byAge[age] += rows
 		} else {
-			to.undated += open
+			to.undated += rows
 		}
 	}
-	of := func(in map[string]*counts, name string) *counts {
-		if in[name] == nil {
-			in[name] = &counts{byAge: map[int]int64{}}
+	for k, rows := range c.starts {
+		if k.open {
+			add(neighborhoods[k.neighborhood], k.month, rows)
+			add(all, k.month, rows)
 		}
-		return in[name]
 	}
-	for k, n := range c.starts {
-		add(of(neighborhoods, k.name), k.month, n.open)
-		add(all, k.month, n.open)
-	}
-	for k, n := range c.lives {
-		add(of(sectors, k.sector), k.month, n.open)
+	for k, rows := range c.open {
+		add(sectors[k.name], k.month, rows)
 	}
 	describe := func(name string, c *counts) AgesOf {
 		a := AgesOf{Name: name, Undated: c.undated}
@@ -486,29 +486,64 @@ func (c *statistics) ages(s spans) Ages {
 		}
 		return a
 	}
-	list := func(names []string, in map[string]*counts) []AgesOf {
+	list := func(names []string, of map[string]*counts) []AgesOf {
 		rows := make([]AgesOf, len(names))
 		for i, name := range names {
-			rows[i] = describe(name, of(in, name))
+			rows[i] = describe(name, of[name])
 		}
 		return rows
 	}
 	return Ages{Neighborhoods: list(c.neighborhoods, neighborhoods), Sectors: list(c.sectors, sectors), All: describe("", all)}
 }
 
-// lives are what curves are made of: of all rows, or of a sector.
+// lives are what curves are made of: of all rows, or of a sector. Numbers are
+// by age in months.
 type lives struct {
 	entered  []int64
-	left     map[int64][]int64 // by class (censored, endedByOwner, endedByAuthority)
+	censored []int64
+	closed   []int64
+	admin    []int64
 	rows     int64
 	excluded Excluded
 }
 
-func (l *lives) enter(age int, n int64) { l.entered = bump(l.entered, age, n) }
-
-func (l *lives) leave(class int64, age int, n int64) {
-	l.left[class] = bump(l.left[class], age, n)
-	l.rows += n
+// add puts rows with the same life into its place.
+func (l *lives) add(s spans, start, end string, open, admin bool, rows int64) {
+	now := s.now
+	switch {
+	case start == "":
+		l.excluded.NoStart += rows
+		return
+	case start > now:
+		l.excluded.FutureStart += rows
+		return
+	case open:
+		end = now
+	case end == "":
+		l.excluded.ClosedWithoutDate += rows
+		return
+	case end < start:
+		l.excluded.Impossible += rows
+		return
+	case end > now:
+		end, open = now, true
+	}
+	entry := max(start, s.entry)
+	if end < entry {
+		l.excluded.BeforeEntry += rows
+		return
+	}
+	born := monthNumber(start)
+	l.entered = bump(l.entered, monthNumber(entry)-born, rows)
+	l.rows += rows
+	switch age := monthNumber(end) - born; {
+	case open:
+		l.censored = bump(l.censored, age, rows)
+	case admin:
+		l.admin = bump(l.admin, age, rows)
+	default:
+		l.closed = bump(l.closed, age, rows)
+	}
 }
 
 // bump adds to the count at an index, which may lie behind the end.
@@ -520,58 +555,36 @@ func bump(counts []int64, i int, n int64) []int64 {
 	return counts
 }
 
+// both adds up two lists of counts.
+func both(a, b []int64) []int64 {
+	out := make([]int64, max(len(a), len(b)))
+	copy(out, a)
+	for i, n := range b {
+		out[i] += n
+	}
+	return out
+}
+
 // survival makes the curves of all rows and those of sectors, by series name.
 func (c *statistics) survival(s spans) (map[string]Survival, error) {
-	now, entry := monthNumber(s.now), 0
-	if s.entry != "" {
-		entry = monthNumber(s.entry)
+	all, sectors := &lives{}, map[string]*lives{}
+	for _, name := range c.sectors {
+		sectors[name] = &lives{}
 	}
-	all, sectors := &lives{left: map[int64][]int64{}}, map[string]*lives{}
-	each := func(sector string, f func(*lives)) {
-		if sectors[sector] == nil {
-			sectors[sector] = &lives{left: map[int64][]int64{}}
-		}
-		f(all)
-		f(sectors[sector])
+	for k, rows := range c.open {
+		all.add(s, k.month, "", true, false, rows)
+		sectors[k.name].add(s, k.month, "", true, false, rows)
 	}
-	for k, n := range c.lives {
-		each(k.sector, func(l *lives) {
-			switch k.class {
-			case noStart:
-				l.excluded.NoStart += n.rows
-			case futureStart:
-				l.excluded.FutureStart += n.rows
-			case impossible:
-				l.excluded.Impossible += n.rows
-			case undatedEnd:
-				l.excluded.ClosedWithoutDate += n.rows
-			case beforeEntry:
-				l.excluded.BeforeEntry += n.rows
-			default:
-				start := monthNumber(k.month)
-				age := max(0, entry-start)
-				if k.class == censored {
-					if age > now-start {
-						l.excluded.BeforeEntry += n.rows
-						return
-					}
-					l.leave(censored, now-start, n.rows)
-				}
-				l.enter(age, n.rows)
-			}
-		})
-	}
-	for k, n := range c.exits {
-		if k.class == endedByOwner || k.class == endedByAuthority {
-			each(k.sector, func(l *lives) { l.leave(k.class, int(k.age), n) })
-		}
+	for k, rows := range c.lives {
+		all.add(s, k.start, k.end, false, k.admin, rows)
+		sectors[k.sector].add(s, k.start, k.end, false, k.admin, rows)
 	}
 	curves := map[string]Survival{}
 	top, err := all.survival(s)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range slices.Sorted(maps.Keys(sectors)) {
+	for _, name := range c.sectors {
 		if sectors[name].rows < survivalRows {
 			continue
 		}
@@ -587,22 +600,16 @@ func (c *statistics) survival(s spans) (map[string]Survival, error) {
 func (l *lives) survival(s spans) (Survival, error) {
 	of := Survival{Entry: s.entry, AsOf: s.now, Rows: l.rows, Excluded: l.excluded, Sectors: []string{}}
 	for _, e := range []struct {
-		event   string
-		classes []int64
-	}{{EventClosed, []int64{endedByOwner}}, {EventAdministrative, []int64{endedByAuthority}}, {EventAny, []int64{endedByOwner, endedByAuthority}}} {
-		var events, others []int64
-		for class, counts := range l.left {
-			for age, n := range counts {
-				if slices.Contains(e.classes, class) {
-					events = bump(events, age, n)
-				} else {
-					others = bump(others, age, n)
-				}
-			}
-		}
-		points, err := analytics.KaplanMeier(analytics.Lives{Entered: l.entered, Events: events, Censored: others})
+		event          string
+		events, others []int64
+	}{
+		{EventClosed, l.closed, both(l.admin, l.censored)},
+		{EventAdministrative, l.admin, both(l.closed, l.censored)},
+		{EventAny, both(l.closed, l.admin), l.censored},
+	} {
+		points, err := analytics.KaplanMeier(analytics.Lives{Entered: l.entered, Events: e.events, Censored: e.others})
 		if err != nil {
-			return Survival{}, fmt.Errorf("%w: survival: %w", ErrUneven, err)
+			return Survival{}, fmt.Errorf("survival: %w", err)
 		}
 		of.Curves = append(of.Curves, curve(e.event, points))
 	}
@@ -663,39 +670,51 @@ func (c *statistics) hexMap(g *Grid) (Hexes, error) {
 // covered is the coverage by year of opening and closing.
 func (c *statistics) covered() Coverage {
 	openings, closings := map[string]*CoveredYear{}, map[string]*CoveredYear{}
-	add := func(to map[string]*CoveredYear, month, neighborhood string, rows, sector, district int64) {
-		year := month[:4]
-		if to[year] == nil {
-			to[year] = &CoveredYear{Year: year}
+	of := func(years map[string]*CoveredYear, month string) *CoveredYear {
+		year := month[:min(len(month), 4)]
+		if years[year] == nil {
+			years[year] = &CoveredYear{Year: year}
 		}
-		to[year].Rows += rows
-		to[year].Sector += sector
-		to[year].District += district
+		return years[year]
+	}
+	place := func(y *CoveredYear, neighborhood string, district, rows int64) {
+		y.Rows += rows
 		if neighborhood != "" {
-			to[year].Neighborhood += rows
+			y.Neighborhood += rows
+		}
+		if district != 0 {
+			y.District += rows
 		}
 	}
-	for k, n := range c.starts {
-		if len(k.month) < 4 {
-			c.coverage.NoStart += n.rows
-			continue
-		}
-		add(openings, k.month, k.name, n.rows, n.sector, n.district)
+	for k, rows := range c.starts {
+		place(of(openings, k.month), k.neighborhood, k.district, rows)
 	}
-	for k, n := range c.ends {
-		if len(k.month) >= 4 {
-			add(closings, k.month, k.name, n.rows, n.sector, n.district)
+	for k, rows := range c.ends {
+		place(of(closings, k.month), k.neighborhood, k.district, rows)
+	}
+	for k, rows := range c.open {
+		if k.name != "" {
+			of(openings, k.month).Sector += rows
 		}
 	}
-	list := func(years map[string]*CoveredYear) []CoveredYear {
-		rows := make([]CoveredYear, 0, len(years))
-		for _, y := range years {
-			rows = append(rows, *y)
+	for k, rows := range c.lives {
+		if k.sector != "" {
+			of(openings, k.start).Sector += rows
+			of(closings, k.end).Sector += rows
 		}
-		slices.SortFunc(rows, func(a, b CoveredYear) int { return cmp.Compare(a.Year, b.Year) })
-		return rows
 	}
 	coverage := c.coverage
+	if none := openings[""]; none != nil {
+		coverage.NoStart = none.Rows
+	}
+	list := func(years map[string]*CoveredYear) []CoveredYear {
+		delete(years, "") // what has no month
+		rows := make([]CoveredYear, 0, len(years))
+		for _, year := range slices.Sorted(maps.Keys(years)) {
+			rows = append(rows, *years[year])
+		}
+		return rows
+	}
 	coverage.Openings, coverage.Closings = list(openings), list(closings)
 	return coverage
 }

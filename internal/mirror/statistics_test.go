@@ -24,7 +24,6 @@ func sanFranciscoStatistics(t testing.TB, in SnapshotInput) SnapshotInput {
 	spec, err := dataset.Open("sf-business")
 	require.NoError(t, err)
 	in.Entry = spec.SurvivorsBefore()
-	in.Life = Life{Start: "dates.location_start_date", Ends: []string{"dates.location_end_date", "dates.business_end_date"}}
 	g := cleaning.GridOf(spec.Box)
 	in.Grid = &Grid{
 		Size: g.Size, Width: g.Width, MetersPerLon: g.MetersPerLon, MetersPerLat: g.MetersPerLat, Box: Box(spec.Box),
@@ -344,13 +343,13 @@ func observe(r lifeRow, in SnapshotInput) (seen, Excluded) {
 	switch {
 	case r.start.IsZero():
 		return seen{}, Excluded{NoStart: 1}
-	case r.start.After(in.AsOf):
+	case monthsApart(r.start, in.AsOf) < 0:
 		return seen{}, Excluded{FutureStart: 1}
 	case ended && end.IsZero():
 		return seen{}, Excluded{ClosedWithoutDate: 1}
-	case ended && end.Before(r.start):
+	case ended && monthsApart(r.start, end) < 0:
 		return seen{}, Excluded{Impossible: 1}
-	case !ended || end.After(in.AsOf):
+	case !ended || monthsApart(in.AsOf, end) > 0:
 		end, ended = in.AsOf, false
 	}
 	from := r.start
@@ -380,8 +379,8 @@ func bruteSurvival(t require.TestingT, rows []lifeRow, in SnapshotInput, got Sur
 		s, not := observe(r, in)
 		if not != (Excluded{}) {
 			excluded = Excluded{
-				excluded.NoStart + not.NoStart, excluded.FutureStart + not.FutureStart, excluded.Impossible + not.Impossible,
-				excluded.ClosedWithoutDate + not.ClosedWithoutDate, excluded.BeforeEntry + not.BeforeEntry,
+				NoStart: excluded.NoStart + not.NoStart, FutureStart: excluded.FutureStart + not.FutureStart, Impossible: excluded.Impossible + not.Impossible,
+				ClosedWithoutDate: excluded.ClosedWithoutDate + not.ClosedWithoutDate, BeforeEntry: excluded.BeforeEntry + not.BeforeEntry,
 			}
 			continue
 		}
