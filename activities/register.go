@@ -25,6 +25,7 @@ func Register(r worker.ActivityRegistry, a *Activities) {
 		"resolve":            a.Resolve,
 		"reconcile":          a.Reconcile,
 		"aggregate_snapshot": a.AggregateSnapshot,
+		"profile_columns":    a.ProfileColumns,
 		"finish":             a.Finish,
 		"overdue":            a.Overdue,
 		"check_freshness":    a.CheckFreshness,

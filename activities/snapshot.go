@@ -3,10 +3,13 @@ package activities
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"padron/internal/cleaning"
+	"padron/internal/dataset"
 	"padron/internal/mirror"
 )
 
@@ -39,6 +42,7 @@ func (a *Activities) aggregateSnapshot(ctx context.Context, in SnapshotInput) (S
 		}
 		taken, _, err := o.mirror.TakeSnapshot(ctx, mirror.SnapshotInput{
 			AsOf: served.In(o.spec.Location()), Version: of.Crawl.Version, Run: in.Run.ID, Spec: in.Run.Spec, Outcome: result.Outcome,
+			Entry: o.spec.SurvivorsBefore(), Grid: gridOf(o.spec),
 		})
 		if err != nil {
 			return err
@@ -50,6 +54,18 @@ func (a *Activities) aggregateSnapshot(ctx context.Context, in SnapshotInput) (S
 		return SnapshotResult{}, fmt.Errorf("take snapshot: %w", err)
 	}
 	return result, nil
+}
+
+// gridOf is the grid of the map; nil when documents have no point.
+func gridOf(spec *dataset.Spec) *mirror.Grid {
+	if !slices.ContainsFunc(spec.Fields, func(f dataset.Field) bool { return f.Type == dataset.Point && !f.Drop }) {
+		return nil
+	}
+	g := cleaning.GridOf(spec.Box)
+	return &mirror.Grid{
+		Size: g.Size, Width: g.Width, MetersPerLon: g.MetersPerLon, MetersPerLat: g.MetersPerLat, Box: mirror.Box(spec.Box),
+		Center: func(cell string) (lon, lat float64, err error) { return cleaning.CellCenter(spec.Box, cell) },
+	}
 }
 
 // ReconstructInput asks for the snapshots of past days.

@@ -43,6 +43,8 @@ func TestAWrongSettingIsOneLine(t *testing.T) {
 		"PADRON_PAGE_SIZE":           {"50001", "must be 1 to 50000"},
 		"PADRON_REQUESTS_PER_SECOND": {"four", "must be a number"},
 		"PADRON_HEALTH_ADDR":         {"9090", "must look like 127.0.0.1:9090"},
+		"PADRON_DASHBOARD_ADDR":      {":8080", "the dashboard would be open to other machines"},
+		"PADRON_DASHBOARD_TOKEN":     {"short", "must have at least 16 characters"},
 		"PADRON_LOG_LEVEL":           {"loud", "must be debug, info, warn or error"},
 	} {
 		t.Run(name, func(t *testing.T) {

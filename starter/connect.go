@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -23,8 +24,12 @@ import (
 )
 
 // settings reads the configuration with the command's flags on top.
-func settings(cmd *cobra.Command) (config.Config, error) {
+func settings(cmd *cobra.Command) (config.Config, error) { return settingsWith(cmd, nil) }
+
+// settingsWith is settings with more overrides, by variable.
+func settingsWith(cmd *cobra.Command, more map[string]string) (config.Config, error) {
 	overrides := map[string]string{}
+	maps.Copy(overrides, more)
 	for _, f := range flags {
 		if given := cmd.Flags().Lookup(f.flag); given != nil && given.Changed {
 			overrides[f.variable] = given.Value.String()

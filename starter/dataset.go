@@ -28,7 +28,8 @@ file; without it, the configured one is meant.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(datasetListCommand(), datasetShowCommand(), datasetCheckCommand())
+	cmd.AddCommand(datasetListCommand(), datasetShowCommand(), datasetCheckCommand(),
+		datasetDictionaryCommand(), datasetSchemaCommand())
 	return cmd
 }
 

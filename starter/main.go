@@ -108,7 +108,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished but not green.`,
 	}
 	root.AddCommand(runCommand(), watchCommand(), cancelCommand(), statusCommand(), backfillCommand(),
 		verifyCommand(), approveCommand(), rerunCommand(), changesCommand(), quarantineCommand(),
-		snapshotsCommand(), scheduleCommand(), alertsCommand(), datasetCommand(),
+		snapshotsCommand(), exportCommand(), dashboardCommand(), scheduleCommand(), alertsCommand(), datasetCommand(),
 		workersCommand(), dagCommand(), setupCommand(), doctorCommand())
 	group(root)
 	completeSettings(root)
@@ -122,7 +122,7 @@ func group(root *cobra.Command) {
 	of := map[string]string{}
 	for _, g := range []struct{ id, title, commands string }{
 		{"runs", "Runs:", "run watch cancel status verify approve rerun backfill schedule dag"},
-		{"data", "What the mirror holds:", "changes quarantine snapshots"},
+		{"data", "What the mirror holds:", "changes quarantine snapshots export dashboard"},
 		{"setup", "Setting up and looking into it:", "setup doctor dataset completion"},
 	} {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})

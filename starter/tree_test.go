@@ -35,7 +35,7 @@ func commands() map[string]*cobra.Command {
 // onlyActs are the commands that show nothing to be read by a program: their
 // exit code says it all. All others must take -o json.
 var onlyActs = map[string]bool{
-	"setup": true, "schedule pause": true, "schedule resume": true, "schedule trigger": true, "schedule delete": true,
+	"setup": true, "dashboard": true, "schedule pause": true, "schedule resume": true, "schedule trigger": true, "schedule delete": true,
 	"backfill pause": true, "backfill resume": true, "backfill cancel": true,
 	"completion bash": true, "completion zsh": true, "completion fish": true, "completion powershell": true,
 }
@@ -107,6 +107,9 @@ func TestEveryCommandPrintsJSON(t *testing.T) {
 		{"dataset list", nil},
 		{"dataset show", nil},
 		{"dataset check", nil},
+		{"dataset dictionary", nil},
+		{"dataset schema", nil},
+		{"export", nil},
 		{"snapshots diff latest latest", nil},
 		{"alerts", nil},
 		{"workers", nil},

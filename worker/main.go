@@ -24,6 +24,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"padron/activities"
+	"padron/dashboard"
 	"padron/internal/config"
 	"padron/internal/dataset"
 	"padron/internal/guard"
@@ -54,7 +55,7 @@ Start as many as you like; what one leaves unfinished, another takes over.
 The worker takes no arguments. It is configured by the environment, above all by
 MONGODB_URI, TEMPORAL_ADDRESS and PADRON_DATASET; the README lists all settings,
 and "starter doctor" checks them. PADRON_HEALTH_ADDR serves /healthz, /readyz
-and /metrics. Exit codes: 0 stopped, 1 failed, 2 wrong usage.
+and /metrics, PADRON_DASHBOARD_ADDR the dashboard. Exit codes: 0 stopped, 1 failed, 2 wrong usage.
 `
 
 // execute runs the worker until ctx ends and returns the exit code.
@@ -154,6 +155,16 @@ func run(ctx context.Context, args []string) error {
 	}
 	defer server.Close() //nolint:errcheck // on the way out
 
+	pages := ""
+	if c.Dashboard.Addr != "" {
+		l, err := dashboard.Serve(c, specs[0], database, log)
+		if err != nil {
+			return err
+		}
+		defer l.Stop(ctx) //nolint:errcheck // on the way out
+		pages = l.URL
+	}
+
 	workers := newWorkers(temporal, c, build, a)
 	var started []worker.Worker
 	defer func() { stopAll(started) }()
@@ -164,7 +175,7 @@ func run(ctx context.Context, args []string) error {
 		started = append(started, w)
 	}
 	log.Info("worker is ready", "datasets", names(specs), "temporal", o.HostPort, "mongodb", mirror.Address(c.MongoURI),
-		"queue", c.TaskQueue, "roles", strings.Join(c.Workers.Roles, ","), "build", build, "health", "http://"+server.Addr)
+		"queue", c.TaskQueue, "roles", strings.Join(c.Workers.Roles, ","), "build", build, "health", "http://"+server.Addr, "dashboard", pages)
 	<-ctx.Done()
 	log.Info("worker is stopping: activities have up to " + stopTimeout.String())
 	return nil

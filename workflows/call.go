@@ -26,6 +26,9 @@ const (
 	// finishDeadline bounds the closing of a run's record: a database that is
 	// gone for good must not keep a failed run open.
 	finishDeadline = 15 * time.Minute
+	// profileDeadline bounds the description of the columns, which no run waits
+	// for longer than that: it takes a minute for 368,000 rows.
+	profileDeadline = 15 * time.Minute
 	// heartbeatTimeout is how soon a killed worker's activities go elsewhere.
 	heartbeatTimeout = 15 * time.Second
 	// maxSummary is how much of a summary Temporal shows, in characters.

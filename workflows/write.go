@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"padron/activities"
@@ -127,10 +128,15 @@ func (w *write) tasks() []dag.Task {
 		{Name: "index", After: []string{"upsert_page"}, Run: w.index},
 		{Name: "sweep", After: []string{"index"}, Run: w.sweep},
 	}
+	profile := dag.Task{
+		Name: "profile_columns", After: []string{"aggregate_snapshot"}, Run: w.profileColumns,
+		Activities: workflow.ActivityOptions{ScheduleToCloseTimeout: profileDeadline},
+	}
 	proven := []dag.Task{
 		{Name: "remove", After: []string{"sweep"}, Items: func() int { return w.swept.Batches }, Limit: removeAtOnce, Each: w.remove},
 		{Name: "reconcile", After: []string{"remove"}, Run: w.reconcile},
 		{Name: "aggregate_snapshot", After: []string{"reconcile"}, Run: w.aggregateSnapshot},
+		profile,
 	}
 	var tasks []dag.Task
 	switch w.in.Task.Job {
@@ -147,7 +153,7 @@ func (w *write) tasks() []dag.Task {
 			written[0].After = []string{"compare_page"}
 			tasks = join([]dag.Task{recall, compare}, written, proven)
 		default:
-			tasks = []dag.Task{{Name: "aggregate_snapshot", Run: w.aggregateSnapshot}}
+			tasks = []dag.Task{{Name: "aggregate_snapshot", Run: w.aggregateSnapshot}, profile}
 		}
 	case activities.JobApprove:
 		tasks = join([]dag.Task{{Name: "sweep", Run: w.sweep}}, proven)
@@ -159,6 +165,7 @@ func (w *write) tasks() []dag.Task {
 			{Name: "resolve", After: []string{"upsert_page"}, Run: w.resolve},
 			{Name: "reconcile", After: []string{"resolve"}, Run: w.reconcile},
 			{Name: "aggregate_snapshot", After: []string{"reconcile"}, Run: w.aggregateSnapshot},
+			profile,
 		}
 		w.parts = make([]part, w.in.Probe.Batches)
 	case activities.JobVerify:
@@ -427,6 +434,26 @@ func (w *write) aggregateSnapshot(ctx workflow.Context) error {
 	}
 	return err
 }
+
+// profileColumns describes the columns. The mirror is written and proven by
+// then, so that a failure is shown and takes nothing from the run: the task ends
+// as skipped, with the reason, and the page shows the profile of an earlier run.
+func (w *write) profileColumns(ctx workflow.Context) error {
+	var made activities.ProfileResult
+	err := call(ctx, a.ProfileColumns, "Describes what every column holds",
+		activities.ProfileInput{Run: w.in.Run, Snapshot: w.result.Snapshot}, &made)
+	if err == nil || temporal.IsCanceledError(err) {
+		return err
+	}
+	return leftOut("the columns were not described: " + reason(err))
+}
+
+// leftOut is a failure that does not count as one: a task that returns it ends
+// as skipped, for that reason.
+type leftOut string
+
+func (l leftOut) Error() string        { return string(l) }
+func (l leftOut) Is(target error) bool { return target == dag.ErrSkip }
 
 // reconstruct makes a backfill's snapshots while nobody writes the mirror.
 func (w *write) reconstruct(ctx workflow.Context) error {

@@ -177,6 +177,7 @@ func execute(ctx context.Context, data string, p Portal, args []string) (err err
 // printAddresses sums up where everything is, for readers who have a long load between this and the steps.
 func printAddresses(stack *Stack, a Addresses) {
 	for _, line := range []struct{ name, text string }{
+		{"Dashboard", a.Dashboard},
 		{"Web UI", a.TemporalUI},
 		{"MongoDB", redacted(a.MongoDB)},
 		{"Temporal", a.Temporal},

@@ -54,6 +54,12 @@ func test(ctx context.Context, args []string) (err error) {
 		if _, err = startServers(ctx, stack); err != nil {
 			return
 		}
+		if err = (bundle{root: dirs.Root}).ready(ctx, steps); err != nil {
+			return
+		}
+		if err = readyBrowser(ctx, stack); err != nil {
+			return
+		}
 		for _, module := range []string{".", "deploy/dev"} {
 			var result testResult
 			if result, err = testModule(ctx, stack, module, args); err != nil {

@@ -110,6 +110,6 @@ func rootCommand() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	var data string
 	root.PersistentFlags().StringVar(&data, "data", "", "data folder (default: one for each checkout, in the user's cache folder)")
-	root.AddCommand(demoCommand(&data), upCommand(&data), execCommand(&data), testCommand(), benchCommand(), partCommand(), temporalCommand(&data))
+	root.AddCommand(demoCommand(&data), upCommand(&data), execCommand(&data), testCommand(), benchCommand(), benchPagesCommand(&data), partCommand(), temporalCommand(&data))
 	return root
 }

@@ -19,6 +19,7 @@ const (
 	portTemporalUI = "temporal-ui"
 	portPortal     = "portal"
 	portHealth     = "health"
+	portDashboard  = "dashboard"
 )
 
 // defaultPorts are taken when free. MongoDB's own 27017 is left to a MongoDB that may be there.
@@ -29,6 +30,7 @@ func defaultPorts() map[string]int {
 		portTemporalUI: 8233,
 		portPortal:     8090,
 		portHealth:     9090,
+		portDashboard:  8080,
 	}
 }
 

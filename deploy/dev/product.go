@@ -35,6 +35,9 @@ func startProduct(ctx context.Context, stack *Stack, p Portal, command string) (
 		return nil, addresses, err
 	}
 	product := &Product{stack: stack, starter: stack.Dirs.File("bin/starter")}
+	if err := (bundle{root: stack.Dirs.Root}).ready(ctx, stack.Steps); err != nil {
+		return nil, addresses, err
+	}
 	err = stack.Steps.Do("Build", "building the worker and the starter", func() (string, error) {
 		return "the worker and the starter", product.build(ctx)
 	})
@@ -45,14 +48,19 @@ func startProduct(ctx context.Context, stack *Stack, p Portal, command string) (
 	if err := product.setup(ctx); err != nil {
 		return nil, addresses, err
 	}
+	dashboard := stack.getenv("PADRON_DASHBOARD_ADDR")
+	if dashboard == "" {
+		dashboard = address(stack.ports.Take(portDashboard))
+	}
 	err = stack.Steps.Do("Worker", "starting the worker", func() (string, error) {
-		worker, err := product.startWorker(ctx)
-		addresses.Health = worker.Health
+		worker, err := product.startWorker(ctx, "PADRON_DASHBOARD_ADDR="+dashboard)
+		addresses.Health, addresses.Dashboard = worker.Health, "http://"+dashboard+"/"
 		return fmt.Sprintf("%s/readyz /healthz /metrics (log: %s)", addresses.Health, stack.Dirs.Log("worker")), err
 	})
 	if err != nil {
 		return nil, addresses, err
 	}
+	stack.Steps.Say("Dashboard", "%s", addresses.Dashboard)
 	return product, addresses, stack.announce(command)
 }
 

@@ -11,7 +11,7 @@ import (
 
 // Addresses are what a person may want to look at.
 type Addresses struct {
-	MongoDB, Temporal, TemporalUI, Portal, Health string // "" where there is none
+	Dashboard, MongoDB, Temporal, TemporalUI, Portal, Health string // "" where there is none
 }
 
 // startServers starts MongoDB and Temporal, and tells programs of them.

@@ -63,3 +63,18 @@ func CellCenter(box dataset.Box, id string) (lon, lat float64, err error) {
 	y := CellWidth * 1.7320508075688772 / 2 * float64(r)
 	return box.West + x/h.lon, box.South + y/degree, nil
 }
+
+// Grid is the geometry of the cells of a box, for whoever draws them: Size is from the center of a cell to its corners,
+// of which one lies to the north, and Width from side to side, in meters; a degree has as many meters everywhere in
+// the box as the other two say.
+type Grid struct {
+	Size         float64
+	Width        float64
+	MetersPerLon float64
+	MetersPerLat float64
+}
+
+// GridOf is the geometry of the cells of a box.
+func GridOf(box dataset.Box) Grid {
+	return Grid{Size: CellWidth / 1.7320508075688772, Width: CellWidth, MetersPerLon: newHexes(box).lon, MetersPerLat: degree}
+}

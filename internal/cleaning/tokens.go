@@ -78,3 +78,16 @@ func (t *tokens) sorted() []span {
 	t.words = slices.CompactFunc(t.words, func(a, b span) bool { return bytes.Equal(t.word(a), t.word(b)) })
 	return t.words
 }
+
+// Words are the search tokens of a text, in byte order, each once: what facets.tokens has of it, and what a search
+// looks up there.
+func Words(s string) []string {
+	var t tokens
+	t.add(s)
+	spans := t.sorted()
+	words := make([]string, len(spans))
+	for i, w := range spans {
+		words[i] = string(t.word(w))
+	}
+	return words
+}

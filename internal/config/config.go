@@ -61,6 +61,8 @@ type Config struct {
 	Workers Workers
 	// HealthAddr is where the worker serves /healthz, /readyz and /metrics.
 	HealthAddr string `env:"PADRON_HEALTH_ADDR" envDefault:"127.0.0.1:9090"`
+	// Dashboard says where and to whom the dashboard is served.
+	Dashboard Dashboard
 	// Pprof adds /debug/pprof/ to the worker's health endpoint.
 	Pprof bool `env:"PADRON_PPROF"`
 	// LogLevel is debug, info, warn or error.
@@ -106,8 +108,8 @@ func explain(err error) error {
 		if number, ok := workerNumbers[parse.Name]; ok {
 			name = number
 		}
-		if parse.Name == "Pprof" {
-			return errors.New("PADRON_PPROF: must be 1 or 0")
+		if variable, ok := switches[parse.Name]; ok {
+			return fmt.Errorf("%s: must be 1 or 0", variable)
 		}
 		if errors.Is(parse.Err, strconv.ErrSyntax) || errors.Is(parse.Err, strconv.ErrRange) {
 			return fmt.Errorf("%s: must be a number", name)
@@ -115,6 +117,11 @@ func explain(err error) error {
 		return fmt.Errorf("%s: must be debug, info, warn or error", name)
 	}
 	return err
+}
+
+// switches are the fields that are on or off by the variable that sets them.
+var switches = map[string]string{
+	"Pprof": "PADRON_PPROF", "Public": "PADRON_DASHBOARD_PUBLIC", "Sensitive": "PADRON_DASHBOARD_SENSITIVE",
 }
 
 func (c Config) check() error {
@@ -160,6 +167,9 @@ func (c Config) check() error {
 	}
 	if _, _, err := net.SplitHostPort(c.HealthAddr); err != nil {
 		return fmt.Errorf("PADRON_HEALTH_ADDR: %q; must look like 127.0.0.1:9090", c.HealthAddr)
+	}
+	if err := c.Dashboard.check(); err != nil {
+		return err
 	}
 	return nil
 }

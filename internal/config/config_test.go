@@ -24,6 +24,10 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		"PADRON_WEBHOOK_URL":         {"hooks.slack.com/services/x", "must look like https://"},
 		"PADRON_WEBHOOK_SECRET":      {"short", "must have at least 16 characters"},
 		"PADRON_PPROF":               {"perhaps", "must be 1 or 0"},
+		"PADRON_DASHBOARD_ADDR":      {"8080", "must look like 127.0.0.1:8080"},
+		"PADRON_DASHBOARD_TOKEN":     {"a token with spaces", "without white space"},
+		"PADRON_DASHBOARD_PUBLIC":    {"perhaps", "must be 1 or 0"},
+		"PADRON_DASHBOARD_SENSITIVE": {"perhaps", "must be 1 or 0"},
 	} {
 		_, err := config.Load(map[string]string{name: c.value})
 		require.ErrorContains(t, err, name+": ", name)

@@ -289,6 +289,17 @@ func (s *Spec) Dropped(column string) bool {
 // sub-document with one of them in it. It says so of dropped fields too, which older documents may still have.
 func (s *Spec) Sensitive(path string) bool { return touches(s.sensitive, path) }
 
+// SensitivePaths are the paths at which a document holds what Sensitive says of, in alphabetical order, none of them
+// within another: a projection that leaves them out leaves out every such value.
+func (s *Spec) SensitivePaths() []string {
+	paths := slices.Clone(s.sensitive)
+	slices.Sort(paths)
+	paths = slices.Compact(paths)
+	return slices.DeleteFunc(paths, func(p string) bool {
+		return slices.ContainsFunc(s.sensitive, func(parent string) bool { return within(p, parent) })
+	})
+}
+
 // DroppedPath says whether the value at a path of a document, which an older spec made, holds what this spec drops,
 // as Sensitive does for sensitive values. What is told of the change from one to the other must not keep it.
 func (s *Spec) DroppedPath(path string) bool { return touches(s.dropped, path) }

@@ -69,11 +69,21 @@ func (m *Mirror) changePages(ctx context.Context, above string) (pages []string,
 	if err != nil || len(entries) == 0 {
 		return nil, "", err
 	}
-	runs, err := m.runsOf(ctx, entries, options.Find().SetProjection(bson.D{{Key: "started", Value: 1}, {Key: "change_pages", Value: 1}}))
+	of, err := m.pagesOfRuns(ctx, entries)
 	if err != nil {
 		return nil, "", err
 	}
-	for _, e := range entries {
+	return slices.Concat(of...), entries[len(entries)-1].ID, nil
+}
+
+// pagesOfRuns names the pages of events of each entry of allRuns.
+func (m *Mirror) pagesOfRuns(ctx context.Context, entries []listEntry) ([][]string, error) {
+	runs, err := m.runsOf(ctx, entries, options.Find().SetProjection(bson.D{{Key: "started", Value: 1}, {Key: "change_pages", Value: 1}}))
+	if err != nil {
+		return nil, err
+	}
+	pages := make([][]string, len(entries))
+	for i, e := range entries {
 		run := runs[e.Run]
 		if run == nil || allRuns.entry(run.Started, run.ID) != e.ID {
 			continue
@@ -84,11 +94,11 @@ func (m *Mirror) changePages(ctx context.Context, above string) (pages []string,
 		})
 		for _, part := range parts {
 			for n := range run.ChangePages[part] {
-				pages = append(pages, PageOfEvents(run.ID, part, n))
+				pages[i] = append(pages[i], PageOfEvents(run.ID, part, n))
 			}
 		}
 	}
-	return pages, entries[len(entries)-1].ID, nil
+	return pages, nil
 }
 
 // events reads events, by key and version.

@@ -405,9 +405,3 @@ func (m *Mirror) newest(ctx context.Context, list runList) (Run, error) {
 		below = last
 	}
 }
-
-// sumIf is the accumulator that counts documents for which the expression
-// holds.
-func sumIf(condition any) bson.D {
-	return bson.D{{Key: "$sum", Value: bson.D{{Key: "$cond", Value: bson.A{condition, 1, 0}}}}}
-}

@@ -1,0 +1,188 @@
+package browsertest_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"padron/dashboard"
+	"padron/internal/dataset"
+	"padron/internal/mirror"
+	"padron/internal/socrata/socratatest"
+)
+
+// rows is the size of the simulated register: enough for every chart to have
+// something to show.
+var rows = flag.Int("rows", 6000, "rows of the simulated register")
+
+const (
+	prefix = "padronweb" // of the databases
+	soon   = time.Minute
+	// runTakes is how long a whole run may take, on a machine that is busy with
+	// other tests.
+	runTakes = 5 * time.Minute
+)
+
+// stack is a register that real programs mirror, and a dashboard over it.
+type stack struct {
+	t      *testing.T
+	spec   *dataset.Spec
+	portal *socratatest.Portal
+	mirror *mirror.Mirror
+	origin string // of the dashboard
+	bin    string
+	env    []string
+}
+
+// newStack mirrors a register: a first load, its history, and a day of changes.
+// It skips the test when the servers' addresses are not set.
+func newStack(t *testing.T) *stack {
+	t.Helper()
+	uri, temporal := os.Getenv("MONGODB_URI"), os.Getenv("TEMPORAL_ADDRESS")
+	if uri == "" || temporal == "" {
+		t.Skip("needs servers: MONGODB_URI and TEMPORAL_ADDRESS are not set")
+	}
+	name := "w" + bson.NewObjectID().Hex()[14:]
+	s := &stack{t: t, bin: t.TempDir()}
+
+	text, err := os.ReadFile("../../internal/dataset/specs/sf-business.yaml")
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), name+".yaml")
+	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(text), "name: sf-business", "name: "+name, 1)), 0o600))
+	s.spec, err = dataset.Open(file)
+	require.NoError(t, err)
+	s.portal, err = socratatest.New(socratatest.Options{Table: socratatest.Generate(*rows, 1906), Updated: time.Now().Add(-3 * 24 * time.Hour)})
+	require.NoError(t, err)
+	portal := httptest.NewServer(s.portal)
+	t.Cleanup(portal.Close)
+	s.env = append(os.Environ(),
+		"HOME="+t.TempDir(), "MONGODB_DATABASE="+prefix, "PADRON_DATASET="+file, "PADRON_PORTAL_URL="+portal.URL,
+		"PADRON_TASK_QUEUE="+name, "PADRON_HEALTH_ADDR=127.0.0.1:0", "PADRON_REQUESTS_PER_SECOND=50", "PADRON_DASHBOARD_ADDR=",
+	)
+
+	client, err := mirror.Connect(t.Context(), uri)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+		require.NoError(t, client.Database(prefix+"_"+name).Drop(ctx))
+		require.NoError(t, client.Disconnect(ctx))
+	})
+	s.fill()
+	s.mirror, err = mirror.Open(t.Context(), client, prefix, name, mirror.ReadOnly())
+	require.NoError(t, err)
+	s.serve(client, name)
+	return s
+}
+
+// fill runs the real programs.
+func (s *stack) fill() {
+	s.t.Helper()
+	build := exec.CommandContext(s.t.Context(), "go", "build", "-o", s.bin+string(filepath.Separator), "padron/starter", "padron/worker")
+	out, err := build.CombinedOutput()
+	require.NoError(s.t, err, "%s", out)
+	s.starter("setup")
+	worker := exec.CommandContext(context.WithoutCancel(s.t.Context()), filepath.Join(s.bin, "worker"))
+	worker.Env, worker.Dir = s.env, s.t.TempDir()
+	require.NoError(s.t, worker.Start())
+	s.t.Cleanup(func() {
+		_ = worker.Process.Kill() // it may have ended
+		_ = worker.Wait()
+	})
+	s.starter("run", "--wait")
+	s.starter("backfill", "--since", "2024-01-01", "--every", "month")
+	s.edit()
+	s.starter("run", "--wait")
+}
+
+// edit makes a day's changes in the register: something of each kind.
+func (s *stack) edit() {
+	s.t.Helper()
+	var open []string
+	for row := range s.portal.SourceRows() {
+		key, _ := row["ttxid"].(string)
+		if row["location_end_date"] == nil && row["dba_end_date"] == nil && row["administratively_closed"] == nil && key != "" {
+			if open = append(open, key); len(open) == 40 {
+				break
+			}
+		}
+	}
+	require.Len(s.t, open, 40)
+	closed := time.Now().UTC().AddDate(0, 0, -3)
+	var ops []socratatest.Op
+	for i, key := range open[:36] {
+		switch i % 3 {
+		case 0:
+			ops = append(ops, socratatest.Rename(key, fmt.Sprintf("Casa Nueva %d", i)))
+		case 1:
+			ops = append(ops, socratatest.Close(key, closed))
+		case 2:
+			ops = append(ops, socratatest.SetField(key, "full_business_address", fmt.Sprintf("%d Valencia St", 500+i)))
+		}
+	}
+	opened := s.portal.Row(open[36])
+	for column := range opened {
+		// The publisher sets these, for all rows at once.
+		if strings.HasPrefix(column, ":") || strings.HasPrefix(column, "data_") {
+			delete(opened, column)
+		}
+	}
+	opened["ttxid"], opened["dba_name"], opened["location_start_date"] = "9999999-01-261", openedName, closed.Format("2006-01-02T15:04:05.000")
+	ops = append(ops, socratatest.Open(opened), socratatest.Delete(open[37]))
+	// A day has one snapshot: this is of another day than the first load.
+	require.NoError(s.t, s.portal.EditAt(time.Now().Add(-24*time.Hour), ops...))
+}
+
+// openedName is a business that opened between the two runs.
+const openedName = "Brand New Bakery"
+
+// starter runs a command line that must succeed.
+func (s *stack) starter(args ...string) string {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), runTakes)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, "starter"), args...)
+	cmd.Env, cmd.Dir = s.env, s.t.TempDir()
+	begun := time.Now()
+	out, err := cmd.CombinedOutput()
+	s.t.Logf("starter %s took %s", strings.Join(args, " "), time.Since(begun).Round(time.Millisecond))
+	require.NoError(s.t, err, "starter %s\n%s", strings.Join(args, " "), out)
+	return string(out)
+}
+
+// serve serves the dashboard from this process.
+func (s *stack) serve(client *mongo.Client, name string) {
+	s.t.Helper()
+	d, err := dashboard.New(dashboard.Options{
+		Spec: s.spec, Log: slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Open: func(ctx context.Context) (*mirror.Mirror, error) {
+			return mirror.Open(ctx, client, prefix, name, mirror.ReadOnly())
+		},
+	})
+	require.NoError(s.t, err)
+	server := httptest.NewServer(d.Handler())
+	s.t.Cleanup(server.Close)
+	s.origin = server.URL
+}
+
+// series reads a series of the newest observed snapshot.
+func series[T any](s *stack, name string) T {
+	s.t.Helper()
+	snaps, err := s.mirror.Snapshots(s.t.Context(), 1, mirror.Observed)
+	require.NoError(s.t, err)
+	require.Len(s.t, snaps, 1)
+	var v T
+	require.NoError(s.t, s.mirror.SeriesOf(s.t.Context(), &snaps[0], name, &v))
+	return v
+}

@@ -1,0 +1,597 @@
+package dashboard_test
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"golang.org/x/net/html"
+
+	"padron/dashboard"
+	"padron/internal/mirror"
+	"padron/internal/socrata/socratatest"
+)
+
+const (
+	owner = "ZEBULON CANARYBIRD"
+	home  = "4711 CANARYBIRD LN"
+)
+
+// TestDashboard looks at all pages and data of one mirror: after a first load,
+// a history, and a run that saw changes.
+func TestDashboard(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, 3000)
+	first := s.load()
+	s.reconstruct(first, day(2010, 1), day(2015, 1), day(2016, 1), day(2016, 2))
+	// One date has one snapshot, and the second run is of the same date.
+	counted := s.documents()
+	doc := s.someDocument()
+	key := doc.Lookup("_id").StringValue()
+	require.NoError(t, s.portal.Edit(
+		socratatest.Close(key, time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)),
+		socratatest.SetField(key, "ownership_name", owner), socratatest.SetField(key, "mailing_address_1", home),
+		socratatest.Rename(s.otherKey(key), "Corner Canteen"),
+	))
+	second := s.load()
+
+	pages := []string{
+		"", "neighborhoods", "neighborhoods/Mission", "neighborhoods/" + url.PathEscape("Financial District/South Beach"), "sectors", "sectors/722", "sectors/44-45",
+		"survival", "businesses", "businesses?q=corner+cant", "businesses?neighborhood=Mission&open=yes", "businesses?sector=-&open=no",
+		"businesses/" + key, "changes", "changes?kind=closed", "profile", "runs", "runs/" + first, "runs/" + second,
+		"?from=2015-01&to=2016-12&sort=churn",
+	}
+	t.Run("pages", func(t *testing.T) {
+		for _, lang := range dashboard.Languages() {
+			for _, page := range pages {
+				a := s.ok("/" + lang + "/" + page)
+				require.Equal(t, "text/html; charset=utf-8", a.header.Get("Content-Type"))
+				requireGoodPage(t, lang, "/"+lang+"/"+page, a.body)
+			}
+		}
+	})
+	t.Run("freshness", func(t *testing.T) {
+		a := s.ok("/en/")
+		require.Contains(t, a.body, `<section class="fresh green"`)
+		require.Contains(t, a.body, `href="/en/runs/`+second+`#certificate"`)
+	})
+	t.Run("links", func(t *testing.T) { s.requireLinksLead(t) })
+	t.Run("headers", func(t *testing.T) { s.requireHeaders(t, second) })
+	t.Run("neighborhoods", func(t *testing.T) { s.requireNeighborhoods(t, counted) })
+	t.Run("months", func(t *testing.T) { s.requireMonths(t, counted) })
+	t.Run("history", func(t *testing.T) { s.requireHistory(t) })
+	t.Run("embed", func(t *testing.T) {
+		a := s.ok("/en/?embed=1&chart=neighborhoods")
+		require.Contains(t, a.header.Get("Content-Security-Policy"), "frame-ancestors *")
+		require.Empty(t, a.header.Get("X-Frame-Options"))
+		requireGoodPage(t, "en", "embed", a.body)
+		require.Equal(t, 1, strings.Count(a.body, "<figure"))
+		require.Contains(t, a.body, s.spec.Attribution)
+	})
+	t.Run("search", func(t *testing.T) { s.requireSearch(t, key) })
+	t.Run("changes", func(t *testing.T) { s.requireChanges(t, key, second) })
+	t.Run("sensitive", func(t *testing.T) { s.requireNothingSensitive(t, key, pages) })
+	t.Run("bad input", func(t *testing.T) { s.requireBadInput(t) })
+	t.Run("access", func(t *testing.T) { s.requireAccess(t) })
+	t.Run("live", func(t *testing.T) {
+		var p struct {
+			Run     string
+			Ended   bool
+			Percent int
+		}
+		s.readJSON(&p, "/data/runs/"+second+"/live.json")
+		require.Equal(t, second, p.Run)
+		require.True(t, p.Ended)
+	})
+}
+
+func day(year int, month time.Month) time.Time {
+	return time.Date(year, month, 1, 0, 0, 0, 0, time.UTC)
+}
+
+// someDocument is an open one with a name, an account and a neighborhood.
+func (s *stack) someDocument() bson.Raw {
+	for _, doc := range s.documents() {
+		if open, _ := doc.Lookup("facets", "open").BooleanOK(); open && lookup(doc, "dba_name") != "" && lookup(doc, "facets.neighborhood") != "" {
+			return doc
+		}
+	}
+	require.FailNow(s.t, "no open document")
+	return nil
+}
+
+func (s *stack) otherKey(key string) string {
+	for _, doc := range s.documents() {
+		if k := lookup(doc, "_id"); k != key && lookup(doc, "dba_name") != "" {
+			return k
+		}
+	}
+	require.FailNow(s.t, "no other document")
+	return ""
+}
+
+func lookup(doc bson.Raw, path string) string {
+	v, _ := doc.Lookup(strings.Split(path, ".")...).StringValueOK()
+	return v
+}
+
+// requireGoodPage holds a page to what every page must be.
+func requireGoodPage(t *testing.T, lang, where, body string) {
+	t.Helper()
+	root, err := html.Parse(strings.NewReader(body))
+	require.NoError(t, err, where)
+	require.NotContains(t, body, "ZgotmplZ", where)
+	var (
+		headings         []int
+		ids              = map[string]bool{}
+		tables, captions int
+		labels           = map[string]bool{}
+		inputs           []string
+		mains            int
+	)
+	for n := range root.Descendants() {
+		if n.Type != html.ElementNode {
+			continue
+		}
+		id := attribute(n, "id")
+		if id != "" {
+			require.False(t, ids[id], "%s: the id %s is there twice", where, id)
+			ids[id] = true
+		}
+		require.Empty(t, attribute(n, "style"), where)
+		switch n.Data {
+		case "html":
+			require.Equal(t, lang, attribute(n, "lang"), where)
+		case "main":
+			mains++
+		case "h1", "h2", "h3", "h4":
+			headings = append(headings, int(n.Data[1]-'0'))
+			require.NotEmpty(t, strings.TrimSpace(text(n)), where)
+		case "table":
+			tables++
+		case "caption":
+			captions++
+			require.NotEmpty(t, strings.TrimSpace(text(n)), where)
+		case "th":
+			require.Contains(t, []string{"col", "row"}, attribute(n, "scope"), where)
+		case "label":
+			labels[attribute(n, "for")] = true
+		case "input", "select":
+			if attribute(n, "type") != "hidden" {
+				inputs = append(inputs, id)
+			}
+		case "script":
+			if attribute(n, "type") == "application/json" {
+				require.True(t, strings.HasPrefix(strings.TrimSpace(text(n)), "{"), "%s: %.80s", where, text(n))
+			} else {
+				require.NotEmpty(t, attribute(n, "src"), "%s: inline script", where)
+			}
+		case "figure":
+			require.NotEmpty(t, id, where)
+		case "a":
+			require.NotEmpty(t, strings.TrimSpace(text(n)), "%s: a link without text", where)
+		}
+		for _, a := range n.Attr {
+			require.False(t, strings.HasPrefix(a.Key, "on"), "%s: %s is script", where, a.Key)
+			if a.Key == "src" || n.Data == "link" && a.Key == "href" {
+				require.True(t, strings.HasPrefix(a.Val, "/") || strings.HasPrefix(a.Val, "data:"), "%s asks elsewhere for %s", where, a.Val)
+			}
+		}
+	}
+	require.Equal(t, 1, mains, where)
+	require.Equal(t, tables, captions, "%s: each table has a caption", where)
+	for _, input := range inputs {
+		require.True(t, labels[input], "%s: %s has no label", where, input)
+	}
+	require.NotEmpty(t, headings, where)
+	require.Equal(t, 1, headings[0], where)
+	for i := 1; i < len(headings); i++ {
+		require.LessOrEqual(t, headings[i], headings[i-1]+1, "%s: headings %v", where, headings)
+		require.NotEqual(t, 1, headings[i], where)
+	}
+	// A key without a text would be shown as it is.
+	for n := range root.Descendants() {
+		if n.Type == html.TextNode && n.Parent.Data != "script" && n.Parent.Data != "code" {
+			require.NotRegexp(t, `^\s*(column|figure|note|nav|title|outcome|kind|error|basis|run|live|lead|table|state|filter|unit)\.[a-z_.]+\s*$`, n.Data, where)
+		}
+	}
+}
+
+func attribute(n *html.Node, key string) string {
+	for _, a := range n.Attr {
+		if a.Key == key {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+func text(n *html.Node) string {
+	var b strings.Builder
+	for d := range n.Descendants() {
+		if d.Type == html.TextNode {
+			b.WriteString(d.Data)
+		}
+	}
+	return b.String()
+}
+
+// requireLinksLead follows the links of a few pages, each once: all of them lead
+// somewhere.
+func (s *stack) requireLinksLead(t *testing.T) {
+	seen := map[string]bool{}
+	follow := []string{"/en/", "/es/"}
+	for depth := 0; depth < 2; depth++ {
+		var found []string
+		for _, page := range follow {
+			if seen[page] {
+				continue
+			}
+			seen[page] = true
+			a := s.ok(page)
+			if !strings.HasPrefix(a.header.Get("Content-Type"), "text/html") {
+				continue
+			}
+			root, err := html.Parse(strings.NewReader(a.body))
+			require.NoError(t, err)
+			for n := range root.Descendants() {
+				href, _, _ := strings.Cut(attribute(n, "href"), "#")
+				if n.Data == "a" && strings.HasPrefix(href, "/") && !seen[href] && !slices.Contains(found, href) {
+					found = append(found, href)
+				}
+			}
+		}
+		follow = found
+	}
+	for _, page := range follow[:min(len(follow), 150)] {
+		s.ok(page)
+	}
+}
+
+// requireHeaders looks at what comes with a page.
+func (s *stack) requireHeaders(t *testing.T, run string) {
+	a := s.ok("/en/", "Accept-Encoding", "gzip")
+	require.Equal(t, "gzip", a.header.Get("Content-Encoding"))
+	require.Contains(t, a.header.Values("Vary"), "Accept-Encoding")
+	policy := a.header.Get("Content-Security-Policy")
+	for _, part := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"} {
+		require.Contains(t, policy, part)
+	}
+	require.NotContains(t, policy, "unsafe")
+	require.Equal(t, "nosniff", a.header.Get("X-Content-Type-Options"))
+	require.Equal(t, "DENY", a.header.Get("X-Frame-Options"))
+	require.Equal(t, "no-referrer", a.header.Get("Referrer-Policy"))
+
+	etag := a.header.Get("ETag")
+	require.NotEmpty(t, etag)
+	again := get(t, s.server.URL, "/en/", "If-None-Match", etag)
+	require.Equal(t, http.StatusNotModified, again.status)
+	require.Empty(t, again.body)
+	require.NotEqual(t, etag, s.ok("/en/?sort=name").header.Get("ETag"), "of the query")
+	require.NotEqual(t, etag, s.ok("/es/").header.Get("ETag"), "of the page")
+	require.NoError(t, s.mirror.SetRun(t.Context(), run, bson.D{{Key: "stats.peak_memory_bytes", Value: int64(1)}}))
+	require.Eventually(t, func() bool {
+		return get(t, s.server.URL, "/en/", "If-None-Match", etag).status == http.StatusOK
+	}, 10*time.Second, 50*time.Millisecond, "of what runs wrote")
+
+	head := ask(t, http.MethodHead, s.server.URL, "/en/")
+	require.Equal(t, http.StatusOK, head.status)
+	require.Empty(t, head.body)
+	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
+		refused := ask(t, method, s.server.URL, "/en/")
+		require.Equal(t, http.StatusMethodNotAllowed, refused.status)
+		require.Equal(t, "GET, HEAD", refused.header.Get("Allow"))
+	}
+	for language, to := range map[string]string{"": "/en/", "es-MX,es;q=0.9": "/es/", "fr": "/en/", "de, es;q=0.5": "/es/"} {
+		a := get(t, s.server.URL, "/", "Accept-Language", language)
+		require.Equal(t, http.StatusFound, a.status)
+		require.Equal(t, to, a.header.Get("Location"), language)
+	}
+	require.Equal(t, "ok\n", s.ok("/healthz").body)
+}
+
+// table reads the CSV of a chart: lines by the first column.
+func (s *stack) table(t *testing.T, path string) map[string]map[string]string {
+	t.Helper()
+	a := s.ok(path)
+	lines, err := csv.NewReader(strings.NewReader(a.body)).ReadAll()
+	require.NoError(t, err)
+	by := map[string]map[string]string{}
+	for _, line := range lines[1:] {
+		by[line[0]] = map[string]string{}
+		for i, name := range lines[0] {
+			by[line[0]][name] = line[i]
+		}
+	}
+	return by
+}
+
+// requireNeighborhoods counts the documents one by one.
+func (s *stack) requireNeighborhoods(t *testing.T, documents []bson.Raw) {
+	type counts struct{ open, closed, admin int }
+	want := map[string]counts{}
+	for _, doc := range documents {
+		n := lookup(doc, "facets.neighborhood")
+		c := want[n]
+		open, _ := doc.Lookup("facets", "open").BooleanOK()
+		admin, _ := doc.Lookup("administratively_closed").BooleanOK()
+		switch {
+		case open:
+			c.open++
+		case admin:
+			c.admin++
+			fallthrough
+		default:
+			c.closed++
+		}
+		want[n] = c
+	}
+	got := s.table(t, "/data/overview/neighborhoods.csv")
+	require.Len(t, got, len(want))
+	for name, c := range want {
+		require.Equal(t, map[string]string{
+			"neighborhood": name, "open": strconv.Itoa(c.open), "closed": strconv.Itoa(c.closed), "administratively_closed": strconv.Itoa(c.admin),
+		}, got[name], name)
+	}
+	// What the page shows is what the file has.
+	page := s.ok("/en/").body
+	require.Contains(t, page, fmt.Sprintf(`<a href="/en/neighborhoods/Mission">Mission</a></th><td class="num">%d</td>`, want["Mission"].open))
+}
+
+// requireMonths counts the documents' months one by one.
+func (s *stack) requireMonths(t *testing.T, documents []bson.Raw) {
+	type counts struct{ opened, closed, admin int }
+	want, mission := map[string]counts{}, map[string]counts{}
+	add := func(to map[string]counts, doc bson.Raw) {
+		if m := lookup(doc, "facets.start_month"); m != "" {
+			c := to[m]
+			c.opened++
+			to[m] = c
+		}
+		if m := lookup(doc, "facets.end_month"); m != "" {
+			c := to[m]
+			if admin, _ := doc.Lookup("administratively_closed").BooleanOK(); admin {
+				c.admin++
+			} else {
+				c.closed++
+			}
+			to[m] = c
+		}
+	}
+	for _, doc := range documents {
+		add(want, doc)
+		if lookup(doc, "facets.neighborhood") == "Mission" {
+			add(mission, doc)
+		}
+	}
+	compare := func(want map[string]counts, got map[string]map[string]string) {
+		t.Helper()
+		require.Greater(t, len(got), 100)
+		for month, line := range got {
+			c := want[month]
+			require.Equal(t, []string{strconv.Itoa(c.opened), strconv.Itoa(c.closed), strconv.Itoa(c.admin)},
+				[]string{line["opened"], line["closed_otherwise"], line["administratively_closed"]}, month)
+		}
+	}
+	got := s.table(t, "/data/overview/months.csv?from=1990-01")
+	compare(want, got)
+	require.Equal(t, "survivors_only", got["2010-01"]["state"])
+	require.Equal(t, "final", got["2016-01"]["state"])
+	require.Len(t, s.table(t, "/data/overview/months.csv?from=2015-01&to=2015-12"), 12)
+	compare(mission, s.table(t, "/data/neighborhoods/Mission/months.csv"))
+}
+
+// requireHistory looks whether what is reconstructed is told apart.
+func (s *stack) requireHistory(t *testing.T) {
+	got := s.table(t, "/data/overview/history.csv")
+	require.Equal(t, "survivors", got["2010-01-01"]["basis"])
+	require.Equal(t, "reconstructed", got["2015-01-01"]["basis"])
+	snap, err := s.mirror.Snapshot(t.Context(), "latest")
+	require.NoError(t, err)
+	last := got[snap.AsOf.UTC().Format(time.DateOnly)]
+	require.Equal(t, "observed", last["basis"])
+	require.Equal(t, strconv.FormatInt(snap.Totals.Open, 10), last["open"])
+	require.Len(t, s.table(t, "/data/neighborhoods/Mission/history.csv"), 4, "Januaries and now")
+}
+
+// requireSearch finds what a person types, page by page.
+func (s *stack) requireSearch(t *testing.T, key string) {
+	type page struct {
+		Rows []struct {
+			Key, Name, Owner string
+			Facets           struct{ Open bool }
+		}
+		Next string
+	}
+	var found page
+	s.readJSON(&found, "/data/businesses.json?q=CORNER+cante")
+	require.Len(t, found.Rows, 1)
+	require.Equal(t, "Corner Canteen", found.Rows[0].Name)
+	s.readJSON(&found, "/data/businesses.json?q="+key)
+	require.Len(t, found.Rows, 1)
+	require.Equal(t, key, found.Rows[0].Key)
+
+	want := map[string]bool{}
+	for _, doc := range s.documents() {
+		open, _ := doc.Lookup("facets", "open").BooleanOK()
+		if open && lookup(doc, "facets.neighborhood") == "Mission" {
+			want[lookup(doc, "_id")] = true
+		}
+	}
+	got := map[string]bool{}
+	for next := "/data/businesses.json?neighborhood=Mission&open=yes"; next != ""; {
+		var p page
+		s.readJSON(&p, next)
+		for _, row := range p.Rows {
+			require.False(t, got[row.Key], "each row once")
+			got[row.Key] = true
+		}
+		next = p.Next
+	}
+	require.Equal(t, want, got)
+	require.Len(t, s.table(t, "/data/businesses.csv?neighborhood=Mission&open=yes"), len(want))
+	require.Len(t, s.table(t, "/data/businesses.csv"), len(s.documents()))
+}
+
+// requireChanges looks whether the run's changes are listed, in all ways.
+func (s *stack) requireChanges(t *testing.T, key, run string) {
+	var list struct {
+		Changes []struct {
+			Key   string
+			Run   string
+			Kinds []string
+		}
+	}
+	s.readJSON(&list, "/data/changes.json?kind=closed")
+	require.Len(t, list.Changes, 1)
+	require.Equal(t, key, list.Changes[0].Key)
+	require.Equal(t, run, list.Changes[0].Run)
+	s.readJSON(&list, "/data/changes.json?since=2099-01-01")
+	require.Empty(t, list.Changes)
+
+	var feed struct {
+		Channel struct {
+			Title string `xml:"title"`
+			Items []struct {
+				Title string `xml:"title"`
+				Link  string `xml:"link"`
+				GUID  string `xml:"guid"`
+			} `xml:"item"`
+		} `xml:"channel"`
+	}
+	a := s.ok("/changes.rss?lang=es")
+	require.Equal(t, "application/rss+xml; charset=utf-8", a.header.Get("Content-Type"))
+	require.NoError(t, xml.Unmarshal([]byte(a.body), &feed))
+	require.Len(t, feed.Channel.Items, 2)
+	require.Contains(t, a.body, "cambio de nombre: Corner Canteen")
+	for _, item := range feed.Channel.Items {
+		require.True(t, strings.HasPrefix(item.Link, s.server.URL+"/es/businesses/"), item.Link)
+	}
+}
+
+// requireNothingSensitive looks for an owner's name and home everywhere.
+func (s *stack) requireNothingSensitive(t *testing.T, key string, pages []string) {
+	all := []string{
+		"/data/businesses.csv", "/data/businesses.json?q=" + key, "/data/changes.json", "/changes.rss", "/data/businesses.json?q=CANARYBIRD",
+		"/en/businesses?q=CANARYBIRD", "/data/profile/flags.json",
+	}
+	for _, page := range pages {
+		all = append(all, "/en/"+page, "/es/"+page)
+	}
+	for _, path := range all {
+		body := strings.ToUpper(strings.ReplaceAll(s.ok(path).body, "value=\"CANARYBIRD\"", ""))
+		body = strings.ReplaceAll(body, "Q=CANARYBIRD", "")
+		require.NotContains(t, body, "CANARYBIRD", path)
+	}
+	var found struct{ Rows []struct{ Key string } }
+	s.readJSON(&found, "/data/businesses.json?q=CANARYBIRD")
+	require.Empty(t, found.Rows, "nor does a search tell who owns what")
+
+	open := s.serve(func(o *dashboard.Options) { o.Sensitive = true })
+	for _, path := range []string{"/en/businesses/" + key, "/data/businesses.csv", "/data/businesses.json?q=CANARYBIRD", "/data/changes.json"} {
+		a := get(t, open.URL, path)
+		require.Equal(t, http.StatusOK, a.status)
+		require.Contains(t, strings.ToUpper(a.body), "CANARYBIRD", "%s: the operator says so", path)
+	}
+}
+
+// requireBadInput looks at what becomes of addresses that make no sense.
+func (s *stack) requireBadInput(t *testing.T) {
+	for path, status := range map[string]int{
+		"/en/?from=yesterday":                          400,
+		"/en/?from=2020-01&to=2019-01":                 400,
+		"/en/?sort=luck":                               400,
+		"/en/?embed=1&chart=none":                      400,
+		"/en/businesses?open=maybe":                    400,
+		"/en/businesses?neighborhood=Oz":               400,
+		"/en/businesses?q=" + strings.Repeat("x", 201): 400,
+		"/en/businesses?q=%ff%fe":                      400,
+		"/en/businesses?after=%00":                     400,
+		"/en/changes?kind=exploded":                    400,
+		"/en/changes?since=1.1.2026":                   400,
+		"/en/changes?after=somewhere":                  400,
+		"/en/runs?after=somewhere":                     400,
+		"/en/survival?sector=nonsense":                 404,
+		"/en/neighborhoods/Oz":                         404,
+		"/en/sectors/xx":                               404,
+		"/en/businesses/nobody":                        404,
+		"/en/runs/none":                                404,
+		"/en/nothing":                                  404,
+		"/nothing":                                     404,
+		"/data/overview/nothing.csv":                   404,
+		"/data/overview/months.exe":                    404,
+		"/data/nothing/months.csv":                     404,
+		"/data/overview/months.csv?lang=x":             400,
+		"/data/businesses.csv?q=%21%21":                400,
+		"/static/nothing.js":                           404,
+	} {
+		a := get(t, s.server.URL, path)
+		require.Equal(t, status, a.status, "%s: %s", path, a.body)
+		require.NotContains(t, a.body, "error.", path)
+		if strings.HasPrefix(path, "/en/") {
+			requireGoodPage(t, "en", path, a.body)
+			requireGoodPage(t, "es", path, get(t, s.server.URL, strings.Replace(path, "/en/", "/es/", 1)).body)
+		}
+	}
+}
+
+// requireAccess looks at who may read.
+func (s *stack) requireAccess(t *testing.T) {
+	require.Equal(t, http.StatusForbidden, get(t, s.server.URL, "/en/", "Host", "evil.example").status, "a name that is not this machine's")
+	public := s.serve(func(o *dashboard.Options) { o.Public = true })
+	require.Equal(t, http.StatusOK, get(t, public.URL, "/en/", "Host", "data.example").status)
+
+	const token = "0123456789abcdef"
+	closed := s.serve(func(o *dashboard.Options) { o.Token = token })
+	for _, path := range []string{"/en/", "/data/overview/months.csv", "/changes.rss", "/en/?token=wrong", "/nothing"} {
+		a := get(t, closed.URL, path)
+		require.Equal(t, http.StatusUnauthorized, a.status, path)
+		require.NotContains(t, a.body, token)
+	}
+	require.Equal(t, http.StatusUnauthorized, get(t, closed.URL, "/en/", "Authorization", "Bearer 0123456789abcdeX").status)
+	require.Equal(t, http.StatusOK, get(t, closed.URL, "/en/", "Authorization", "Bearer "+token).status)
+	require.Equal(t, http.StatusOK, get(t, closed.URL, "/healthz").status)
+	feed := get(t, closed.URL, "/changes.rss?token="+token)
+	require.Equal(t, http.StatusOK, feed.status, "feed readers have nothing but the address")
+	require.NotContains(t, feed.body, token)
+	enter := get(t, closed.URL, "/en/?sort=name&token="+token)
+	require.Equal(t, http.StatusSeeOther, enter.status)
+	require.Equal(t, "/en/?sort=name", enter.header.Get("Location"))
+	cookie := enter.header.Get("Set-Cookie")
+	require.NotContains(t, cookie, token)
+	require.Contains(t, cookie, "HttpOnly")
+	name, _, _ := strings.Cut(cookie, ";")
+	require.Equal(t, http.StatusOK, get(t, closed.URL, "/en/", "Cookie", name).status)
+	require.Equal(t, "/evil.example", get(t, closed.URL, "//evil.example?token="+token).header.Get("Location"), "never another server's")
+	require.NotContains(t, get(t, closed.URL, "/en/?embed=1&chart=months&token="+token).body, token)
+}
+
+// TestDashboardWithoutMirror says what to do before the first run.
+func TestDashboardWithoutMirror(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, 10)
+	for _, path := range []string{"/en/", "/en/profile", "/data/overview/months.csv"} {
+		a := get(t, s.server.URL, path)
+		require.Equal(t, http.StatusServiceUnavailable, a.status, path)
+		require.Contains(t, a.body, "starter run --wait")
+	}
+	for _, path := range []string{"/en/runs", "/en/changes", "/en/businesses"} {
+		requireGoodPage(t, "en", path, s.ok(path).body)
+	}
+	none := s.serve(func(o *dashboard.Options) {
+		o.Open = func(context.Context) (*mirror.Mirror, error) { return nil, mirror.ErrNoMirror }
+	})
+	a := get(t, none.URL, "/es/")
+	require.Equal(t, http.StatusServiceUnavailable, a.status)
+	require.Contains(t, a.body, "Aún no hay copia")
+}

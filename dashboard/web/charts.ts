@@ -1,0 +1,381 @@
+// Draws the figures of a page. Loaded only by pages that have any.
+
+import { type Chart, classes, describe, format, lastYears, parseChart, ranges } from "./data";
+import { type ECharts, init } from "./echarts";
+import { bandPrefix, heightOf, optionOf } from "./options";
+import { type Palette, colorOf, dark, light, scaleOf } from "./palette";
+import { type Words, words } from "./words";
+
+/** Drawn is what a chart shows at the moment, read back from ECharts' own model. */
+export interface Drawn {
+  kind: string;
+  /** places are the chart's categories or x values; empty for maps. */
+  places: string[];
+  series: { name: string; values: unknown[] }[];
+}
+
+/** printWidth is the width of a plot on paper, in CSS pixels: A4 with the style's margins. */
+const printWidth = 680;
+
+/** Figure is one <figure class="chart"> and what is drawn in it. */
+class Figure {
+  private readonly plot: HTMLElement;
+  private readonly lang: string;
+  private readonly label: string;
+  private readonly words: Words;
+  private readonly hidden = new Set<string>();
+  private readonly scale: HTMLElement | null = null;
+  private chart: ECharts | null = null;
+  private years = 0;
+  private at = -1;
+  private printing = false;
+
+  constructor(
+    readonly element: HTMLElement,
+    private readonly data: Chart,
+    private readonly palette: () => Palette,
+  ) {
+    const plot = element.querySelector<HTMLElement>(".plot");
+    if (!plot) {
+      throw new Error(`figure ${element.id} has no plot`);
+    }
+    this.plot = plot;
+    this.lang = document.documentElement.lang || "en";
+    this.words = words(this.lang);
+    this.label = plot.getAttribute("aria-label") ?? element.querySelector("h3")?.textContent?.trim() ?? "";
+    const controls = document.createElement("div");
+    controls.className = "controls";
+    this.addLegend(controls);
+    this.addRanges(controls);
+    if (data.kind === "hexbin") {
+      this.addZoom(controls);
+    }
+    if (data.kind === "hexbin" || data.kind === "heatmap") {
+      this.scale = controls.appendChild(document.createElement("ul"));
+      this.scale.className = "scale";
+      this.scale.setAttribute("aria-label", this.words.scale);
+    }
+    if (controls.childElementCount > 0) {
+      plot.before(controls);
+    }
+    this.addKeys();
+    this.draw();
+    new ResizeObserver(() => requestAnimationFrame(() => this.resize())).observe(plot);
+  }
+
+  /** current is the data of the period that is shown. */
+  private current(): Chart {
+    return this.data.kind === "lines" && this.years > 0 ? lastYears(this.data, this.years) : this.data;
+  }
+
+  draw(): void {
+    const width = this.printing ? printWidth : this.plot.clientWidth;
+    if (width === 0) {
+      return; // not laid out: the observer calls again when it is
+    }
+    const data = this.current();
+    const height = heightOf(data, width);
+    this.plot.style.height = `${height}px`;
+    this.chart ??= this.init(width, height);
+    this.chart.resize({ width, height });
+    const palette = this.printing ? light : this.palette();
+    this.chart.setOption(optionOf(data, { lang: this.lang, palette, width, hidden: this.hidden, label: this.label }), { notMerge: true });
+    this.drawScale(palette);
+    this.colorLegend(palette);
+  }
+
+  private init(width: number, height: number): ECharts {
+    const chart = init(this.plot, null, { renderer: "canvas", width, height });
+    const { data } = this;
+    if (data.kind === "bars" && data.links.length > 0) {
+      chart.on("click", (event) => this.open(event.dataIndex ?? -1));
+    }
+    return chart;
+  }
+
+  private resize(): void {
+    const { chart, plot } = this;
+    if (!this.printing && (!chart || chart.getWidth() !== plot.clientWidth)) {
+      this.draw();
+    }
+  }
+
+  /** print draws as for paper until it is called with false. */
+  print(on: boolean): void {
+    this.printing = on;
+    this.draw();
+  }
+
+  private open(index: number): void {
+    const link = this.data.kind === "bars" ? this.data.links[index] : undefined;
+    if (!link) {
+      return;
+    }
+    if (document.body.classList.contains("embed")) {
+      window.open(link, "_blank", "noopener");
+    } else {
+      location.assign(link);
+    }
+  }
+
+  private addLegend(controls: HTMLElement): void {
+    const { data } = this;
+    if ((data.kind !== "lines" && data.kind !== "bars") || data.series.length < 2) {
+      return;
+    }
+    const legend = this.group(controls, "legend", this.words.showSeries);
+    for (const { name } of data.series) {
+      const button = this.button(legend, name, () => {
+        // The last one stays: an empty chart says nothing.
+        if (this.hidden.has(name)) {
+          this.hidden.delete(name);
+        } else if (this.hidden.size + 1 < data.series.length) {
+          this.hidden.add(name);
+        }
+        button.setAttribute("aria-pressed", String(!this.hidden.has(name)));
+        this.draw();
+      });
+      button.prepend(document.createElement("i"));
+      button.setAttribute("aria-pressed", "true");
+    }
+  }
+
+  private colorLegend(palette: Palette): void {
+    const { data } = this;
+    if (data.kind === "lines" || data.kind === "bars") {
+      this.element.querySelectorAll<HTMLElement>(".legend i").forEach((swatch, i) => {
+        swatch.style.backgroundColor = colorOf(palette, data.series[i] ?? {}, i);
+      });
+    }
+  }
+
+  private addRanges(controls: HTMLElement): void {
+    const { data } = this;
+    const offered = data.kind === "lines" ? ranges(data.x) : [];
+    if (offered.length === 0) {
+      return;
+    }
+    const group = this.group(controls, "ranges", this.words.range);
+    for (const years of [0, ...offered.toReversed()]) {
+      const button = this.button(group, years === 0 ? this.words.all : this.words.years(years), () => {
+        this.years = years;
+        this.at = -1;
+        group.querySelectorAll("button").forEach((b) => b.setAttribute("aria-pressed", String(b === button)));
+        this.draw();
+      });
+      button.setAttribute("aria-pressed", String(years === 0));
+    }
+  }
+
+  private addZoom(controls: HTMLElement): void {
+    const group = this.group(controls, "zoom", this.words.map);
+    const zoom = (factor: number): void => {
+      const option = this.chart?.getOption() as { dataZoom?: { start: number; end: number }[] } | undefined;
+      option?.dataZoom?.forEach(({ start, end }, dataZoomIndex) => {
+        const half = Math.min(((end - start) / 2) * factor, 50);
+        const middle = Math.min(Math.max((start + end) / 2, half), 100 - half);
+        this.chart?.dispatchAction({ type: "dataZoom", dataZoomIndex, start: middle - half, end: middle + half });
+      });
+    };
+    this.button(group, "+", () => zoom(0.5)).setAttribute("aria-label", this.words.zoomIn);
+    this.button(group, "−", () => zoom(2)).setAttribute("aria-label", this.words.zoomOut);
+    this.button(group, this.words.reset, () => zoom(Infinity));
+  }
+
+  private drawScale(palette: Palette): void {
+    const { data, scale } = this;
+    if (!scale || (data.kind !== "hexbin" && data.kind !== "heatmap")) {
+      return;
+    }
+    const bounds = classes((data.kind === "hexbin" ? data.cells : data.values).map(([, , v]) => v));
+    const colors = scaleOf(palette, bounds.length);
+    scale.replaceChildren(
+      ...bounds.map((bound, i) => {
+        const item = document.createElement("li");
+        item.appendChild(document.createElement("i")).style.backgroundColor = colors[i] as string;
+        item.append(`≥ ${format(this.lang, bound, data.kind === "heatmap" && data.percent)}`);
+        return item;
+      }),
+    );
+    if (data.unit) {
+      const unit = document.createElement("li");
+      unit.textContent = data.unit;
+      scale.append(unit);
+    }
+  }
+
+  /** addKeys lets the arrow keys walk through the values, which are shown as on a mouse and read out. */
+  private addKeys(): void {
+    const { plot, data } = this;
+    if (data.kind === "hexbin" || data.kind === "heatmap") {
+      return; // thousands of cells: the table of numbers is the way to read them
+    }
+    plot.tabIndex = 0;
+    const hint = document.createElement("p");
+    hint.id = `${this.element.id}-keys`;
+    hint.className = "keys";
+    hint.textContent = data.kind === "bars" && data.links.length > 0 ? this.words.keysLink : this.words.keys;
+    plot.setAttribute("aria-describedby", hint.id);
+    const said = document.createElement("p");
+    said.className = "hidden";
+    said.setAttribute("aria-live", "polite");
+    plot.after(hint, said);
+    plot.addEventListener("keydown", (event) => {
+      const shown = this.current();
+      const places = shown.kind === "lines" ? shown.x.length : shown.kind === "bars" || shown.kind === "boxes" ? shown.categories.length : 0;
+      const to = {
+        ArrowRight: this.at + 1,
+        ArrowDown: this.at + 1,
+        ArrowLeft: this.at < 0 ? places - 1 : this.at - 1,
+        ArrowUp: this.at < 0 ? places - 1 : this.at - 1,
+        Home: 0,
+        End: places - 1,
+      }[event.key];
+      if (event.key === "Enter" && this.at >= 0) {
+        this.open(this.at);
+      } else if (event.key === "Escape") {
+        this.at = -1;
+        this.chart?.dispatchAction({ type: "hideTip" });
+      } else if (to !== undefined && places > 0) {
+        event.preventDefault();
+        this.at = Math.min(Math.max(to, 0), places - 1);
+        this.chart?.dispatchAction({ type: "showTip", seriesIndex: this.firstSeries(), dataIndex: this.at });
+        said.textContent = this.say(shown, this.at);
+      }
+    });
+    plot.addEventListener("blur", () => this.chart?.dispatchAction({ type: "hideTip" }));
+  }
+
+  private say(data: Chart, at: number): string {
+    switch (data.kind) {
+      case "lines":
+        return `${data.x[at]}: ${this.values(data.series, at, data.percent)}`;
+      case "bars":
+        return `${data.categories[at]}: ${this.values(data.series, at, data.percent)}`;
+      case "boxes":
+        return describe({ ...data, categories: data.categories.slice(at, at + 1), boxes: data.boxes.slice(at, at + 1) }, this.lang);
+      default:
+        return "";
+    }
+  }
+
+  private values(series: { name: string; values: (number | null)[] }[], at: number, percent: boolean): string {
+    return series
+      .filter((s) => !this.hidden.has(s.name))
+      .map((s) => `${s.name} ${format(this.lang, s.values[at], percent)}`)
+      .join(", ");
+  }
+
+  private firstSeries(): number {
+    const series = (this.chart?.getOption() as { series?: { id?: string }[] } | undefined)?.series ?? [];
+    return Math.max(0, series.findIndex((s) => !String(s.id).startsWith(bandPrefix)));
+  }
+
+  private group(controls: HTMLElement, className: string, label: string): HTMLElement {
+    const group = controls.appendChild(document.createElement("div"));
+    group.className = className;
+    group.setAttribute("role", "group");
+    group.setAttribute("aria-label", label);
+    return group;
+  }
+
+  private button(parent: HTMLElement, text: string, act: () => void): HTMLButtonElement {
+    const button = parent.appendChild(document.createElement("button"));
+    button.type = "button";
+    button.append(text);
+    button.addEventListener("click", act);
+    return button;
+  }
+
+  /** drawn reads back what is shown. */
+  drawn(): Drawn {
+    const { chart, data } = this;
+    const out: Drawn = { kind: data.kind, places: [], series: [] };
+    // ECharts' model is not part of its types; its option alone would only repeat what was put in.
+    const model = (chart as unknown as { getModel(): Model } | null)?.getModel();
+    model?.eachSeries((series) => {
+      const all = series.getData();
+      const values = Array.from({ length: all.count() }, (_, i) => {
+        const dims = series.subType === "boxplot" ? all.dimensions.slice(-5) : data.kind === "hexbin" || data.kind === "heatmap" ? all.dimensions.slice(0, 3) : [all.mapDimension("y"), all.mapDimension("x")].filter((d) => d && all.getDimensionInfo(d).type !== "ordinal").slice(0, 1);
+        const row = dims.map((d) => number(all.get(d, i)));
+        return row.length === 1 ? row[0] : row;
+      });
+      out.series.push({ name: series.name, values });
+    });
+    const axes = (chart?.getOption() ?? {}) as { xAxis?: Axis[]; yAxis?: Axis[] };
+    out.places = (data.kind === "heatmap" ? axes.xAxis?.[0]?.data : [axes.xAxis?.[0], axes.yAxis?.[0]].find((a) => a?.type === "category")?.data) ?? [];
+    return out;
+  }
+}
+
+interface Axis {
+  type?: string;
+  data?: string[];
+}
+
+interface Model {
+  eachSeries(
+    f: (series: {
+      name: string;
+      subType: string;
+      getData(): {
+        count(): number;
+        dimensions: string[];
+        mapDimension(dim: string): string;
+        getDimensionInfo(dim: string): { type: string };
+        get(dim: string, i: number): unknown;
+      };
+    }) => void,
+  ): void;
+}
+
+function number(v: unknown): unknown {
+  return typeof v === "number" && Number.isNaN(v) ? null : v;
+}
+
+/** Charts are the charts of a page. */
+export interface Charts {
+  /** redraw draws all anew, in the theme that is on now. */
+  redraw(): void;
+  /** add draws the figures within root that are not drawn yet. */
+  add(root: ParentNode): void;
+  /** drawn reads back what every chart shows, by the id of its figure. */
+  drawn(): Record<string, Drawn>;
+}
+
+/** drawCharts draws every figure of the page. One that cannot be drawn says so and shows its numbers. */
+export function drawCharts(isDark: () => boolean): Charts {
+  let figures: Figure[] = [];
+  const palette = (): Palette => (isDark() ? dark : light);
+  const add = (root: ParentNode): void => {
+    figures = figures.filter((f) => f.element.isConnected);
+    for (const element of root.querySelectorAll<HTMLElement>("figure.chart")) {
+      if (figures.some((f) => f.element === element)) {
+        continue;
+      }
+      try {
+        const text = element.querySelector('script[type="application/json"]')?.textContent ?? "";
+        figures.push(new Figure(element, parseChart(element.dataset["kind"], text), palette));
+      } catch (error) {
+        fail(element, error);
+      }
+    }
+  };
+  add(document);
+  window.addEventListener("beforeprint", () => figures.forEach((f) => f.print(true)));
+  window.addEventListener("afterprint", () => figures.forEach((f) => f.print(false)));
+  return {
+    add,
+    redraw: () => figures.forEach((f) => f.draw()),
+    drawn: () => Object.fromEntries(figures.map((f) => [f.element.id, f.drawn()])),
+  };
+}
+
+function fail(element: HTMLElement, error: unknown): void {
+  console.error(`chart ${element.id}:`, error);
+  const note = document.createElement("p");
+  note.className = "failed";
+  note.textContent = words(document.documentElement.lang).failed;
+  element.querySelector(".plot")?.replaceWith(note);
+  element.querySelector("details.numbers")?.setAttribute("open", "");
+}

@@ -1,0 +1,448 @@
+// What each kind of chart looks like: from its data to the option that ECharts draws. No page is touched here.
+
+import type { CustomSeriesRenderItem, EChartsOption, SeriesOption } from "./echarts";
+import {
+  type Bars,
+  type Boxes,
+  type Chart,
+  type Heatmap,
+  type Hexbin,
+  type Lines,
+  type Num,
+  aspect,
+  classOf,
+  classes,
+  describe,
+  extent,
+  format,
+  hexCorners,
+  isAges,
+  isMonths,
+  isOrdered,
+  markIndex,
+  monthName,
+  short,
+  withUnit,
+  yearStep,
+} from "./data";
+import { type Palette, colorOf, scaleOf } from "./palette";
+import { words } from "./words";
+
+/** View is how a chart is to be drawn at the moment. */
+export interface View {
+  lang: string;
+  palette: Palette;
+  /** width of the plot in CSS pixels. */
+  width: number;
+  /** hidden are the names of the series that are switched off. */
+  hidden: ReadonlySet<string>;
+  /** label is the figure's own text for people who do not see it. */
+  label: string;
+}
+
+/** bandPrefix begins the ids of the series that only draw a confidence band. */
+export const bandPrefix = "band:";
+
+/** narrow is the width, in CSS pixels, below which a chart has no room for long labels. */
+const narrow = 560;
+
+const font = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Helvetica Neue", Arial, sans-serif';
+
+/** rowHeight of one category of a chart whose bars lie, in CSS pixels. */
+const rowHeight = 24;
+
+/** height that a chart needs in this width, in CSS pixels. */
+export function heightOf(d: Chart, width: number): number {
+  switch (d.kind) {
+    case "lines":
+      return width < narrow ? 260 : 320;
+    case "bars":
+      return isOrdered(d.categories) ? 260 : 52 + d.categories.length * rowHeight * (sideBySide(d) ? d.series.length * 0.7 : 1);
+    case "hexbin":
+      return Math.round(Math.min(Math.max(width / aspect(extent(d), d.grid), 220), 640));
+    case "heatmap":
+      return 140 + d.ys.length * 20;
+    case "boxes":
+      return 52 + d.categories.length * rowHeight;
+  }
+}
+
+function sideBySide(d: Bars): boolean {
+  return d.series.length > 1 && d.series.every((s) => !s.stack);
+}
+
+/** optionOf is the whole option of a chart; it replaces any earlier one. */
+export function optionOf(d: Chart, view: View): EChartsOption {
+  const { palette } = view;
+  const common: EChartsOption = {
+    animation: false,
+    backgroundColor: "transparent",
+    color: [...palette.series],
+    textStyle: { fontFamily: font, fontSize: 12, color: palette.muted },
+    aria: { enabled: true, label: { description: [view.label, describe(d, view.lang)].filter(Boolean).join(". ") } },
+  };
+  switch (d.kind) {
+    case "lines":
+      return { ...common, ...lines(d, view) };
+    case "bars":
+      return { ...common, ...bars(d, view) };
+    case "hexbin":
+      return { ...common, ...hexbin(d, view) };
+    case "heatmap":
+      return { ...common, ...heatmap(d, view) };
+    case "boxes":
+      return { ...common, ...boxes(d, view) };
+  }
+}
+
+/** Row is one line of a tooltip. */
+export interface Row {
+  color: string | null;
+  name: string;
+  value: string;
+}
+
+/** tip makes a tooltip out of elements: the page's policy forbids the inline styles of ECharts' own. */
+export function tip(title: string, rows: readonly Row[]): HTMLElement {
+  const box = document.createElement("div");
+  box.className = "tip";
+  const head = box.appendChild(document.createElement("p"));
+  head.textContent = title;
+  const list = box.appendChild(document.createElement("dl"));
+  for (const row of rows) {
+    const name = list.appendChild(document.createElement("dt"));
+    if (row.color !== null) {
+      name.appendChild(document.createElement("i")).style.backgroundColor = row.color;
+    }
+    name.append(row.name);
+    list.appendChild(document.createElement("dd")).textContent = row.value;
+  }
+  return box;
+}
+
+function tooltip(view: View, rest: object): EChartsOption["tooltip"] {
+  const { palette } = view;
+  return {
+    confine: true,
+    transitionDuration: 0,
+    backgroundColor: palette.background,
+    borderColor: palette.rule,
+    borderWidth: 1,
+    padding: 0,
+    textStyle: { color: palette.text, fontSize: 12 },
+    extraCssText: "border-radius: 4px; box-shadow: 0 2px 10px rgb(0 0 0 / 18%);",
+    ...rest,
+  };
+}
+
+function valueAxis(view: View, unit: string, percent: boolean, fraction = false): object {
+  return {
+    type: "value",
+    ...(fraction ? { min: 0, max: 100 } : {}),
+    name: percent ? "" : unit,
+    nameLocation: "end",
+    nameGap: 10,
+    nameTextStyle: { color: view.palette.muted, fontSize: 11, align: "left" },
+    splitNumber: view.width < narrow ? 4 : 5,
+    axisLabel: { color: view.palette.muted, formatter: (v: number) => short(view.lang, v, percent) },
+    axisLine: { show: false },
+    axisTick: { show: false },
+    splitLine: { lineStyle: { color: view.palette.rule } },
+  };
+}
+
+function categoryAxis(view: View, data: string[], rest: object): object {
+  return {
+    type: "category",
+    data,
+    axisLine: { lineStyle: { color: view.palette.rule } },
+    axisTick: { show: false },
+    splitLine: { show: false },
+    ...rest,
+    axisLabel: { color: view.palette.muted, hideOverlap: true, ...(rest as { axisLabel?: object }).axisLabel },
+  };
+}
+
+const dashes = ["solid", "solid", [5, 3], "solid", [2, 2], [8, 3], [5, 3], [2, 2]] as const;
+
+function lines(d: Lines, view: View): EChartsOption {
+  const { palette, lang } = view;
+  const months = isMonths(d.x);
+  const step = yearStep(d.x.length, view.width / 60);
+  const ages = 12 * yearStep(d.x.length, view.width / 60);
+  const bars = d.series.some((s) => s.type === "bar");
+  // Colors stay with their series when others are hidden.
+  const shown = d.series
+    .map((s, i) => ({ s, i, color: colorOf(palette, s, i) }))
+    .filter(({ s }) => !view.hidden.has(s.name));
+  const series: SeriesOption[] = [];
+  for (const { s, i, color } of shown) {
+    const curve = s.type === "step" ? { step: "end" as const } : {};
+    if (s.low && s.high && s.low.length > 0) {
+      series.push(...band(s.name, s.low, s.high, color, curve));
+    }
+    if (s.type === "bar") {
+      series.push({
+        id: `s${i}`, name: s.name, type: "bar", data: s.values, stack: s.stack || undefined, itemStyle: { color }, barCategoryGap: "20%", barMaxWidth: 28,
+      } as SeriesOption);
+      continue;
+    }
+    series.push({
+      id: `s${i}`,
+      name: s.name,
+      type: "line",
+      data: s.values,
+      stack: s.stack || undefined,
+      connectNulls: false,
+      // A single known value between unknown ones has no line to be seen by.
+      showSymbol: lonely(s.values),
+      showAllSymbol: true,
+      symbol: "circle",
+      symbolSize: 5,
+      lineStyle: { width: d.x.length > 200 ? 1.5 : 2, color, type: dashes[i % dashes.length] },
+      itemStyle: { color },
+      emphasis: { disabled: true },
+      ...curve,
+      ...(s.type === "area" ? { areaStyle: { color, opacity: 0.25 } } : {}),
+    } as SeriesOption);
+  }
+  addMarks(d, view, series);
+  return {
+    grid: { left: 8, right: 16, top: d.unit && !d.percent ? 34 : 18, bottom: d.xUnit ? 26 : 6 },
+    xAxis: categoryAxis(view, d.x, {
+      ...(d.xUnit ? { name: d.xUnit, nameLocation: "middle", nameGap: 28, nameTextStyle: { color: palette.muted, fontSize: 11 } } : {}),
+      boundaryGap: bars,
+      axisPointer: { type: bars ? "shadow" : "line", label: { show: false } },
+      axisTick: months ? { show: true, alignWithLabel: true, interval: (i: number) => yearLabel(d.x, i, step) !== "", lineStyle: { color: palette.rule } } : { show: false },
+      axisLabel: months
+        ? { interval: (i: number) => yearLabel(d.x, i, step) !== "", formatter: (v: string) => v.slice(0, 4), hideOverlap: true }
+        : isAges(d.x)
+          ? { interval: ages - 1, hideOverlap: true }
+          : {},
+    }),
+    yAxis: valueAxis(view, d.unit, d.percent, d.percent && d.series.every((s) => s.type === "step")),
+    tooltip: tooltip(view, {
+      trigger: "axis",
+      axisPointer: { type: bars ? "shadow" : "line", lineStyle: { color: palette.muted, type: "solid" }, shadowStyle: { color: palette.muted, opacity: 0.12 } },
+      formatter: (items: unknown) => {
+        const at = (Array.isArray(items) ? (items[0] as { dataIndex: number } | undefined)?.dataIndex : undefined) ?? 0;
+        const rows = shown.flatMap(({ s, color }): Row[] => {
+          const own: Row = { color, name: s.name, value: withUnit(format(lang, s.values[at], d.percent), "", d.percent) };
+          const [low, high] = [s.low?.[at], s.high?.[at]];
+          return typeof low === "number" && typeof high === "number"
+            ? [own, { color: null, name: words(lang).low95, value: `${format(lang, low, d.percent)} – ${format(lang, high, d.percent)}` }]
+            : [own];
+        });
+        const mark = d.marks.filter((m) => markIndex(d.x, m.x) === at).map((m) => ({ color: null, name: m.label, value: "" }));
+        return tip(withUnit(monthName(lang, d.x[at] ?? ""), d.xUnit), [...rows, ...mark]);
+      },
+    }),
+    series,
+  };
+}
+
+/** lonely says whether a known value stands between unknown ones somewhere. */
+function lonely(values: readonly Num[]): boolean {
+  return values.some((v, i) => v !== null && (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null);
+}
+
+/** yearLabel is the year to be written below a month, "" for most. */
+function yearLabel(x: readonly string[], i: number, step: number): string {
+  const v = x[i] ?? "";
+  return v.endsWith("-01") && Number(v.slice(0, 4)) % step === 0 ? v.slice(0, 4) : "";
+}
+
+/** band draws the area between low and high as two stacked lines, of which only the upper one is filled. */
+function band(name: string, low: Num[], high: Num[], color: string, curve: object): SeriesOption[] {
+  const common = { type: "line", stack: bandPrefix + name, stackStrategy: "all", silent: true, symbol: "none", lineStyle: { width: 0, opacity: 0 }, emphasis: { disabled: true }, tooltip: { show: false }, z: 1, ...curve };
+  const room = high.map((h, i) => (h === null || (low[i] ?? null) === null ? null : h - (low[i] as number)));
+  return [
+    { ...common, id: `${bandPrefix}low:${name}`, name: bandPrefix + name, data: low } as SeriesOption,
+    { ...common, id: `${bandPrefix}high:${name}`, name: bandPrefix + name, data: room, areaStyle: { color, opacity: 0.18 } } as SeriesOption,
+  ];
+}
+
+/** addMarks draws the known breaks as upright lines through the first series. */
+function addMarks(d: Lines, view: View, series: SeriesOption[]): void {
+  const { palette } = view;
+  const data = d.marks.flatMap((m) => {
+    const at = markIndex(d.x, m.x);
+    return at < 0 ? [] : [{ xAxis: at, label: { formatter: m.label } }];
+  });
+  const first = series.find((s) => !String(s.id).startsWith(bandPrefix));
+  if (data.length === 0 || !first) {
+    return;
+  }
+  Object.assign(first, {
+    markLine: {
+      silent: true,
+      symbol: "none",
+      animation: false,
+      lineStyle: { color: palette.muted, type: [3, 3], width: 1 },
+      // Long labels have no room on a phone: there the tooltip and the note say what the line is.
+      label: { show: view.width >= narrow, color: palette.muted, fontSize: 11, position: "insideEndTop", rotate: 90, distance: [2, 4], width: 200, overflow: "truncate" },
+      data,
+    },
+  });
+}
+
+function bars(d: Bars, view: View): EChartsOption {
+  const { palette, lang } = view;
+  const upright = isOrdered(d.categories);
+  const axis = upright
+    ? categoryAxis(view, d.categories, {})
+    : categoryAxis(view, d.categories, {
+        inverse: true,
+        axisLine: { show: false },
+        axisLabel: { width: Math.min(view.width * 0.4, 280), overflow: "truncate", interval: 0, hideOverlap: false, color: palette.text },
+      });
+  const values = { ...valueAxis(view, upright ? d.unit : "", d.percent), ...(upright ? {} : { position: "top" }) };
+  const shown = d.series
+    .map((s, i) => ({ s, i, color: colorOf(palette, s, i) }))
+    .filter(({ s }) => !view.hidden.has(s.name));
+  return {
+    grid: { left: 8, right: upright ? 12 : 52, top: upright ? (d.unit ? 34 : 12) : 26, bottom: 6 },
+    xAxis: upright ? axis : values,
+    yAxis: upright ? values : axis,
+    tooltip: tooltip(view, {
+      trigger: "axis",
+      axisPointer: { type: "shadow", shadowStyle: { color: palette.muted, opacity: 0.12 } },
+      formatter: (items: unknown) => {
+        const at = (Array.isArray(items) ? (items[0] as { dataIndex: number } | undefined)?.dataIndex : undefined) ?? 0;
+        return tip(
+          d.categories[at] ?? "",
+          shown.map(({ s, color }) => ({ color, name: s.name, value: withUnit(format(lang, s.values[at], d.percent), d.unit, d.percent) })),
+        );
+      },
+    }),
+    series: shown.map(({ s, i, color }) => ({
+      id: `s${i}`,
+      name: s.name,
+      type: "bar",
+      data: s.values,
+      stack: s.stack || undefined,
+      barCategoryGap: upright ? "12%" : "28%",
+      barMaxWidth: upright ? 40 : 18,
+      itemStyle: { color, borderRadius: upright ? [2, 2, 0, 0] : [0, 2, 2, 0] },
+      cursor: d.links.length > 0 ? "pointer" : "default",
+      emphasis: { disabled: true },
+      label: { show: !upright && d.series.length === 1, position: "right", color: palette.muted, fontSize: 11, formatter: (p: { value: unknown }) => (typeof p.value === "number" ? format(lang, p.value, d.percent) : "") },
+    })) as SeriesOption[],
+  };
+}
+
+/** plain axes carry a map: they are there, but nothing of them is drawn. */
+function plain(min: number, max: number): object {
+  return { type: "value", min, max, show: false };
+}
+
+function hexbin(d: Hexbin, view: View): EChartsOption {
+  const { palette, lang } = view;
+  const [w, s, e, n] = extent(d);
+  const bounds = classes(d.cells.map(([, , v]) => v));
+  const colors = scaleOf(palette, bounds.length);
+  // The map fills the plot in one direction and is centered in the other: a meter is as long to the east as to the north.
+  const height = heightOf(d, view.width);
+  const wide = view.width / height;
+  const own = aspect([w, s, e, n], d.grid);
+  const [padX, padY] = wide > own ? [(view.width - height * own) / 2, 0] : [0, (height - view.width / own) / 2];
+  const renderItem: CustomSeriesRenderItem = (_params, api) => {
+    const [lon, lat, v] = [api.value(0) as number, api.value(1) as number, api.value(2) as number];
+    return {
+      type: "polygon",
+      shape: { points: hexCorners(lon, lat, d.grid).map((p) => api.coord(p)) as [number, number][] },
+      style: { fill: Number.isNaN(v) ? palette.rule : colors[classOf(bounds, v)], stroke: palette.background, lineWidth: 0.5 },
+      emphasis: { style: { stroke: palette.text, lineWidth: 1.5 } },
+    };
+  };
+  return {
+    grid: { left: padX, right: padX, top: padY, bottom: padY, outerBoundsMode: "none" },
+    xAxis: plain(w, e),
+    yAxis: plain(s, n),
+    dataZoom: [
+      { type: "inside", xAxisIndex: 0, filterMode: "none", zoomOnMouseWheel: "ctrl", moveOnMouseMove: true, preventDefaultMouseMove: false },
+      { type: "inside", yAxisIndex: 0, filterMode: "none", zoomOnMouseWheel: "ctrl", moveOnMouseMove: true, preventDefaultMouseMove: false },
+    ],
+    tooltip: tooltip(view, {
+      trigger: "item",
+      formatter: (item: { value: [number, number, Num] }) => {
+        const [lon, lat, v] = item.value;
+        return tip(withUnit(format(lang, v), d.unit), [{ color: null, name: `${lat.toFixed(4)}, ${lon.toFixed(4)}`, value: "" }]);
+      },
+    }),
+    series: [{ id: "s0", name: d.unit, type: "custom", renderItem, data: d.cells, dimensions: ["lon", "lat", "value"], encode: { x: 0, y: 1, tooltip: 2 }, clip: true, progressive: 0 } as SeriesOption],
+  };
+}
+
+function heatmap(d: Heatmap, view: View): EChartsOption {
+  const { palette, lang } = view;
+  const bounds = classes(d.values.map(([, , v]) => v));
+  const colors = scaleOf(palette, bounds.length);
+  const few = d.xs.length * d.ys.length <= 200 && view.width >= narrow;
+  return {
+    grid: { left: 8, right: 12, top: 8, bottom: 6 },
+    xAxis: categoryAxis(view, d.xs, { axisLabel: { rotate: 90, interval: 0, hideOverlap: false, width: 110, overflow: "truncate", fontSize: 11 }, axisLine: { show: false } }),
+    yAxis: categoryAxis(view, d.ys, { inverse: true, axisLabel: { interval: 0, hideOverlap: false, width: Math.min(view.width * 0.34, 200), overflow: "truncate", fontSize: 11 }, axisLine: { show: false } }),
+    visualMap: {
+      type: "piecewise",
+      show: false,
+      dimension: 2,
+      pieces: bounds.map((b, i) => ({ gte: b, ...(i + 1 < bounds.length ? { lt: bounds[i + 1] } : {}), color: colors[i] })),
+      outOfRange: { color: palette.rule },
+    } as EChartsOption["visualMap"],
+    tooltip: tooltip(view, {
+      trigger: "item",
+      formatter: (item: { value: [number, number, Num] }) => {
+        const [x, y, v] = item.value;
+        return tip(withUnit(format(lang, v, d.percent), d.unit, d.percent), [
+          { color: null, name: d.ys[y] ?? "", value: "" },
+          { color: null, name: d.xs[x] ?? "", value: "" },
+        ]);
+      },
+    }),
+    series: [
+      {
+        id: "s0",
+        name: d.unit,
+        type: "heatmap",
+        data: d.values,
+        itemStyle: { borderColor: palette.background, borderWidth: 1 },
+        emphasis: { itemStyle: { borderColor: palette.text, borderWidth: 1.5 } },
+        label: { show: few, fontSize: 11, formatter: (p: { value: unknown }) => { const v = (p.value as Num[])[2]; return v === null || v === undefined ? "" : format(lang, v, d.percent); } },
+      } as SeriesOption,
+    ],
+  };
+}
+
+function boxes(d: Boxes, view: View): EChartsOption {
+  const { palette, lang } = view;
+  const color = palette.series[0] as string;
+  return {
+    grid: { left: 8, right: 16, top: 26, bottom: 6 },
+    xAxis: { ...valueAxis(view, "", false), position: "top" },
+    yAxis: categoryAxis(view, d.categories, {
+      inverse: true,
+      axisLine: { show: false },
+      axisLabel: { width: Math.min(view.width * 0.4, 280), overflow: "truncate", interval: 0, hideOverlap: false, color: palette.text },
+    }),
+    tooltip: tooltip(view, {
+      trigger: "item",
+      formatter: (item: { dataIndex: number }) =>
+        tip(
+          d.categories[item.dataIndex] ?? "",
+          words(lang).quartiles.map((name, i) => ({ color: null, name, value: withUnit(format(lang, d.boxes[item.dataIndex]?.[i]), d.unit) })),
+        ),
+    }),
+    series: [
+      {
+        id: "s0",
+        name: d.unit,
+        type: "boxplot",
+        data: d.boxes,
+        boxWidth: [6, 13],
+        itemStyle: { color: palette.scale[1], borderColor: color, borderWidth: 1.5 },
+        emphasis: { disabled: true },
+      } as SeriesOption,
+    ],
+  };
+}

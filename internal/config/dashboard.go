@@ -1,0 +1,60 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+)
+
+// Dashboard are the settings of the dashboard.
+type Dashboard struct {
+	// Addr is where a worker serves the dashboard, HOST:PORT; empty: nowhere.
+	Addr string `env:"PADRON_DASHBOARD_ADDR"`
+	// Token is asked of every reader; empty: of none. A secret.
+	Token string `env:"PADRON_DASHBOARD_TOKEN"`
+	// Public says that everybody who reaches the address may read, without a
+	// token.
+	Public bool `env:"PADRON_DASHBOARD_PUBLIC"`
+	// Sensitive shows and exports fields that may concern private persons.
+	Sensitive bool `env:"PADRON_DASHBOARD_SENSITIVE"`
+}
+
+// minToken is how long a token must be, in characters, so as not to be guessed.
+const minToken = 16
+
+// ErrOpen says that the dashboard would let in others than those on this
+// machine, and that no setting says that they may come.
+var ErrOpen = errors.New("the dashboard would be open to other machines")
+
+func (d Dashboard) check() error {
+	if d.Token != "" && (len(d.Token) < minToken || strings.ContainsFunc(d.Token, func(r rune) bool { return r <= ' ' || r > '~' })) {
+		return fmt.Errorf("PADRON_DASHBOARD_TOKEN: must have at least %d characters, without white space", minToken)
+	}
+	if d.Addr == "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(d.Addr)
+	if err != nil {
+		return fmt.Errorf("PADRON_DASHBOARD_ADDR: %q; must look like 127.0.0.1:8080", d.Addr)
+	}
+	switch {
+	case d.Token != "" || Loopback(host):
+		return nil
+	case d.Public && d.Sensitive:
+		return fmt.Errorf("PADRON_DASHBOARD_ADDR: %w at %s, and show them sensitive fields: set PADRON_DASHBOARD_TOKEN, or leave PADRON_DASHBOARD_SENSITIVE off", ErrOpen, d.Addr)
+	case !d.Public:
+		return fmt.Errorf("PADRON_DASHBOARD_ADDR: %w at %s: listen on 127.0.0.1, set PADRON_DASHBOARD_TOKEN (--token), or say that everybody may read with PADRON_DASHBOARD_PUBLIC=1 (--public)", ErrOpen, d.Addr)
+	default:
+		return nil
+	}
+}
+
+// Loopback says whether a host is reached from its own machine only.
+func Loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
