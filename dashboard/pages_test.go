@@ -65,6 +65,13 @@ func TestDashboard(t *testing.T) {
 		require.Contains(t, a.body, `<section class="fresh green"`)
 		require.Contains(t, a.body, `href="/en/runs/`+second+`#certificate"`)
 	})
+	t.Run("kept charts", func(t *testing.T) {
+		// A chart that was made for one reader has the addresses of another's page.
+		s.ok("/en/?sort=name")
+		a := s.ok("/en/?sort=churn&from=2015-01")
+		require.NotContains(t, a.body, "sort=name&amp;")
+		require.Contains(t, a.body, `href="/data/overview/map.csv?from=2015-01&amp;lang=en&amp;sort=churn"`)
+	})
 	t.Run("links", func(t *testing.T) { s.requireLinksLead(t) })
 	t.Run("headers", func(t *testing.T) { s.requireHeaders(t, second) })
 	t.Run("neighborhoods", func(t *testing.T) { s.requireNeighborhoods(t, counted) })
