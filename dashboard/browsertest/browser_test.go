@@ -73,7 +73,7 @@ type tab struct {
 }
 
 // newTab opens a tab for a test.
-func newTab(t *testing.T, browser context.Context, origin string) *tab {
+func newTab(browser context.Context, t *testing.T, origin string) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
 	t.Cleanup(cancel)
