@@ -138,7 +138,7 @@ function tooltip(view: View, rest: object): EChartsOption["tooltip"] {
 function valueAxis(view: View, unit: string, percent: boolean, fraction = false): object {
   return {
     type: "value",
-    ...(fraction ? { min: 0, max: 100 } : {}),
+    ...(fraction ? { min: 0, max: 100, interval: 25 } : {}),
     name: percent ? "" : unit,
     nameLocation: "end",
     nameGap: 10,
