@@ -1,7 +1,8 @@
 package dashboard
 
 import (
-	"net/url"
+	"context"
+	"html/template"
 	"strings"
 	"time"
 
@@ -24,6 +25,8 @@ type Figure struct {
 
 	CSV, JSON, Embed, Here string // addresses
 	Embedded               bool
+
+	grid, drawing template.HTML // once they are made
 }
 
 // Source says which snapshot numbers are of.
@@ -171,13 +174,19 @@ func (r *request) share(part, whole int64) Cell {
 // figure begins a chart of a page: its texts are figure.<key>.title and
 // figure.<key>.label of the catalogue.
 func (r *request) figure(page, id, kind, key string, source *Source, values ...any) *Figure {
-	parts := append(strings.Split(page, "\x00"), id)
-	query := url.Values{}
-	for name, value := range r.query {
-		if name != "embed" && name != "chart" && name != "token" {
-			query[name] = value
-		}
+	f := &Figure{
+		ID: id, Kind: kind, Title: r.t("figure."+key+".title", values...), Label: r.t("figure."+key+".label", values...), Source: source,
 	}
+	r.link(f, page)
+	return f
+}
+
+// link sets the addresses of a chart, with the request's parameters in them.
+func (r *request) link(f *Figure, page string) {
+	parts := append(strings.Split(page, "\x00"), f.ID)
+	query := withoutToken(r.query)
+	query.Del("embed")
+	query.Del("chart")
 	query.Set("lang", r.lang)
 	suffix := "?" + query.Encode()
 	query.Del("lang")
@@ -187,11 +196,37 @@ func (r *request) figure(page, id, kind, key string, source *Source, values ...a
 		back += "?" + query.Encode()
 	}
 	query.Set("embed", "1")
-	query.Set("chart", id)
-	return &Figure{
-		ID: id, Kind: kind, Title: r.t("figure."+key+".title", values...), Label: r.t("figure."+key+".label", values...), Source: source,
-		CSV: dataPath(".csv", parts...) + suffix, JSON: dataPath(".json", parts...) + suffix,
-		Embed: here + "?" + query.Encode(), Here: back + "#" + id, Embedded: embedded(r.Request),
+	query.Set("chart", f.ID)
+	f.CSV, f.JSON = dataPath(".csv", parts...)+suffix, dataPath(".json", parts...)+suffix
+	f.Embed, f.Here, f.Embedded = here+"?"+query.Encode(), back+"#"+f.ID, embedded(r.Request)
+}
+
+// kept makes a chart that depends on no parameter once, with its table and its
+// drawing, for all requests until a run begins or ends. It is for the largest
+// charts of the page that is read most.
+func (r *request) kept(name string, make func(r *request, page string) (*Figure, error)) func(page string) (*Figure, error) {
+	return func(page string) (*Figure, error) {
+		shared, err := remember(r.ctx, r.server, "figure "+name+" "+r.lang+" "+r.state.past, func(ctx context.Context) (*Figure, error) {
+			lasting := *r
+			lasting.ctx = ctx // others may wait for the chart
+			f, err := make(&lasting, page)
+			if err != nil || f.Missing != "" {
+				return f, err
+			}
+			if f.drawing, err = f.Drawing(); err != nil {
+				return nil, err
+			}
+			f.grid = f.Grid()
+			return f, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		f := *shared
+		if f.Missing == "" {
+			r.link(&f, page)
+		}
+		return &f, nil
 	}
 }
 

@@ -65,11 +65,19 @@ func (t *Table) grid() template.HTML {
 }
 
 // Grid is the figure's table.
-func (f *Figure) Grid() template.HTML { return f.Table.grid() }
+func (f *Figure) Grid() template.HTML {
+	if f.grid != "" {
+		return f.grid
+	}
+	return f.Table.grid()
+}
 
 // Drawing is the chart's data as a script element of JSON. encoding/json writes
 // <, > and & as escapes, so nothing in it ends the element.
 func (f *Figure) Drawing() (template.HTML, error) {
+	if f.drawing != "" {
+		return f.drawing, nil
+	}
 	data, err := json.Marshal(f.Chart)
 	if err != nil {
 		return "", fmt.Errorf("chart %s: %w", f.ID, err)

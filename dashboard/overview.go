@@ -90,15 +90,8 @@ func (r *request) overview() (*view, error) {
 }
 
 func (r *request) overviewFigures() ([]*Figure, error) {
-	var figures []*Figure
-	for _, make := range []func(page string) (*Figure, error){r.neighborhoodBars, r.monthLines, r.historyLines, r.mapCells, r.ranking} {
-		f, err := make("overview")
-		if err != nil {
-			return nil, err
-		}
-		figures = append(figures, f)
-	}
-	return figures, nil
+	return r.all("overview", r.neighborhoodBars, r.monthLines,
+		r.kept("history", (*request).historyLines), r.kept("map", (*request).mapCells), r.ranking)
 }
 
 // neighborhoodBars are the open locations of each neighborhood.

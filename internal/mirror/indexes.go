@@ -27,6 +27,7 @@ func Indexes() []Index {
 		{Businesses, "account", bson.D{{Key: "business_account_number", Value: 1}}, "all locations of one account"},
 		{Businesses, "tokens", bson.D{{Key: "facets.tokens", Value: 1}}, "search by words of names and addresses"},
 		{Businesses, "neighborhood_open", bson.D{{Key: "facets.neighborhood", Value: 1}, {Key: "facets.open", Value: 1}}, "listing and counting a neighborhood"},
+		{Businesses, "sector_neighborhood", bson.D{{Key: "facets.sector", Value: 1}, {Key: "facets.neighborhood", Value: 1}}, "listing a sector, in the city or in a neighborhood"},
 		{Changes, "page", bson.D{{Key: "page", Value: 1}}, "the events of a run, a page at a time"},
 	}
 }
