@@ -583,6 +583,49 @@ func (s *stack) requireAccess(t *testing.T) {
 	require.NotContains(t, get(t, closed.URL, "/en/?embed=1&chart=months&token="+token).body, token)
 }
 
+// TestARunThatIsUnderWayIsFollowed looks at the pages of a run while it runs, and
+// when it has ended.
+func TestARunThatIsUnderWayIsFollowed(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, 10)
+	ctx := t.Context()
+	_, err := s.mirror.BeginRun(ctx, mirror.Run{
+		ID: "r1", Trigger: mirror.TriggerManual, Mode: "full", Probe: mirror.Probe{Decision: "full", Rows: 2000},
+		Progress: mirror.RunProgress{"fetch": {"0": 2000}, "clean": {"0": 500, "1": 250}},
+	})
+	require.NoError(t, err)
+	type progress struct {
+		Text    string
+		Percent int
+		Ended   bool
+		Steps   []struct {
+			Name string
+			Rows int64
+		}
+	}
+	var p progress
+	s.readJSON(&p, "/data/runs/r1/live.json")
+	require.False(t, p.Ended)
+	require.Equal(t, 37, p.Percent, "of the step that is furthest behind")
+	require.Equal(t, "cleaned: 750 rows", p.Text)
+	require.Len(t, p.Steps, 2)
+	for _, page := range []string{"/en/runs", "/en/runs/r1", "/es/runs/r1"} {
+		a := s.ok(page)
+		require.Contains(t, a.body, `<noscript><meta http-equiv="refresh"`, page)
+		require.Contains(t, a.body, `data-live="/data/runs/r1/live.json?lang=`, page)
+		require.Contains(t, a.body, `data-ended="false"`, page)
+		requireGoodPage(t, page[1:3], page, a.body)
+	}
+	require.NoError(t, s.mirror.SetRun(ctx, "r1", bson.D{{Key: "status", Value: mirror.StatusFailed}, {Key: "reason", Value: "the portal is gone"}}))
+	require.Eventually(t, func() bool {
+		s.readJSON(&p, "/data/runs/r1/live.json")
+		return p.Ended
+	}, 10*time.Second, 100*time.Millisecond)
+	a := s.ok("/en/runs/r1")
+	require.NotContains(t, a.body, `http-equiv="refresh"`)
+	require.Contains(t, a.body, "the portal is gone")
+}
+
 // TestDashboardWithoutMirror says what to do before the first run.
 func TestDashboardWithoutMirror(t *testing.T) {
 	t.Parallel()

@@ -138,13 +138,13 @@ function tooltip(view: View, rest: object): EChartsOption["tooltip"] {
 function valueAxis(view: View, unit: string, percent: boolean, fraction = false): object {
   return {
     type: "value",
-    ...(fraction ? { min: 0, max: 100 } : {}),
+    ...(fraction ? { min: 0, max: 100, interval: 25 } : {}),
     name: percent ? "" : unit,
     nameLocation: "end",
     nameGap: 10,
     nameTextStyle: { color: view.palette.muted, fontSize: 11, align: "left" },
-    splitNumber: view.width < narrow ? 4 : 5,
-    axisLabel: { color: view.palette.muted, formatter: (v: number) => short(view.lang, v, percent) },
+    splitNumber: view.width < narrow ? 3 : 5,
+    axisLabel: { color: view.palette.muted, hideOverlap: true, formatter: (v: number) => short(view.lang, v, percent) },
     axisLine: { show: false },
     axisTick: { show: false },
     splitLine: { lineStyle: { color: view.palette.rule } },
@@ -379,10 +379,11 @@ function heatmap(d: Heatmap, view: View): EChartsOption {
   const bounds = classes(d.values.map(([, , v]) => v));
   const colors = scaleOf(palette, bounds.length);
   const few = d.xs.length * d.ys.length <= 200 && view.width >= narrow;
+  const [across, along] = [Math.min(view.width * 0.34, 200), 110]; // room for labels
   return {
-    grid: { left: 8, right: 12, top: 8, bottom: 6 },
-    xAxis: categoryAxis(view, d.xs, { axisLabel: { rotate: 90, interval: 0, hideOverlap: false, width: 110, overflow: "truncate", fontSize: 11 }, axisLine: { show: false } }),
-    yAxis: categoryAxis(view, d.ys, { inverse: true, axisLabel: { interval: 0, hideOverlap: false, width: Math.min(view.width * 0.34, 200), overflow: "truncate", fontSize: 11 }, axisLine: { show: false } }),
+    grid: { left: across + 12, right: 12, top: 8, bottom: along + 12, outerBoundsMode: "none" },
+    xAxis: categoryAxis(view, d.xs, { axisLabel: { rotate: 90, interval: 0, hideOverlap: false, width: along, overflow: "truncate", fontSize: 11 }, axisLine: { show: false } }),
+    yAxis: categoryAxis(view, d.ys, { inverse: true, axisLabel: { interval: 0, hideOverlap: false, width: across, overflow: "truncate", fontSize: 11 }, axisLine: { show: false } }),
     visualMap: {
       type: "piecewise",
       show: false,
