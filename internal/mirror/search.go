@@ -317,8 +317,8 @@ func (f BusinessFilters) conditions() bson.D {
 // indexed are the conditions that an index answers, and the others.
 func (f BusinessFilters) indexed() (by, rest bson.D) {
 	for _, e := range f.conditions() {
-		switch {
-		case e.Key == atNeighborhood, e.Key == atSector:
+		switch e.Key {
+		case atNeighborhood, atSector:
 			by = append(by, e)
 		default:
 			rest = append(rest, e)
