@@ -312,7 +312,7 @@ func TestCramersV(t *testing.T) {
 			}
 		}
 		phi := max(0, chi/n-(r-1)*(k-1)/(n-1))
-		smaller := min(r-math.Pow(r-1, 2)/(n-1), k-math.Pow(k-1, 2)/(n-1)) - 1
+		smaller := min(r-(r-1)*(r-1)/(n-1), k-(k-1)*(k-1)/(n-1)) - 1
 		if smaller <= 0 {
 			require.False(t, ok)
 			return

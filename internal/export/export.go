@@ -197,6 +197,7 @@ func cellText(c Column, v bson.RawValue) (string, error) {
 		if c.Kind == dataset.KindStrings {
 			return strings.Join(stringsOf(v), " "), nil
 		}
+	default:
 	}
 	raw, err := appendJSON(nil, c.Path, v)
 	return string(raw), err

@@ -91,6 +91,7 @@ func TestProfileEqualsBruteForce(t *testing.T) {
 					values[fmt.Sprint(v.Boolean())]++
 				case bson.TypeInt32:
 					values[fmt.Sprint(v.Int32())]++
+				default:
 				}
 			}
 			require.Equal(t, []int64{present, int64(n) - present}, []int64{got.Present, got.Missing}, f.Path)

@@ -69,7 +69,8 @@ func TestStatisticsEqualBruteForce(t *testing.T) {
 		require.NoError(t, err)
 		date := rapid.SampledFrom([]time.Time{
 			{},
-			{}, {},
+			{},
+			{},
 			dateOf(1848, 1, 1), dateOf(1985, 1, 15), dateOf(1985, 1, 31), dateOf(1999, 12, 31), dateOf(2000, 1, 1),
 			dateOf(2014, 12, 31), dateOf(2015, 1, 1), dateOf(2016, 2, 29), dateOf(2016, 10, 31), dateOf(2016, 11, 1),
 			dateOf(2025, 9, 30), dateOf(2025, 10, 1), dateOf(2025, 10, 2), dateOf(2026, 9, 30), dateOf(2026, 10, 1),
