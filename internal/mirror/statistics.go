@@ -142,7 +142,7 @@ func (m *Mirror) count(ctx context.Context, s spans) (*statistics, error) {
 		starts: map[startKey]int64{}, ends: map[endKey]int64{}, standing: map[nameMonth]int64{}, open: map[nameMonth]int64{},
 		lives: map[lifeKey]int64{}, hexes: map[string]Totals{},
 	}
-	closed := bson.D{{Key: atOpen, Value: false}}
+	closed := bson.D{{Key: atOpen, Value: bson.D{{Key: "$ne", Value: true}}}}
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(counters)
 	pass := func(what string, match bson.D, paths []string, visit func(id bson.Raw, rows int64)) {
