@@ -233,10 +233,14 @@ func TestListingsExamineNoMoreThanTheyReturn(t *testing.T) {
 		assert.Equal(t, "r2", run.ID)
 		return err
 	}
+	reader := m.BusinessReader(strings.Fields, nil)
 	for name, tc := range map[string]struct {
 		finds int
 		read  func() error
 	}{
+		"businesses":        {1, func() error { _, err := reader.List(ctx, BusinessFilters{}, "05", 3); return err }},
+		"business":          {1, func() error { _, err := reader.Business(ctx, "05"); return err }},
+		"business, removed": {2, func() error { _, err := reader.Business(ctx, "07"); return err }},
 		"LastGreen":         {2, func() error { return green(m.LastGreen(ctx)) }},
 		"NewestCertificate": {2, func() error { return green(m.NewestCertificate(ctx)) }},
 		"LastCrawl":         {2, func() error { return green(m.LastCrawl(ctx)) }},

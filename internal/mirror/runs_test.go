@@ -152,7 +152,7 @@ func TestEnsureIndexes(t *testing.T) {
 	}
 	specs, err := m.Database().Collection(Businesses).Indexes().ListSpecifications(ctx)
 	require.NoError(t, err)
-	assert.Len(t, specs, 4, "with the one on _id")
+	assert.Len(t, specs, 5, "with the one on _id")
 
 	// They answer what they are for, rows written later included.
 	records[0] = cleanRecord(t, records[0].Key, bson.E{Key: "facets", Value: bson.D{{Key: "neighborhood", Value: "Mission"}, {Key: "open", Value: true}, {Key: "tokens", Value: bson.A{"zanzibar"}}}})
