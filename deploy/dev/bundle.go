@@ -36,8 +36,8 @@ func (b bundle) dist() string { return filepath.Join(b.web(), "dist") }
 // ready builds the bundle unless the one that is there was built from the same files. Where npm is absent it says so:
 // the product works without.
 func (b bundle) ready(ctx context.Context, steps *Steps) error {
-	npm, err := exec.LookPath("npm")
-	if err != nil {
+	npm, absent := exec.LookPath("npm")
+	if absent != nil {
 		steps.Say("Bundle", "npm is not installed: the dashboard shows tables instead of charts (install Node 20 or newer for both)")
 		return nil
 	}
