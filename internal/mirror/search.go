@@ -126,9 +126,11 @@ const (
 	// left out would hardly narrow it further.
 	maxWords = 8
 
-	// shortWord is the length, in bytes, up to which the longest word of a query
-	// is taken to be more frequent than a neighborhood or a sector: st, san, the.
-	shortWord = 3
+	// sampled rows in the order of their keys tell whether a word is frequent: when
+	// at least frequentIn of them have it, one in fifty, which is about as many as
+	// a neighborhood has.
+	sampled    = 1000
+	frequentIn = 20
 
 	// maxWordBytes bounds a word of a query; no token is as long.
 	maxWordBytes = 64
@@ -181,7 +183,14 @@ func (r *BusinessReader) Search(ctx context.Context, query string, f BusinessFil
 	words = words[:min(len(words), maxWords)]
 	by, rest := f.indexed()
 	first := 0
-	if len(by) == 0 || len(words[0]) > shortWord {
+	frequent := false
+	if len(by) > 0 {
+		var err error
+		if frequent, err = r.isFrequent(ctx, words[0], after); err != nil {
+			return BusinessPage{}, err
+		}
+	}
+	if !frequent {
 		by, rest = bson.D{beginning(words[0])}, slices.Concat(by, rest)
 		first = 1
 	}
@@ -193,6 +202,29 @@ func (r *BusinessReader) Search(ctx context.Context, query string, f BusinessFil
 		rest = append(rest, bson.E{Key: "$and", Value: others})
 	}
 	return r.page(ctx, by, rest, after, limit)
+}
+
+// isFrequent says whether so many rows have a word that the index had better be
+// asked for something else: st, san, market.
+func (r *BusinessReader) isFrequent(ctx context.Context, word, after string) (bool, error) {
+	call, cancel := r.m.call(ctx)
+	defer cancel()
+	cursor, err := r.m.db.Collection(Businesses).Aggregate(call, bson.A{
+		bson.D{{Key: "$match", Value: bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}}}},
+		bson.D{{Key: "$sort", Value: bson.D{{Key: "_id", Value: 1}}}},
+		bson.D{{Key: "$limit", Value: min(sampled, r.walked)}},
+		bson.D{{Key: "$match", Value: bson.D{beginning(word)}}},
+		bson.D{{Key: "$limit", Value: frequentIn}},
+		bson.D{{Key: "$project", Value: byIDOnly()}},
+	}, options.Aggregate().SetBatchSize(frequentIn+1))
+	var docs []bson.Raw
+	if err == nil {
+		err = cursor.All(call, &docs)
+	}
+	if err != nil {
+		return false, fmt.Errorf("find businesses: %w", err)
+	}
+	return len(docs) >= min(frequentIn, r.walked), nil
 }
 
 // beginning matches rows that have a token that begins with a word.
