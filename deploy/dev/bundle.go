@@ -33,11 +33,20 @@ type bundle struct {
 func (b bundle) web() string  { return filepath.Join(b.root, "dashboard", "web") }
 func (b bundle) dist() string { return filepath.Join(b.web(), "dist") }
 
+// onPath is where a program is; empty when it is not installed.
+func onPath(program string) string {
+	path, err := exec.LookPath(program)
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
 // ready builds the bundle unless the one that is there was built from the same files. Where npm is absent it says so:
 // the product works without.
 func (b bundle) ready(ctx context.Context, steps *Steps) error {
-	npm, missing := exec.LookPath("npm")
-	if missing != nil {
+	npm := onPath("npm")
+	if npm == "" {
 		steps.Say("Bundle", "npm is not installed: the dashboard shows tables instead of charts (install Node 20 or newer for both)")
 		return nil
 	}
