@@ -33,8 +33,8 @@ type bundle struct {
 func (b bundle) web() string  { return filepath.Join(b.root, "dashboard", "web") }
 func (b bundle) dist() string { return filepath.Join(b.web(), "dist") }
 
-// onPath is where a program is; empty when it is not installed.
-func onPath(program string) string {
+// programPath is where a program is; empty when it is not installed.
+func programPath(program string) string {
 	path, err := exec.LookPath(program)
 	if err != nil {
 		return ""
@@ -45,7 +45,7 @@ func onPath(program string) string {
 // ready builds the bundle unless the one that is there was built from the same files. Where npm is absent it says so:
 // the product works without.
 func (b bundle) ready(ctx context.Context, steps *Steps) error {
-	npm := onPath("npm")
+	npm := programPath("npm")
 	if npm == "" {
 		steps.Say("Bundle", "npm is not installed: the dashboard shows tables instead of charts (install Node 20 or newer for both)")
 		return nil
