@@ -64,7 +64,7 @@ func TestARunEndsWithTheBuildThatItBeganWith(t *testing.T) {
 	var refused result
 	require.Eventually(t, func() bool { // until Temporal sees the worker's polls
 		refused = s.starter("run")
-		return !strings.Contains(refused.errors, "no worker polls")
+		return strings.Contains(refused.errors, "none is current")
 	}, soon, 100*time.Millisecond)
 	requireOneLine(t, refused, failed, "none is current; `starter workers promote` makes one")
 	require.Contains(t, s.ok("workers", "promote", "a"), "new runs start on a, before: workers without a build")
