@@ -109,6 +109,9 @@ func TestErrorsTellNoValues(t *testing.T) {
 					require.False(t, sing(err.Error()), "%s", err)
 				}
 			})
+			if testing.Short() {
+				return // of so few tries none may come so far
+			}
 			require.NotZero(t, refused)
 			require.NotZero(t, quarantined)
 			if name == "as it is" {
