@@ -24,9 +24,6 @@ const inFlight = 8
 // step. It takes no new work, ends what it has or gives it back, and another
 // worker goes on at once: no step that it began has to time out.
 func TestAWorkerIsDrained(t *testing.T) {
-	if testing.Short() {
-		t.Skip("what must not time out does where everything is ten times as slow, such as with the race detector")
-	}
 	t.Parallel()
 	table := socratatest.Generate(*rows, 44)
 	for _, step := range []string{"fetch_page", "clean_page", "upsert_page"} {
@@ -58,7 +55,8 @@ func TestAWorkerIsDrained(t *testing.T) {
 				}
 				if started.LastFailure.GetTimeoutFailureInfo() != nil {
 					// Temporal may lose a step on its way to a worker that hangs up.
-					require.False(t, leaving.began(e.workflow, started.ScheduledEventId), "%s %d: %v", e.workflow, e.EventId, started.LastFailure)
+					// With the race detector (-short), what was begun may be too slow to heartbeat.
+					require.False(t, !testing.Short() && leaving.began(e.workflow, started.ScheduledEventId), "%s %d: %v", e.workflow, e.EventId, started.LastFailure)
 					t.Logf("%s %d was lost on its way", e.workflow, e.EventId)
 				}
 				if e.EventTime.AsTime().After(told) {
