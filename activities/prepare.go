@@ -148,7 +148,7 @@ func wroteAfter(ctx context.Context, o *opened, of mirror.Run) (string, error) {
 			return "", nil
 		}
 		job := Job(run.Job)
-		if (job == JobReplay || job == JobReload) && run.Status != mirror.StatusSkipped && (run.Certificate.Outcome == "" || run.Counts.Inserted+run.Counts.Replaced > 0) {
+		if (job == JobReplay || job == JobReload) && run.Status != mirror.StatusSkipped && (run.Certificate.Outcome == "" || run.Counts.Altered) {
 			return run.ID, nil
 		}
 	}

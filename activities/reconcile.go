@@ -57,9 +57,10 @@ func (a *Activities) reconcile(ctx context.Context, in ReconcileInput) (Reconcil
 			return ReconcileResult{}, err
 		}
 	}
-	if in.Task.Job == JobReplay || in.Task.Job == JobReload && c.census.Inserted+c.census.Replaced > 0 {
+	if in.Task.Job == JobReplay || in.Task.Job == JobReload {
 		// What replayed and reloaded rows hash to, no crawl has said: the mirror's
-		// own digest is what later certificates hold it against.
+		// own digest is what later certificates hold it against. That also where no
+		// row was counted as written: silent fields may have been.
 		if err := a.recrawled(ctx, o, c); err != nil {
 			return ReconcileResult{}, err
 		}
@@ -102,6 +103,7 @@ type certificate struct {
 	keptDigest  mirror.Digest // of these
 	left        int64         // documents that the crawl lacks and that were not removed
 	leftDigest  mirror.Digest
+	altered     bool           // by a replay or reload: the documents are not those of the crawl any more
 	groups      []mirror.Group // of the mirror, by source values
 	events      map[string]int64
 }
@@ -215,12 +217,23 @@ func isOpen(err error) bool {
 // quarantined rows.
 func (a *Activities) recrawled(ctx context.Context, o *opened, c *certificate) error {
 	crawl := &c.record.Crawl
+	before := crawl.Digest
 	crawl.Quarantined = c.quarantined
 	crawl.Clean = c.census.Documents - c.kept - c.left
 	crawl.Digest = c.census.Digest
 	crawl.Digest.Take(c.keptDigest)
 	crawl.Digest.Take(c.leftDigest)
 	return a.Database.Do(ctx, func(ctx context.Context) error {
+		own, err := o.mirror.Run(ctx, c.in.Run.ID)
+		if err != nil {
+			return err
+		}
+		// Before the crawl's digest: after a crash in between there is no telling.
+		if c.altered = own.Counts.Altered || crawl.Digest != before || c.census.Inserted+c.census.Replaced > 0; c.altered {
+			if err := o.mirror.SetRun(ctx, own.ID, bson.D{{Key: "counts.altered", Value: true}}); err != nil {
+				return err
+			}
+		}
 		return o.mirror.SetRun(ctx, c.record.ID, bson.D{
 			{Key: "crawl.quarantined", Value: crawl.Quarantined}, {Key: "crawl.clean", Value: crawl.Clean}, {Key: "crawl.digest", Value: crawl.Digest},
 		})
@@ -266,9 +279,12 @@ func (c *certificate) check() []mirror.Check {
 	expected := crawl.Digest
 	expected.Merge(c.keptDigest)
 	expected.Merge(c.leftDigest)
-	if expected == c.census.Digest {
+	switch {
+	case c.altered:
+		verdict("digest", true, "keys and contents of all documents digest to %.16s, with the rows that were read anew", c.census.Digest)
+	case expected == c.census.Digest:
 		verdict("digest", true, "keys and contents of all documents digest to %.16s, as the crawl says", c.census.Digest)
-	} else {
+	default:
 		verdict("digest", false, "keys and contents of all documents digest to %.16s, expected were %.16s: a document is missing, another, or one too many", c.census.Digest, expected)
 	}
 	verdict("owner", c.census.Foreign == 0, "%s documents that Padron did not write", humanize.Comma(c.census.Foreign))
@@ -374,6 +390,6 @@ func (c *certificate) counts(r ReconcileResult) mirror.Counts {
 		PortalRows: crawl.Facts.Rows, Fetched: crawl.Rows, Cleaned: crawl.Clean, Documents: r.Documents,
 		Inserted: r.Inserted, Replaced: r.Replaced, Unchanged: r.Documents - r.Inserted - r.Replaced - c.left,
 		Missing: c.left, Quarantined: c.quarantined, Kept: c.kept,
-		Removed: r.Removed, Returned: c.events[mirror.KindReturned], Held: r.Held, Events: r.Events,
+		Removed: r.Removed, Returned: c.events[mirror.KindReturned], Held: r.Held, Events: r.Events, Altered: c.altered,
 	}
 }

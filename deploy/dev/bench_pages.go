@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -29,13 +30,20 @@ type pagesBench struct {
 	sync   bool
 
 	client   *http.Client
-	makers   []func(*rand.Rand) string // of addresses, each as often as the others
+	kinds    []pageKind // each as often as the others
 	measured []phase
 }
 
-// phase is what the requests of one phase took.
+// pageKind is a kind of page, and makes addresses of it.
+type pageKind struct {
+	name string
+	make func(*rand.Rand) string
+}
+
+// phase is what the requests of one phase took, all of them or those of one kind.
 type phase struct {
 	Name      string  `json:"name"`
+	Kind      string  `json:"kind"` // of pages
 	Requests  int     `json:"requests"`
 	Addresses int     `json:"addresses"` // different ones
 	Failed    int     `json:"failed"`
@@ -69,9 +77,9 @@ func benchPagesCommand(data *string) *cobra.Command {
 				return json.NewEncoder(os.Stdout).Encode(b.measured)
 			}
 			w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-			fmt.Fprintln(w, "phase\trequests\taddresses\tfailed\tp50 ms\tp99 ms\tmax ms\t  slowest")
+			fmt.Fprintln(w, "phase\tpages\trequests\taddresses\tfailed\tp50 ms\tp99 ms\tmax ms\t  slowest")
 			for _, p := range b.measured {
-				fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%.1f\t%.1f\t%.1f\t  %s\n", p.Name, p.Requests, p.Addresses, p.Failed, p.P50, p.P99, p.Max, p.Slowest)
+				fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%.1f\t%.1f\t%.1f\t  %s\n", p.Name, p.Kind, p.Requests, p.Addresses, p.Failed, p.P50, p.P99, p.Max, p.Slowest)
 			}
 			return w.Flush()
 		},
@@ -147,23 +155,23 @@ func (b *pagesBench) prepare(ctx context.Context) error {
 	pick := func(r *rand.Rand, from []string) string { return from[r.IntN(len(from))] }
 	lang := func(r *rand.Rand) string { return pick(r, []string{"/en/", "/es/"}) }
 	month := func(r *rand.Rand) string { return fmt.Sprintf("%d-%02d", 1990+r.IntN(30), 1+r.IntN(12)) }
-	b.makers = []func(*rand.Rand) string{
-		func(r *rand.Rand) string { return lang(r) + "?from=" + month(r) },
-		func(r *rand.Rand) string { return lang(r) + "neighborhoods/" + url.PathEscape(pick(r, neighborhoods)) },
-		func(r *rand.Rand) string { return lang(r) + "sectors/" + url.PathEscape(pick(r, sectors)) },
-		func(r *rand.Rand) string { return lang(r) + "businesses/" + url.PathEscape(pick(r, keys)) },
-		func(r *rand.Rand) string {
+	b.kinds = []pageKind{
+		{"overview", func(r *rand.Rand) string { return lang(r) + "?from=" + month(r) }},
+		{"a neighborhood", func(r *rand.Rand) string { return lang(r) + "neighborhoods/" + url.PathEscape(pick(r, neighborhoods)) }},
+		{"a sector", func(r *rand.Rand) string { return lang(r) + "sectors/" + url.PathEscape(pick(r, sectors)) }},
+		{"a business", func(r *rand.Rand) string { return lang(r) + "businesses/" + url.PathEscape(pick(r, keys)) }},
+		{"filtered rows", func(r *rand.Rand) string {
 			q := url.Values{"neighborhood": {pick(r, neighborhoods)}, "open": {pick(r, []string{"yes", "no", ""})}, "after": {pick(r, keys)}}
 			return lang(r) + "businesses?" + q.Encode()
-		},
-		func(r *rand.Rand) string {
+		}},
+		{"search", func(r *rand.Rand) string {
 			word := []rune(pick(r, names))
 			return lang(r) + "businesses?" + url.Values{"q": {string(word[:min(len(word), 3+r.IntN(12))])}}.Encode()
-		},
-		func(r *rand.Rand) string {
+		}},
+		{"others", func(r *rand.Rand) string {
 			return lang(r) + pick(r, []string{"changes", "runs", "profile", "survival", "sectors", "neighborhoods"})
-		},
-		func(r *rand.Rand) string { return "/data/overview/months.csv?from=" + month(r) },
+		}},
+		{"chart as CSV", func(r *rand.Rand) string { return "/data/overview/months.csv?from=" + month(r) }},
 	}
 	return nil
 }
@@ -213,10 +221,7 @@ func (b *pagesBench) phase(ctx context.Context, name string) error {
 	r := rand.New(rand.NewPCG(1, uint64(len(b.measured)))) //nolint:gosec // the same addresses in every benchmark
 	var (
 		mu      sync.Mutex
-		took    []time.Duration
-		p       = phase{Name: name}
-		slowest time.Duration
-		asked   = map[string]bool{}
+		answers []answer
 		all     sync.WaitGroup
 	)
 	ticker := time.NewTicker(time.Duration(float64(time.Second) / b.rate))
@@ -227,29 +232,52 @@ func (b *pagesBench) phase(ctx context.Context, name string) error {
 			return context.Cause(ctx)
 		case <-ticker.C:
 		}
-		path := b.makers[r.IntN(len(b.makers))](r)
-		asked[path] = true
+		kind := b.kinds[r.IntN(len(b.kinds))]
+		a := answer{kind: kind.name, path: kind.make(r)}
 		all.Go(func() {
 			start := time.Now()
-			_, status, err := b.get(ctx, path)
-			d := time.Since(start)
+			_, status, err := b.get(ctx, a.path)
+			a.took, a.failed = time.Since(start), err != nil || status != http.StatusOK
 			mu.Lock()
 			defer mu.Unlock()
-			took = append(took, d)
-			if err != nil || status != http.StatusOK {
-				p.Failed++
-			}
-			if d > slowest {
-				slowest, p.Slowest = d, path
-			}
+			answers = append(answers, a)
 		})
 	}
 	all.Wait()
-	slices.Sort(took)
-	at := func(q float64) float64 {
-		return float64(took[min(len(took)-1, int(q*float64(len(took))))].Microseconds()) / 1000
+	if len(answers) == 0 {
+		return fmt.Errorf("no request was made: --for %s is too short for --rate %g", b.length, b.rate)
 	}
-	p.Requests, p.Addresses, p.P50, p.P99, p.Max = len(took), len(asked), at(0.5), at(0.99), at(1)
-	b.measured = append(b.measured, p)
+	b.measured = append(b.measured, phaseOf(name, "all", answers))
+	for _, kind := range b.kinds {
+		of := slices.DeleteFunc(slices.Clone(answers), func(a answer) bool { return a.kind != kind.name })
+		if len(of) > 0 {
+			b.measured = append(b.measured, phaseOf(name, kind.name, of))
+		}
+	}
 	return nil
+}
+
+// answer is what became of a request.
+type answer struct {
+	kind, path string
+	took       time.Duration
+	failed     bool
+}
+
+// phaseOf sums up answers, at least one.
+func phaseOf(name, kind string, answers []answer) phase {
+	slices.SortFunc(answers, func(a, b answer) int { return cmp.Compare(a.took, b.took) })
+	at := func(q float64) float64 {
+		return float64(answers[min(len(answers)-1, int(q*float64(len(answers))))].took.Microseconds()) / 1000
+	}
+	p := phase{Name: name, Kind: kind, Requests: len(answers), P50: at(0.5), P99: at(0.99), Max: at(1), Slowest: answers[len(answers)-1].path}
+	paths := map[string]bool{}
+	for _, a := range answers {
+		paths[a.path] = true
+		if a.failed {
+			p.Failed++
+		}
+	}
+	p.Addresses = len(paths)
+	return p
 }

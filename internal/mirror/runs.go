@@ -217,6 +217,9 @@ type Counts struct {
 	Held        int64 `bson:"held" json:"held"`               // removals that wait for approval
 	Events      int64 `bson:"events" json:"events"`           // change events
 	Documents   int64 `bson:"documents" json:"documents"`     // in businesses, after the run
+	// Altered says that a replay or reload left other documents than the crawl had,
+	// if only in silent fields, which are not counted.
+	Altered bool `bson:"altered,omitempty" json:"altered,omitempty"`
 }
 
 // Verdict is a list of checks and what they come to.
