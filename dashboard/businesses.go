@@ -28,8 +28,10 @@ const (
 	exportBatch = 1000
 
 	// searchBatches bounds how often a search reads on for rows that match in
-	// what may be shown.
+	// what may be shown, searchMargin is how many times as many it reads at once:
+	// every other row matches in its owner's name only.
 	searchBatches = 4
+	searchMargin  = 2
 
 	// neighboursAtMost bounds the lists of a business's page.
 	neighboursAtMost = 50
@@ -114,17 +116,25 @@ func (r *request) find(w wantedBusinesses, after string, limit int) (mirror.Busi
 	if w.Query == "" {
 		return reader.List(r.ctx, w.filters, after, limit)
 	}
+	if r.server.Sensitive {
+		return reader.Search(r.ctx, w.Query, w.filters, after, limit)
+	}
 	words := cleaning.Words(w.Query)
 	var found mirror.BusinessPage
 	for range searchBatches {
-		page, err := reader.Search(r.ctx, w.Query, w.filters, after, limit-len(found.Rows))
+		page, err := reader.Search(r.ctx, w.Query, w.filters, after, searchMargin*(limit-len(found.Rows)))
 		if err != nil {
 			return found, err
 		}
 		for i := range page.Rows {
-			if r.server.Sensitive || r.matchesShown(&page.Rows[i], w.Query, words) {
-				found.Rows = append(found.Rows, page.Rows[i])
+			if !r.matchesShown(&page.Rows[i], w.Query, words) {
+				continue
 			}
+			if len(found.Rows) == limit {
+				found.Next = found.Rows[limit-1].Key
+				return found, nil
+			}
+			found.Rows = append(found.Rows, page.Rows[i])
 		}
 		found.Next, after = page.Next, page.Next
 		if after == "" || len(found.Rows) == limit {

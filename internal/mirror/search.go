@@ -131,7 +131,7 @@ const (
 	// of 368,000 rows. More than frequent ones are not counted.
 	sampled  = 1000
 	rare     = 5
-	frequent = 30
+	frequent = 60
 
 	// maxWordBytes bounds a word of a query; no token is as long.
 	maxWordBytes = 64
@@ -188,65 +188,15 @@ func (r *BusinessReader) Search(ctx context.Context, query string, f BusinessFil
 	for _, w := range words[:min(len(words), maxWords)] {
 		wanted = append(wanted, bson.D{beginning(w)})
 	}
-	// The index finds the rows that have what is rarest; the others are looked for
-	// in those.
-	rarest, found, err := r.rarest(ctx, wanted, after)
-	if err != nil {
-		return BusinessPage{}, err
-	}
-	var others bson.A
-	for i, w := range wanted {
-		if i != rarest {
-			others = append(others, w)
-		}
-	}
-	if len(others) > 0 {
-		rest = append(rest, bson.E{Key: "$and", Value: others})
-	}
-	if found*r.walked < limit*r.sample() {
-		return r.indexed(ctx, wanted[rarest], rest, after, limit) // walking would not fill the page
-	}
-	return r.page(ctx, wanted[rarest], rest, after, limit)
+	return r.page(ctx, wanted, rest, after, limit)
 }
 
-// sample is how many rows tell how frequent something is.
-func (r *BusinessReader) sample() int { return min(sampled, r.walked) }
-
-// rarest says which of several conditions the fewest rows meet, the first one of
-// those that many do, and how many of a sample of rows meet it: the first rows in
-// the order of keys. One that is rare enough ends the search for a rarer one.
-func (r *BusinessReader) rarest(ctx context.Context, wanted []bson.D, after string) (rarest, found int, err error) {
-	for i, w := range wanted {
-		call, cancel := r.m.call(ctx)
-		cursor, err := r.m.db.Collection(Businesses).Aggregate(call, bson.A{
-			bson.D{{Key: "$match", Value: bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}}}},
-			bson.D{{Key: "$sort", Value: bson.D{{Key: "_id", Value: 1}}}},
-			bson.D{{Key: "$limit", Value: r.sample()}},
-			bson.D{{Key: "$match", Value: w}},
-			bson.D{{Key: "$limit", Value: frequent}},
-			bson.D{{Key: "$project", Value: byIDOnly()}},
-		}, options.Aggregate().SetBatchSize(frequent+1))
-		var docs []bson.Raw
-		if err == nil {
-			err = cursor.All(call, &docs)
-		}
-		cancel()
-		if err != nil {
-			return 0, 0, fmt.Errorf("find businesses: %w", err)
-		}
-		if i == 0 || len(docs) < found {
-			rarest, found = i, len(docs)
-		}
-		if found <= rare {
-			break
-		}
-	}
-	return rarest, found, nil
-}
+// atTokens is where a row's words are.
+const atTokens = "facets.tokens"
 
 // beginning matches rows that have a token that begins with a word.
 func beginning(word string) bson.E {
-	return bson.E{Key: "facets.tokens", Value: bson.Regex{Pattern: "^" + regexp.QuoteMeta(truncate(word))}}
+	return bson.E{Key: atTokens, Value: bson.Regex{Pattern: "^" + regexp.QuoteMeta(truncate(word))}}
 }
 
 // keyChars are what a key that a person types may consist of.
@@ -267,7 +217,7 @@ func (r *BusinessReader) List(ctx context.Context, f BusinessFilters, after stri
 	if len(by) == 0 {
 		return r.find(ctx, rest, after, limit)
 	}
-	return r.page(ctx, by, rest, after, limit)
+	return r.page(ctx, []bson.D{by}, rest, after, limit)
 }
 
 // OfAccount lists the locations of an account, as List does.
@@ -287,7 +237,7 @@ func (r *BusinessReader) AtAddress(ctx context.Context, street, after string, li
 		number := func(w string) int { return len(strings.Trim(w, "0123456789")) }
 		return cmp.Or(cmp.Compare(min(1, number(a)), min(1, number(b))), len(b)-len(a))
 	})
-	return r.indexed(ctx, bson.D{{Key: "facets.tokens", Value: words[0]}}, bson.D{{Key: "address.street", Value: street}}, after, limit)
+	return r.indexed(ctx, bson.D{{Key: atTokens, Value: words[0]}}, bson.D{{Key: "address.street", Value: street}}, after, limit)
 }
 
 // Business reads a row by key: as it is, else as it was when it was removed.
@@ -345,27 +295,95 @@ func (f BusinessFilters) indexed() (by, rest bson.D) {
 }
 
 // walked is how many rows a page is looked for in, in the order of keys, before
-// an index is asked: with 50 rows of a page among them, some 6,000 of 368,000
-// match at most when they are not found, and an index hands out those without
-// an order, to be sorted. Each of the two takes some ten milliseconds.
-const walked = 3000
+// an index is asked, which hands out rows without an order, to be sorted. Where
+// that fills a page of 50, an index would hand out 3,000 of 368,000 rows or more.
+// Each of the two takes some ten milliseconds then.
+const walked = 6000
 
-// page reads a page of the rows that match by, which an index answers, and rest.
-// Where many rows match, it finds them in the order of their keys; where few do,
-// by the index. Which it is, is not known beforehand.
-func (r *BusinessReader) page(ctx context.Context, by, rest bson.D, after string, limit int) (BusinessPage, error) {
+// page reads a page of the rows that meet all conditions: those wanted, at least
+// one, which indexes answer, and the rest. Where many rows do, it finds them in
+// the order of their keys; where few do, by the index of what is rarest, and looks
+// for the others in those. A sample says which it is; it may be wrong.
+func (r *BusinessReader) page(ctx context.Context, wanted []bson.D, rest bson.D, after string, limit int) (BusinessPage, error) {
 	limit = max(1, min(limit, maxPage))
-	page, err := r.aggregate(ctx, bson.A{
-		bson.D{{Key: "$match", Value: bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}}}},
-		bson.D{{Key: "$sort", Value: bson.D{{Key: "_id", Value: 1}}}},
-		bson.D{{Key: "$limit", Value: r.walked}},
-		bson.D{{Key: "$match", Value: slices.Concat(by, rest)}},
-	}, limit)
-	if err != nil || page.Next != "" {
-		return page, err
+	by, others, found, err := r.rarest(ctx, wanted, after)
+	if err != nil {
+		return BusinessPage{}, err
+	}
+	if len(others) > 0 {
+		rest = append(slices.Clone(rest), bson.E{Key: "$and", Value: others})
+	}
+	if found >= min(frequent, r.sample()) || found*r.walked >= limit*r.sample() {
+		page, err := r.aggregate(ctx, bson.A{
+			bson.D{{Key: "$match", Value: bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}}}},
+			bson.D{{Key: "$sort", Value: bson.D{{Key: "_id", Value: 1}}}},
+			bson.D{{Key: "$limit", Value: r.walked}},
+			bson.D{{Key: "$match", Value: slices.Concat(by, rest)}},
+		}, limit)
+		if err != nil || page.Next != "" {
+			return page, err
+		}
 	}
 	return r.indexed(ctx, by, rest, after, limit)
 }
+
+// sample is how many rows tell how frequent something is.
+func (r *BusinessReader) sample() int { return min(sampled, r.walked) }
+
+// rarest tells apart conditions that an index had better answer from others that
+// are to be looked for in what it found. A sample of rows says which those are: the
+// first rows in the order of keys. found is how many of the sample meet the rarest
+// condition, the first one of those that many rows meet; one that is rare enough
+// ends the search for a rarer one. Of words that are not frequent the index finds
+// the rows that have all.
+func (r *BusinessReader) rarest(ctx context.Context, wanted []bson.D, after string) (by bson.D, others bson.A, found int, err error) {
+	counts := make([]int, len(wanted))
+	rarest, counted := 0, 0
+	for i, w := range wanted {
+		call, cancel := r.m.call(ctx)
+		cursor, err := r.m.db.Collection(Businesses).Aggregate(call, bson.A{
+			bson.D{{Key: "$match", Value: bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}}}},
+			bson.D{{Key: "$sort", Value: bson.D{{Key: "_id", Value: 1}}}},
+			bson.D{{Key: "$limit", Value: r.sample()}},
+			bson.D{{Key: "$match", Value: w}},
+			bson.D{{Key: "$limit", Value: frequent}},
+			bson.D{{Key: "$project", Value: byIDOnly()}},
+		}, options.Aggregate().SetBatchSize(frequent+1))
+		var docs []bson.Raw
+		if err == nil {
+			err = cursor.All(call, &docs)
+		}
+		cancel()
+		if err != nil {
+			return nil, nil, 0, fmt.Errorf("find businesses: %w", err)
+		}
+		counts[i], counted = len(docs), i+1
+		if counts[i] < counts[rarest] {
+			rarest = i
+		}
+		if counts[rarest] <= rare {
+			break
+		}
+	}
+	together := bson.A{wanted[rarest]}
+	for i, w := range wanted {
+		switch {
+		case i == rarest:
+		case ofWords(wanted[rarest]) && ofWords(w) && i < counted && counts[i] < frequent:
+			together = append(together, w)
+		default:
+			others = append(others, w)
+		}
+	}
+	by = wanted[rarest]
+	if len(together) > 1 {
+		by = bson.D{{Key: "$and", Value: together}}
+	}
+	return by, others, counts[rarest], nil
+}
+
+// ofWords says whether a condition is about a word.
+func ofWords(condition bson.D) bool { return condition[0].Key == atTokens }
 
 // indexed reads a page of the rows that match by, which an index answers, and
 // rest. The limit between them is no limit: it keeps the server from choosing
