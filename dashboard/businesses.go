@@ -28,10 +28,12 @@ const (
 	exportBatch = 1000
 
 	// searchBatches bounds how often a search reads on for rows that match in
-	// what may be shown, searchMargin is how many times as many it reads at once:
-	// every other row matches in its owner's name only.
+	// what may be shown. It reads searchMargin times as many as are wanted, since
+	// every other one matches in its owner's name only, and more where that was not
+	// enough: to find them takes longer than to read them.
 	searchBatches = 4
 	searchMargin  = 2
+	searchFurther = 10
 
 	// neighboursAtMost bounds the lists of a business's page.
 	neighboursAtMost = 50
@@ -121,8 +123,12 @@ func (r *request) find(w wantedBusinesses, after string, limit int) (mirror.Busi
 	}
 	words := cleaning.Words(w.Query)
 	var found mirror.BusinessPage
-	for range searchBatches {
-		page, err := reader.Search(r.ctx, w.Query, w.filters, after, searchMargin*(limit-len(found.Rows)))
+	for batch := range searchBatches {
+		margin := searchMargin
+		if batch > 0 {
+			margin = searchFurther
+		}
+		page, err := reader.Search(r.ctx, w.Query, w.filters, after, margin*limit)
 		if err != nil {
 			return found, err
 		}
