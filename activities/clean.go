@@ -100,11 +100,14 @@ func (a *Activities) clean(ctx context.Context, o *opened, in CleanInput) (Clean
 	shown := a.progress(o, in.Run, "clean", in.Part)
 	summary := PageSummary{Part: in.Part, Nth: in.Nth, Version: in.Page.Version}
 	records := mirror.NewPageWriter(to)
-	rows, left := 0, 0
+	read, rows, left := 0, 0, 0
 	stands := "" // key of the last row that became a document
 	for raw, err := range socrata.SplitRows(from) {
 		if err != nil {
 			return CleanPage{}, fmt.Errorf("read raw page: %w", err)
+		}
+		if read++; read > in.Page.Rows {
+			continue // it belongs to the next page; read all the same, for the hash
 		}
 		row, err := cleaner.Clean(raw)
 		if err != nil {

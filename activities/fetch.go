@@ -35,7 +35,7 @@ func (a *Activities) fetch(ctx context.Context, in FetchInput) (RawPage, error) 
 			return RawPage{}, fmt.Errorf("read the page size of the last attempt: %w", err)
 		}
 	}
-	page, err := a.land(ctx, o, in.Run, in.Part, in.Range, func(ctx context.Context, to io.Writer) (socrata.PageInfo, error) {
+	page, info, err := a.land(ctx, o, in.Run, in.Part, in.Range, func(ctx context.Context, to io.Writer) (socrata.PageInfo, error) {
 		return o.portal.PageWhere(ctx, o.spec.Key, in.Columns, in.Range, in.Where, limit, to)
 	})
 	var soda *socrata.Error
@@ -54,9 +54,16 @@ func (a *Activities) fetch(ctx context.Context, in FetchInput) (RawPage, error) 
 	if !in.NotBefore.IsZero() && (lags(page.Version) || page.Version.Served.Before(in.NotBefore)) {
 		return RawPage{}, later(PortalLagging, fmt.Errorf("fetch %s: the portal answered from a copy of %s, and what is stored is of %s", in.Range, stamp(page.Version.Served), stamp(in.NotBefore)), a.RecrawlAfter)
 	}
-	page.More = page.Rows == limit
-	if page.More && in.Range.NullKeys {
+	switch {
+	case page.Rows < limit:
+	case in.Range.NullKeys:
 		return RawPage{}, refuse(GateClosed, fmt.Sprintf("%d rows or more have no %s: this is not the register that the spec describes", page.Rows, o.spec.Key))
+	case info.KeyBefore == "":
+		return RawPage{}, refuse(GateClosed, fmt.Sprintf("%d rows or more have the %s %q: this is not the register that the spec describes", page.Rows, o.spec.Key, page.LastKey))
+	default:
+		// More rows may have the last key. The next page begins with it, and this one
+		// ends before it.
+		page.More, page.Rows, page.LastKey = true, page.Rows-info.LastRows, info.KeyBefore
 	}
 	err = o.landing.Attach(ctx, page.ID, RawSummary{Part: in.Part, Nth: in.Nth, Page: page})
 	a.progress(o, in.Run, "fetch", in.Part).set(ctx, page.Rows)
@@ -76,7 +83,7 @@ type RawSummary struct {
 }
 
 // land fetches a page into the landing.
-func (a *Activities) land(ctx context.Context, o *opened, run Run, part int, of socrata.Range, fetch func(context.Context, io.Writer) (socrata.PageInfo, error)) (RawPage, error) {
+func (a *Activities) land(ctx context.Context, o *opened, run Run, part int, of socrata.Range, fetch func(context.Context, io.Writer) (socrata.PageInfo, error)) (RawPage, socrata.PageInfo, error) {
 	var info socrata.PageInfo
 	var entry mirror.Entry
 	err := a.Portal.Do(ctx, func(ctx context.Context) error {
@@ -94,7 +101,7 @@ func (a *Activities) land(ctx context.Context, o *opened, run Run, part int, of 
 	return RawPage{
 		Landed: Landed{ID: entry.ID, SHA256: entry.SHA256}, Range: of,
 		Rows: info.Rows, LastKey: info.LastKey, Version: info.Version, Bytes: info.WireBytes,
-	}, err
+	}, info, err
 }
 
 // FetchKeys fetches one batch of quarantined rows by their keys.
@@ -112,7 +119,7 @@ func (a *Activities) FetchKeys(ctx context.Context, in FetchKeysInput) (RawPage,
 			return RawPage{}, refuse(NothingToDo, "the quarantine changed while it was being replayed")
 		}
 		keys := batches[in.Batch]
-		page, err := a.land(ctx, o, in.Run, in.Batch, socrata.Range{}, func(ctx context.Context, to io.Writer) (socrata.PageInfo, error) {
+		page, _, err := a.land(ctx, o, in.Run, in.Batch, socrata.Range{}, func(ctx context.Context, to io.Writer) (socrata.PageInfo, error) {
 			return o.portal.PageOfKeys(ctx, o.spec.Key, in.Columns, keys, to)
 		})
 		if err != nil {

@@ -149,7 +149,7 @@ type FetchKeysInput struct {
 type RawPage struct {
 	Landed
 	Range   socrata.Range `json:"range"` // that was asked for
-	Rows    int           `json:"rows"`
+	Rows    int           `json:"rows"`  // those after them are the next page's
 	LastKey string        `json:"last_key,omitempty"`
 	More    bool          `json:"more,omitempty"` // the page was full: go on after LastKey
 	Version Version       `json:"version"`

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -271,4 +273,41 @@ func TestFastRunsAreRuns(t *testing.T) {
 	result, err = f.run(workflows.MirrorInput{})
 	require.NoError(t, err)
 	require.Equal(t, workflows.OutcomeSkipped, result.Outcome, result.Why)
+}
+
+// TestAPageThatEndsAmongDoublesLosesNone makes keys that several rows have, more of
+// them than a page holds: where it is full, further rows may have its last key.
+func TestAPageThatEndsAmongDoublesLosesNone(t *testing.T) {
+	t.Parallel()
+	f := newFast(t, mirror.LandingConfig{})
+	f.begin(t.Context(), t, socratatest.Options{Table: socratatest.Generate(60, 1)})
+	result, err := f.run(workflows.MirrorInput{})
+	require.NoError(t, err)
+	require.Equal(t, "green", result.Outcome, result.Why)
+
+	keys := slices.Sorted(maps.Keys(f.oracle.read(f.portal.SourceRows()).rows))
+	const each = 5
+	require.NotZero(t, fastPage%each, "a page ends among the rows of a key")
+	double := func(key string, times int) {
+		for n := range times {
+			require.NoError(t, f.portal.Edit(socratatest.Open(row{"ttxid": key, "dba_name": fmt.Sprintf("Double %d", n)})))
+		}
+	}
+	for _, key := range keys[:20] {
+		double(key, each-1)
+	}
+	result, err = f.run(workflows.MirrorInput{})
+	require.NoError(t, err)
+	require.Equal(t, "green", result.Outcome, result.Why)
+	quarantined, err := f.mirror.CountQuarantine(t.Context(), result.Run)
+	require.NoError(t, err)
+	require.EqualValues(t, 20*(each-1), quarantined)
+	f.oracle.require(t, f.dump(t.Context(), t, mirror.Businesses), f.oracle.read(f.portal.SourceRows()))
+
+	double(keys[30], fastPage)
+	before := f.dump(t.Context(), t, mirror.Businesses)
+	_, err = f.run(workflows.MirrorInput{})
+	require.Equal(t, activities.GateClosed, kindOf(err), "a page cannot end anywhere: %v", err)
+	require.ErrorContains(t, err, "this is not the register that the spec describes")
+	require.Equal(t, before, f.dump(t.Context(), t, mirror.Businesses))
 }

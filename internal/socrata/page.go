@@ -29,6 +29,10 @@ type PageInfo struct {
 	// FirstKey and LastKey are the keys of the first and last row that have one. A key that is a JSON
 	// number is its text.
 	FirstKey, LastKey string
+	// LastRows is how many rows at the end have LastKey, KeyBefore the key of the row before them: where a
+	// full page ends, more rows with LastKey may be left out. Empty when all rows have LastKey.
+	LastRows  int
+	KeyBefore string
 	// Ordered: every row has a key, and each key is greater than the one before in byte order, which is
 	// also to say that none came twice. In a page of null keys: no row has a key.
 	Ordered bool
@@ -40,8 +44,8 @@ type PageInfo struct {
 // Page asks once for the rows of the range in key order, with the columns named (nil: whatever the portal
 // shows of a whole row), limit of them at most (1 to [MaxPage]), and writes
 // the decompressed body verbatim to dst while it comes, checking that it is a whole JSON array of objects
-// and nothing after it. A page of limit rows may not be all: ask for the range after its LastKey. Rows
-// without a key are in no order and cannot be asked for further.
+// and nothing after it. A page of limit rows may not be all: ask for the range after its KeyBefore, for
+// LastKey may be the key of further rows. Rows without a key are in no order and cannot be asked for further.
 //
 // On an error, what dst has received is to be thrown away. It is an [*Error], the context's error, or that
 // of dst. The page is never held: memory stays at some buffers and one row.
@@ -106,9 +110,9 @@ func (a *answer) unusable(body *tee, err error) error {
 func scan(body io.Reader, quotedKey []byte, limit int, nullKeys bool, check func(n int, key []byte, ok bool) error) (PageInfo, error) {
 	info := PageInfo{Ordered: true}
 	var (
-		find       keyFinder
-		this, last []byte
-		keyed      bool
+		find               keyFinder
+		this, last, before []byte
+		keyed              bool
 	)
 	for row, err := range Rows(body) {
 		if err != nil {
@@ -137,13 +141,18 @@ func scan(body io.Reader, quotedKey []byte, limit int, nullKeys bool, check func
 		case keyed && bytes.Compare(last, this) >= 0:
 			info.Ordered = false
 		}
-		if !keyed {
-			info.FirstKey = string(this)
+		switch {
+		case !keyed:
+			info.FirstKey, info.LastRows = string(this), 1
+		case bytes.Equal(last, this):
+			info.LastRows++
+		default:
+			before, info.LastRows = append(before[:0], last...), 1
 		}
 		keyed = true
 		this, last = last, this
 	}
-	info.LastKey = string(last)
+	info.LastKey, info.KeyBefore = string(last), string(before)
 	return info, nil
 }
 

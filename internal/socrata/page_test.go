@@ -121,20 +121,23 @@ func TestPageInfo(t *testing.T) {
 		want     PageInfo
 	}{
 		"no rows":        {body: " [ ] ", want: PageInfo{Ordered: true}},
-		"ascending":      {body: `[{"k":"a"},{"x":{"k":"z"},"k":"b"}]`, want: PageInfo{Rows: 2, FirstKey: "a", LastKey: "b", Ordered: true}},
-		"descending":     {body: `[{"k":"b"},{"k":"a"}]`, want: PageInfo{Rows: 2, FirstKey: "b", LastKey: "a"}},
-		"twice the same": {body: `[{"k":"a"},{"k":"a"}]`, want: PageInfo{Rows: 2, FirstKey: "a", LastKey: "a"}},
-		"bytes, not a language's order": {
-			body: `[{"k":"Z"},{"k":"a"},{"k":"é"}]`, want: PageInfo{Rows: 3, FirstKey: "Z", LastKey: "é", Ordered: true},
+		"ascending":      {body: `[{"k":"a"},{"x":{"k":"z"},"k":"b"}]`, want: PageInfo{Rows: 2, FirstKey: "a", LastKey: "b", LastRows: 1, KeyBefore: "a", Ordered: true}},
+		"descending":     {body: `[{"k":"b"},{"k":"a"}]`, want: PageInfo{Rows: 2, FirstKey: "b", LastKey: "a", LastRows: 1, KeyBefore: "b"}},
+		"twice the same": {body: `[{"k":"a"},{"k":"a"}]`, want: PageInfo{Rows: 2, FirstKey: "a", LastKey: "a", LastRows: 2}},
+		"the last twice": {
+			body: `[{"k":"a"},{"k":"b"},{"k":"c"},{"k":"c"}]`, want: PageInfo{Rows: 4, FirstKey: "a", LastKey: "c", LastRows: 2, KeyBefore: "b"},
 		},
-		"escapes":          {body: `[{"k":"\u0041\""},{"k":"B\n"}]`, want: PageInfo{Rows: 2, FirstKey: `A"`, LastKey: "B\n", Ordered: true}},
-		"empty key":        {body: `[{"k":""},{"k":"a"}]`, want: PageInfo{Rows: 2, LastKey: "a", Ordered: true}},
-		"number":           {body: `[{"k":9},{"k":10}]`, want: PageInfo{Rows: 2, FirstKey: "9", LastKey: "10"}},
-		"a row without":    {body: `[{"k":"a"},{"x":1},{"k":"b"}]`, want: PageInfo{Rows: 3, FirstKey: "a", LastKey: "b"}},
+		"bytes, not a language's order": {
+			body: `[{"k":"Z"},{"k":"a"},{"k":"é"}]`, want: PageInfo{Rows: 3, FirstKey: "Z", LastKey: "é", LastRows: 1, KeyBefore: "a", Ordered: true},
+		},
+		"escapes":          {body: `[{"k":"\u0041\""},{"k":"B\n"}]`, want: PageInfo{Rows: 2, FirstKey: `A"`, LastKey: "B\n", LastRows: 1, KeyBefore: `A"`, Ordered: true}},
+		"empty key":        {body: `[{"k":""},{"k":"a"}]`, want: PageInfo{Rows: 2, LastKey: "a", LastRows: 1, Ordered: true}},
+		"number":           {body: `[{"k":9},{"k":10}]`, want: PageInfo{Rows: 2, FirstKey: "9", LastKey: "10", LastRows: 1, KeyBefore: "9"}},
+		"a row without":    {body: `[{"k":"a"},{"x":1},{"k":"b"}]`, want: PageInfo{Rows: 3, FirstKey: "a", LastKey: "b", LastRows: 1, KeyBefore: "a"}},
 		"a null key":       {body: `[{"k":null}]`, want: PageInfo{Rows: 1}},
 		"a composite key":  {body: `[{"k":{"k":"a"}}]`, want: PageInfo{Rows: 1}},
 		"null keys":        {body: `[{"x":1},{"k":null},{}]`, nullKeys: true, want: PageInfo{Rows: 3, Ordered: true}},
-		"null keys, a key": {body: `[{"x":1},{"k":"a"}]`, nullKeys: true, want: PageInfo{Rows: 2, FirstKey: "a", LastKey: "a"}},
+		"null keys, a key": {body: `[{"x":1},{"k":"a"}]`, nullKeys: true, want: PageInfo{Rows: 2, FirstKey: "a", LastKey: "a", LastRows: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := clientOf(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, test.body) })
@@ -165,6 +168,8 @@ func TestPageCompressed(t *testing.T) {
 		Rows:      2_000,
 		FirstKey:  "0000000-01-001",
 		LastKey:   "0001999-01-001",
+		LastRows:  1,
+		KeyBefore: "0001998-01-001",
 		Ordered:   true,
 		Version:   Version{Served: time.Date(2026, 10, 3, 11, 15, 0, 0, time.UTC)},
 		Bytes:     int64(len(page)),
