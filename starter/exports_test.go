@@ -41,12 +41,13 @@ type past struct {
 	first, second   summary
 	renamed, closed string
 	removed         string
+	dashboard       string // its address
 }
 
 func newPast(t *testing.T, rows int, seed uint64) past {
 	t.Helper()
 	s := newStack(t, socratatest.Generate(rows, seed))
-	s.worker("PADRON_DASHBOARD_ADDR=127.0.0.1:0")
+	worker := s.worker("PADRON_DASHBOARD_ADDR=127.0.0.1:0")
 	var keys []string // of open ones
 	for row := range s.portal.SourceRows() {
 		key, _ := row["ttxid"].(string)
@@ -56,6 +57,7 @@ func newPast(t *testing.T, rows int, seed uint64) past {
 	}
 	require.Len(t, keys, 3)
 	p := past{stack: s, first: s.load(), renamed: keys[0], closed: keys[1], removed: keys[2]}
+	p.dashboard = strings.TrimSuffix(worker.dashboard("dashboard=", &worker.errors), "/")
 	now, keyless := s.row(keys[0]), s.row(keys[0])
 	now["ttxid"], now["dba_name"], now["ownership_name"] = opened, many, owner
 	delete(keyless, "ttxid")
