@@ -39,8 +39,7 @@ func tool(t *testing.T, variable string) string {
 func runTool(t *testing.T, env []string, program string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)
-	cmd.Env = append(os.Environ(), env...)
-	cmd.Env = append(cmd.Env, "HOME="+t.TempDir())
+	cmd.Env = slices.Concat(os.Environ(), []string{"HOME=" + t.TempDir()}, env)
 	var errors strings.Builder
 	cmd.Stderr = &errors
 	out, err := cmd.Output()
@@ -110,7 +109,11 @@ func TestRecipes(t *testing.T) {
 
 	t.Run("mongosh", func(t *testing.T) {
 		mongosh := tool(t, "PADRON_MONGOSH")
+		home := t.TempDir()
+		require.NoError(t, os.MkdirAll(filepath.Join(home, ".mongodb", "mongosh"), 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(home, ".mongodb", "mongosh", "config"), []byte(`{"enableTelemetry":false}`), 0o600))
 		run := func(script string, env ...string) string {
+			env = append(env, "HOME="+home)
 			return runTool(t, env, mongosh, strings.TrimSuffix(s.env["MONGODB_URI"], "/")+"/"+s.database(), "--quiet", "--norc", filepath.Join(recipes, "mongosh", script))
 		}
 		counts, note, _ := strings.Cut(run("counts.js"), "\n\n")
@@ -120,8 +123,13 @@ func TestRecipes(t *testing.T) {
 		// What a crash left of a change that did not happen.
 		ghost := bson.D{{Key: "key", Value: s.closed}, {Key: "version", Value: int32(7)}}
 		_, err := s.mongo.Database(s.database()).Collection(mirror.Changes).InsertOne(t.Context(), bson.D{
-			{Key: "_id", Value: ghost}, {Key: "kinds", Value: bson.A{"moved"}}, {Key: "cause", Value: "source"},
-			{Key: "run", Value: s.second.Run}, {Key: "at", Value: time.Now()}, {Key: "fields", Value: bson.A{}}, {Key: "page", Value: s.page(t)},
+			{Key: "_id", Value: ghost},
+			{Key: "kinds", Value: bson.A{"moved"}},
+			{Key: "cause", Value: "source"},
+			{Key: "run", Value: s.second.Run},
+			{Key: "at", Value: time.Now()},
+			{Key: "fields", Value: bson.A{}},
+			{Key: "page", Value: s.page(t)},
 		})
 		require.NoError(t, err)
 		changed := map[string]string{}
@@ -175,6 +183,22 @@ print(rows.loc[sys.argv[3], "dba_name"]); print(rows["dates.location_start_date"
 			i++
 		}
 		require.Len(t, written, i)
+	})
+
+	t.Run("cells of the map", func(t *testing.T) {
+		exported, western := map[string]bool{}, 0
+		for _, row := range records(t, s.ok("export", "--fields", "facets.cell")) {
+			exported[row["facets.cell"]] = true
+		}
+		status, body := fetch(t, s.dashboard+"/data/overview/map.csv", "")
+		require.Equal(t, http.StatusOK, status)
+		for _, row := range records(t, body) {
+			require.True(t, exported[row["cell"]], "%s is called something else in the export", row["cell"])
+			if strings.HasPrefix(row["cell"], "-") {
+				western++
+			}
+		}
+		require.Positive(t, western)
 	})
 
 	t.Run("Metabase", func(t *testing.T) {
