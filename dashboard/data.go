@@ -155,6 +155,9 @@ func (t *Table) csv() ([]byte, error) {
 	for _, row := range t.Rows {
 		for i, cell := range row {
 			line[i] = plain(cell.Value)
+			if id, ok := cell.Value.(string); ok && t.Columns[i].Key == "cell" {
+				line[i] = id // Padron's own text, which may begin with a minus
+			}
 		}
 		if err := w.Write(line); err != nil {
 			return nil, err

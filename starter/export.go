@@ -4,12 +4,17 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,26 +30,38 @@ import (
 type exportQuery struct {
 	collection string
 	fields     []string
+	since      string
 	sensitive  bool
 	file       string
+	overwrite  bool
 	out        output
+
+	from time.Time // of changes; zero: from the first one
 }
 
 func exportCommand() *cobra.Command {
 	var q exportQuery
-	collections := []string{mirror.Businesses, mirror.Removed, mirror.Changes}
+	collections := []string{mirror.Businesses, mirror.Removed, mirror.Changes, mirror.Snapshots}
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Write the mirror's rows as CSV, JSON or Parquet",
-		Long: `Writes all rows of a collection: businesses (exactly the portal's rows, by key),
-removed (the last document of rows that the portal no longer has) or changes (what
-happened to rows, oldest run first). Rows are written as they are read; memory use
-does not grow with them.
+		Long: `Writes all rows of a collection:
+  businesses  exactly the portal's rows, by key
+  removed     the last document of rows that the portal no longer has
+  changes     what happened to rows, oldest run first; with --since only from then on
+  snapshots   the counts of every day, and of months of the past after a backfill: by
+              neighborhood, sector and district, and of all rows
+Rows are written as they are read; memory use does not grow with them.
 
 Columns of csv and parquet are the paths of ` + "`starter dataset dictionary`" + `, a point's
-as two; json and ndjson are whole documents, as ` + "`starter dataset schema`" + ` says, or with
---fields flat ones. Days are 2006-01-02, moments RFC 3339 in UTC. In csv, text that a
-spreadsheet would run as a formula has an apostrophe in front.
+as two, and a list's words in one text; json and ndjson are whole documents, as
+` + "`starter dataset schema`" + ` says, or with --fields flat ones. Days are 2006-01-02, moments
+RFC 3339 in UTC. In csv nothing stands for an absent value, and text that a spreadsheet
+would run as a formula has an apostrophe in front: the other formats have it as it is.
+
+With --file, FILE.about.json says what the file is: dataset, license, columns, rows,
+SHA-256, the newest certificate, and whether a run was under way. Parquet says so within,
+under the key padron. A file that exists is replaced only with --overwrite.
 
 Values that may concern a private person are left out unless --sensitive is given:
 treat such output accordingly.`,
@@ -52,14 +69,17 @@ treat such output accordingly.`,
   starter export -o parquet --file businesses.parquet
   starter export --fields _id,dba_name,facets.neighborhood,facets.open
   starter export -o ndjson | jq -r 'select(.facets.open).dba_name'
-  starter export --collection changes -o ndjson --file changes.ndjson`,
+  starter export --collection changes --since 2026-11-01 -o ndjson --file changes.ndjson
+  starter export --collection snapshots --file counts.csv --overwrite`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return q.run(cmd, collections) },
 	}
 	cmd.Flags().StringVar(&q.collection, "collection", mirror.Businesses, "what to export: "+oneOf(collections))
 	cmd.Flags().StringSliceVar(&q.fields, "fields", nil, "only these `columns`, separated by commas, in this order")
+	cmd.Flags().StringVar(&q.since, "since", "", "of changes: from this `time` on, as in `starter changes`")
 	cmd.Flags().BoolVar(&q.sensitive, "sensitive", false, "export values that may concern a private person too")
 	cmd.Flags().StringVar(&q.file, "file", "", "write to this `file`, which is there only once it is complete (default: standard output)")
+	cmd.Flags().BoolVar(&q.overwrite, "overwrite", false, "replace the file if it exists")
 	q.out.addFormats(cmd, "csv", "json", "ndjson", "parquet")
 	completeFlag(cmd, "collection", completeWords(collections...))
 	completeFlag(cmd, "fields", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -67,7 +87,7 @@ treat such output accordingly.`,
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		return paths(export.Columns(spec, q.sensitive)), cobra.ShellCompDirectiveNoFileComp
+		return paths(q.all(spec, q.sensitive)), cobra.ShellCompDirectiveNoFileComp
 	})
 	return cmd
 }
@@ -84,43 +104,84 @@ func (q *exportQuery) run(cmd *cobra.Command, collections []string) error {
 	if !slices.Contains(collections, q.collection) {
 		return usage(fmt.Errorf("--collection %q: use %s", q.collection, oneOf(collections)))
 	}
+	if q.since != "" && q.collection != mirror.Changes {
+		return usage(errors.New("--since is of --collection changes only"))
+	}
 	spec, err := specArgument(cmd, nil)
 	if err != nil {
+		return err
+	}
+	if q.from, err = parseMoment("--since", q.since, spec.Location(), false); err != nil {
 		return err
 	}
 	columns, err := q.columns(spec)
 	if err != nil {
 		return usage(err)
 	}
-	if q.file == "" && q.out.format == string(export.Parquet) && isTerminal(cmd.OutOrStdout()) {
-		return usage(errors.New("parquet is not for a terminal: give --file FILE, or redirect it"))
+	if err := q.checkFile(cmd); err != nil {
+		return err
 	}
 	return withMirror(cmd, func(m *mirror.Mirror) error {
-		rows, err := q.write(cmd, func(w io.Writer) (int64, error) {
-			buffered := bufio.NewWriterSize(w, 1<<20)
-			rows, err := q.export(cmd.Context(), m, spec, buffered, columns)
-			return rows, cmp.Or(err, buffered.Flush())
-		})
-		if err == nil && q.file != "" {
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s rows in %s\n", count(rows), q.file)
+		if q.file == "" {
+			_, err := q.export(cmd.Context(), m, spec, cmd.OutOrStdout(), columns)
+			return err
+		}
+		a, err := q.toFile(cmd.Context(), m, spec, columns)
+		if err == nil {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s rows in %s\n", count(a.Rows), q.file)
 		}
 		return err
 	})
 }
 
+// checkFile refuses a place to write to before anything is read.
+func (q *exportQuery) checkFile(cmd *cobra.Command) error {
+	if q.file == "" {
+		if q.out.format == string(export.Parquet) && isTerminal(cmd.OutOrStdout()) {
+			return usage(errors.New("parquet is not for a terminal: give --file FILE, or redirect it"))
+		}
+		return nil
+	}
+	info, err := os.Lstat(q.file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("--file: %w", err)
+	case info.IsDir():
+		return usage(fmt.Errorf("--file %s is a folder: name a file in it", q.file))
+	case !q.overwrite:
+		return usage(fmt.Errorf("--file %s exists: give --overwrite to replace it", q.file))
+	default:
+		return nil
+	}
+}
+
+// all are the columns of the collection.
+func (q *exportQuery) all(spec *dataset.Spec, sensitive bool) []export.Column {
+	switch q.collection {
+	case mirror.Changes:
+		return export.EventColumns()
+	case mirror.Snapshots:
+		return export.CountColumns()
+	default:
+		return export.Columns(spec, sensitive)
+	}
+}
+
 // columns are those that were asked for.
 func (q *exportQuery) columns(spec *dataset.Spec) ([]export.Column, error) {
-	all, every := export.EventColumns(), export.EventColumns()
-	if q.collection != mirror.Changes {
-		all, every = export.Columns(spec, q.sensitive), export.Columns(spec, true)
-	}
+	all, every := q.all(spec, q.sensitive), q.all(spec, true)
 	if len(q.fields) == 0 {
 		return all, nil
 	}
-	for _, f := range q.fields {
+	for i, f := range q.fields {
 		is := func(c export.Column) bool { return c.Path == f }
 		if !slices.ContainsFunc(all, is) && slices.ContainsFunc(every, is) {
 			return nil, fmt.Errorf("--fields %s may concern a private person: give --sensitive to export it", f)
+		}
+		if slices.Contains(q.fields[:i], f) {
+			return nil, fmt.Errorf("--fields: %q is there twice", f)
 		}
 	}
 	chosen, err := export.Choose(all, q.fields)
@@ -130,54 +191,124 @@ func (q *exportQuery) columns(spec *dataset.Spec) ([]export.Column, error) {
 	return chosen, nil
 }
 
-// write calls f with where to write to. A file takes its name only when it is
-// complete.
-func (q *exportQuery) write(cmd *cobra.Command, f func(io.Writer) (int64, error)) (int64, error) {
-	if q.file == "" {
-		return f(cmd.OutOrStdout())
-	}
-	part, err := os.CreateTemp(filepath.Dir(q.file), "."+filepath.Base(q.file)+".*")
+// toFile writes the file, and beside it the one that says what it is. Both take
+// their names only when both are complete; a reader can tell by the SHA-256
+// whether they belong together.
+func (q *exportQuery) toFile(ctx context.Context, m *mirror.Mirror, spec *dataset.Spec, columns []export.Column) (a about, err error) {
+	part, err := newPart(q.file)
 	if err != nil {
-		return 0, fmt.Errorf("--file: %w", err)
+		return a, fmt.Errorf("--file: %w", err)
 	}
-	defer os.Remove(part.Name()) //nolint:errcheck // it is gone once it has its name
-	rows, err := f(part)
-	if err := cmp.Or(err, part.Chmod(0o644), part.Close()); err != nil {
-		return rows, fmt.Errorf("export to %s: %w", q.file, err)
+	defer part.discard()
+	side, err := newPart(q.file + aboutSuffix)
+	if err != nil {
+		return a, fmt.Errorf("--file: %w", err)
 	}
-	return rows, os.Rename(part.Name(), q.file)
+	defer side.discard()
+	sum := sha256.New()
+	a, err = q.export(ctx, m, spec, io.MultiWriter(part, sum), columns)
+	if err != nil {
+		return a, fmt.Errorf("export to %s: %w", q.file, err)
+	}
+	a.SHA256 = hex.EncodeToString(sum.Sum(nil))
+	text, err := a.json()
+	if err == nil {
+		_, err = side.Write(text)
+	}
+	if err = cmp.Or(err, part.complete(), side.complete()); err == nil {
+		err = cmp.Or(side.take(), part.take())
+	}
+	if err != nil {
+		return a, fmt.Errorf("export to %s: %w", q.file, err)
+	}
+	return a, nil
 }
 
-func (q *exportQuery) export(ctx context.Context, m *mirror.Mirror, spec *dataset.Spec, w io.Writer, columns []export.Column) (rows int64, err error) {
-	out, err := export.New(export.Format(q.out.format), w, columns, len(q.fields) > 0)
+// part is a file that is being written, under another name than it will have.
+type part struct {
+	*os.File
+	name string
+}
+
+func newPart(name string) (part, error) {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	return part{f, name}, err
+}
+
+// complete says that all is written, and on the disk.
+func (p part) complete() error { return cmp.Or(p.Chmod(0o644), p.Sync(), p.Close()) }
+
+// take gives the file its name.
+func (p part) take() error { return os.Rename(p.Name(), p.name) }
+
+// discard removes the file, unless it has its name.
+func (p part) discard() {
+	_ = p.Close() // what was not completed is of no use
+	_ = os.Remove(p.Name())
+}
+
+// export writes all rows, and says what was written.
+func (q *exportQuery) export(ctx context.Context, m *mirror.Mirror, spec *dataset.Spec, w io.Writer, columns []export.Column) (a about, err error) {
+	buffered := bufio.NewWriterSize(w, 1<<20)
+	chosen := len(q.fields) > 0
+	out, err := export.New(export.Format(q.out.format), buffered, columns, chosen)
 	if err != nil {
-		return 0, err
+		return a, err
 	}
+	if f := export.Format(q.out.format); chosen || f == export.CSV || f == export.Parquet {
+		a = q.describe(spec, paths(columns))
+	} else {
+		a = q.describe(spec, nil)
+	}
+	var rows int64
 	write := func(doc bson.Raw) error {
 		rows++
 		return out.Write(doc)
 	}
-	if q.collection == mirror.Changes {
-		err = m.EachChange(ctx, time.Time{}, func(events []mirror.Event) error {
-			for i := range events {
-				doc, err := q.eventDocument(spec, &events[i])
-				if err != nil {
-					return err
-				}
-				if err := write(doc); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	} else {
+	switch q.collection {
+	case mirror.Changes:
+		err = q.eachEvent(ctx, m, spec, write)
+	case mirror.Snapshots:
+		if err = eachCount(ctx, m, write); errors.Is(err, mirror.ErrReplaced) {
+			err = fmt.Errorf("%w: try again", err)
+		}
+	default:
 		var hidden []string
 		if !q.sensitive {
 			hidden = spec.SensitivePaths()
 		}
 		err = m.EachDocument(ctx, q.collection, hidden, write)
 	}
-	return rows, cmp.Or(err, out.Close())
+	if err != nil {
+		return a, err
+	}
+	if err := a.finish(ctx, m, rows); err != nil {
+		return a, err
+	}
+	text, err := a.json()
+	if err != nil {
+		return a, err
+	}
+	out.Describe(string(text))
+	return a, cmp.Or(out.Close(), buffered.Flush())
+}
+
+func (q *exportQuery) eachEvent(ctx context.Context, m *mirror.Mirror, spec *dataset.Spec, write func(bson.Raw) error) error {
+	return m.EachChange(ctx, q.from, func(events []mirror.Event) error {
+		for i := range events {
+			if events[i].At.Before(q.from) {
+				continue
+			}
+			doc, err := q.eventDocument(spec, &events[i])
+			if err != nil {
+				return err
+			}
+			if err := write(doc); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // exportedEvent is a change event as it is exported.
@@ -213,4 +344,70 @@ func (q *exportQuery) eventDocument(spec *dataset.Spec, e *mirror.Event) (bson.R
 		return nil, fmt.Errorf("event of key %q: %w", e.Key, err)
 	}
 	return doc, nil
+}
+
+// exportedCount is a count of a snapshot as it is exported.
+type exportedCount struct {
+	Snapshot      string         `bson:"snapshot"`
+	AsOf          time.Time      `bson:"as_of"`
+	Basis         mirror.Basis   `bson:"basis"`
+	Outcome       mirror.Outcome `bson:"outcome"`
+	Run           string         `bson:"run"`
+	Provisional   bool           `bson:"provisional"`
+	SurvivorsOnly bool           `bson:"survivors_only"`
+	Dimension     string         `bson:"dimension"`
+	Name          string         `bson:"name,omitempty"`
+	mirror.Totals `bson:",inline"`
+}
+
+// dimensionAll is the dimension of a snapshot's totals.
+const dimensionAll = "all"
+
+// eachCount writes the counts of all snapshots, newest first.
+func eachCount(ctx context.Context, m *mirror.Mirror, write func(bson.Raw) error) error {
+	all, err := m.Snapshots(ctx, math.MaxInt32)
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		s := &all[i]
+		of := func(dimension, name string, t mirror.Totals) error {
+			doc, err := bson.Marshal(exportedCount{
+				Snapshot: s.ID, AsOf: s.AsOf, Basis: s.Basis, Outcome: s.Outcome, Run: s.Run,
+				Provisional: s.Provisional, SurvivorsOnly: s.SurvivorsOnly, Dimension: dimension, Name: name, Totals: t,
+			})
+			if err != nil {
+				return fmt.Errorf("counts of snapshot %s: %w", s.ID, err)
+			}
+			return write(doc)
+		}
+		if err := of(dimensionAll, "", s.Totals); err != nil {
+			return err
+		}
+		for _, dimension := range []string{mirror.SeriesNeighborhood, mirror.SeriesSector} {
+			var rows []mirror.Tallied
+			if err := m.SeriesOf(ctx, s, dimension, &rows); err != nil {
+				return err
+			}
+			for _, r := range rows {
+				if err := of(dimension, r.Name, r.Totals); err != nil {
+					return err
+				}
+			}
+		}
+		var districts []mirror.TalliedDistrict
+		if err := m.SeriesOf(ctx, s, mirror.SeriesDistrict, &districts); err != nil {
+			return err
+		}
+		for _, d := range districts {
+			name := ""
+			if d.District != 0 {
+				name = strconv.FormatInt(d.District, 10)
+			}
+			if err := of(mirror.SeriesDistrict, name, d.Totals); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

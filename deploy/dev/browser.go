@@ -37,14 +37,13 @@ func findBrowser() (string, bool) {
 func readyBrowser(ctx context.Context, stack *Stack) error {
 	path, ok := findBrowser()
 	if !ok {
-		aptGet, err := exec.LookPath("apt-get")
-		if err != nil || os.Geteuid() != 0 {
+		if programPath("apt-get") == "" || os.Geteuid() != 0 {
 			return errNoBrowser
 		}
 		stack.Steps.Announce("Browser", "installing Chromium (once for this machine, about 400 MB)")
-		err = stack.Steps.Do("Browser", "installing Chromium", func() (string, error) {
-			if err := installBrowser(ctx, aptGet); err != nil {
-				return "", err
+		err := stack.Steps.Do("Browser", "installing Chromium", func() (string, error) {
+			if err := aptInstall(ctx, "chromium", "fonts-liberation"); err != nil {
+				return "", fmt.Errorf("%w\n%w", errNoBrowser, err)
 			}
 			if path, ok = findBrowser(); !ok {
 				return "", errNoBrowser
@@ -59,17 +58,18 @@ func readyBrowser(ctx context.Context, stack *Stack) error {
 	return nil
 }
 
-func installBrowser(ctx context.Context, aptGet string) error {
+// aptInstall installs Debian packages. It must be called as root.
+func aptInstall(ctx context.Context, packages ...string) error {
 	// A machine that has never asked knows no packages, and one that asked long ago knows old ones.
-	for _, args := range [][]string{{"update"}, {"install", "--yes", "--no-install-recommends", "chromium", "fonts-liberation"}} {
-		cmd := exec.CommandContext(ctx, aptGet, args...)
+	for _, args := range [][]string{{"update"}, append([]string{"install", "--yes", "--no-install-recommends"}, packages...)} {
+		cmd := exec.CommandContext(ctx, "apt-get", args...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		out, err := cmd.CombinedOutput()
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if err != nil {
-			return fmt.Errorf("%w\napt-get %s: %w\n%s", errNoBrowser, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+			return fmt.Errorf("apt-get %s: %w\n%s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
 		}
 	}
 	return nil

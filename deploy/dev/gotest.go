@@ -60,6 +60,9 @@ func test(ctx context.Context, args []string) (err error) {
 		if err = readyBrowser(ctx, stack); err != nil {
 			return
 		}
+		if err = readyRecipes(ctx, stack); err != nil {
+			return
+		}
 		for _, module := range []string{".", "deploy/dev"} {
 			var result testResult
 			if result, err = testModule(ctx, stack, module, args); err != nil {

@@ -145,7 +145,7 @@ func TestFormatsAgree(t *testing.T) {
 	for _, f := range table.Schema().Fields() {
 		fields = append(fields, f.Name())
 	}
-	require.ElementsMatch(t, records[0], fields)
+	require.Equal(t, records[0], fields, "columns have their order in both")
 
 	rows := make([]parquet.Row, 0, len(docs))
 	for _, group := range table.RowGroups() {
@@ -215,6 +215,59 @@ func TestSensitiveColumnsAreLeftOut(t *testing.T) {
 	assert.Equal(t, []string{"ownership_name", "_id"}, []string{chosen[0].Path, chosen[1].Path})
 }
 
+// TestNothingIsHeldBack: of a file of any length, what has not been written when
+// its last row is given is as much as of a short one.
+func TestNothingIsHeldBack(t *testing.T) {
+	spec, docs := documents(t, 500)
+	columns, err := export.Choose(export.Columns(spec, false), []string{"_id", "dba_name", "facets.open"})
+	require.NoError(t, err)
+	const rest = 1000
+	for _, f := range export.Formats() {
+		var held, group [2]int
+		for i, groups := range []int{1, 4} {
+			var file bytes.Buffer
+			w, err := export.New(f, &file, columns, true)
+			require.NoError(t, err)
+			rows := groups*export.RowGroup + rest
+			for n := range rows {
+				require.NoError(t, w.Write(docs[n%len(docs)]))
+			}
+			before := file.Len()
+			require.NoError(t, w.Close())
+			held[i] = file.Len() - before
+			if f != export.Parquet {
+				continue
+			}
+			table, err := parquet.OpenFile(bytes.NewReader(file.Bytes()), int64(file.Len()))
+			require.NoError(t, err)
+			require.EqualValues(t, rows, table.NumRows())
+			require.Len(t, table.RowGroups(), groups+1)
+			for _, g := range table.RowGroups() {
+				group[i] = max(group[i], int(g.NumRows()))
+			}
+			require.Equal(t, export.RowGroup, group[i])
+		}
+		// A footer speaks of each group: some hundred bytes for a column.
+		require.Less(t, held[1]-held[0], 4096, "%s: %d bytes are held back of the short file, %d of the long one", f, held[0], held[1])
+	}
+}
+
+// TestParquetSaysWhatItIs reads back what the file says of itself.
+func TestParquetSaysWhatItIs(t *testing.T) {
+	spec, docs := documents(t, 10)
+	var file bytes.Buffer
+	w, err := export.New(export.Parquet, &file, export.Columns(spec, false), false)
+	require.NoError(t, err)
+	require.NoError(t, w.Write(docs[0]))
+	w.Describe(`{"run":"r1"}`)
+	require.NoError(t, w.Close())
+	table, err := parquet.OpenFile(bytes.NewReader(file.Bytes()), int64(file.Len()))
+	require.NoError(t, err)
+	about, ok := table.Lookup(export.AboutKey)
+	require.True(t, ok)
+	require.JSONEq(t, `{"run":"r1"}`, about)
+}
+
 func TestFormulasAreDefused(t *testing.T) {
 	doc, err := bson.Marshal(bson.D{{Key: "_id", Value: "1"}, {Key: "dba_name", Value: `=HYPERLINK("http://x","y")`}})
 	require.NoError(t, err)
@@ -225,6 +278,11 @@ func TestFormulasAreDefused(t *testing.T) {
 	line := string(write(t, export.NDJSON, columns, true, []bson.Raw{doc}))
 	assert.JSONEq(t, `{"_id":"1","dba_name":"=HYPERLINK(\"http://x\",\"y\")"}`, line)
 	assert.Equal(t, len(line)-1, strings.IndexByte(line, '\n'), "one line")
+	west, err := bson.Marshal(bson.D{{Key: "_id", Value: "-1"}, {Key: "facets", Value: bson.D{{Key: "cell", Value: "-2_50"}}}})
+	require.NoError(t, err)
+	cell, err := export.Choose(export.Columns(spec, false), []string{"_id", "facets.cell"})
+	require.NoError(t, err)
+	assert.Equal(t, "_id,facets.cell\n'-1,-2_50\n", string(write(t, export.CSV, cell, true, []bson.Raw{west})), "cells are Padron's own text")
 	assert.Equal(t, "[]\n", string(write(t, export.JSON, columns, true, nil)))
 	assert.JSONEq(t, `[{"_id":"1"},{"_id":"1"}]`, string(write(t, export.JSON, columns[:1], true, []bson.Raw{doc, doc})))
 }
