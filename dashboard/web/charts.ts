@@ -101,6 +101,9 @@ class Figure {
     if (data.kind === "bars" && data.links.length > 0) {
       chart.on("click", (event) => this.open(event.dataIndex ?? -1));
     }
+    if (data.kind === "hexbin" && data.outlines) {
+      this.followPointer(chart);
+    }
     return chart;
   }
 
@@ -121,11 +124,15 @@ class Figure {
       return;
     }
     this.draw();
-    const zr = this.chart?.getZr();
-    zr?.on("mousemove", (event) => this.point(this.under(event)));
-    zr?.on("globalout", () => this.point(-1));
+  }
+
+  /** followPointer knows the outline under the mouse before the tooltip, whose own listeners come later, names it. */
+  private followPointer(chart: ECharts): void {
+    const zr = chart.getZr();
+    zr.on("mousemove", (event) => this.point(this.under(event)));
+    zr.on("globalout", () => this.point(-1));
     let touched = -1;
-    zr?.on("click", (event) => {
+    zr.on("click", (event) => {
       const at = this.under(event);
       // A finger cannot hover: its first touch names the neighborhood, the second one opens it.
       if (at >= 0 && (touched === at || !event.event.type.startsWith("touch"))) {

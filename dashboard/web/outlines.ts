@@ -71,17 +71,19 @@ export function outlineSeries(outlines: readonly Outline[], palette: Palette): S
   if (outlines.length === 0) {
     return [];
   }
+  /** Each ring is drawn in each of the looks, one over the other. */
   const render =
-    (style: object, emphasis: object): CustomSeriesRenderItem =>
-    (params, api) => ({
-      type: "group",
-      children: (outlines[params.dataIndex]?.polygons ?? []).flat().map((ring) => ({
-        type: "polygon" as const,
-        shape: { points: ring.map((p) => api.coord(p)) as [number, number][] },
-        style,
-        emphasis: { style: emphasis },
-      })),
-    });
+    (...looks: { style: object; emphasis?: object }[]): CustomSeriesRenderItem =>
+    (params, api) => {
+      const rings = (outlines[params.dataIndex]?.polygons ?? []).flat().map((ring) => ring.map((p) => api.coord(p)) as [number, number][]);
+      return {
+        type: "group",
+        children: looks.flatMap(({ style, emphasis }) =>
+          rings.map((points) => ({ type: "polygon" as const, shape: { points }, style, emphasis: { style: emphasis ?? {} } })),
+        ),
+      };
+    };
+  const line = { fill: "none", lineJoin: "round" };
   const common = {
     type: "custom",
     data: outlines.map(({ box: [w, s, e, n] }) => [(w + e) / 2, (s + n) / 2]),
@@ -91,14 +93,18 @@ export function outlineSeries(outlines: readonly Outline[], palette: Palette): S
     progressive: 0,
   };
   return [
-    { ...common, id: areasId, name: areasId, z: 1, renderItem: render({ fill: "transparent" }, {}) } as SeriesOption,
+    { ...common, id: areasId, name: areasId, z: 1, renderItem: render({ style: { fill: "transparent" } }) } as SeriesOption,
     {
       ...common,
       id: outlinesId,
       name: outlinesId,
       z: 3,
       silent: true,
-      renderItem: render({ fill: "none", stroke: palette.text, opacity: 0.5, lineWidth: 0.75, lineJoin: "round" }, { opacity: 1, lineWidth: 2.5 }),
+      // A seam in the background's color keeps the line apart from cells as dark as itself.
+      renderItem: render(
+        { style: { ...line, stroke: palette.background, opacity: 0.7, lineWidth: 2.5 }, emphasis: { opacity: 1, lineWidth: 5 } },
+        { style: { ...line, stroke: palette.text, opacity: 0.6, lineWidth: 0.75 }, emphasis: { opacity: 1, lineWidth: 2.5 } },
+      ),
     } as SeriesOption,
   ];
 }
