@@ -66,7 +66,7 @@ func TestBoundariesAreFetchedWhenTheyChanged(t *testing.T) {
 	require.Equal(t, boundaries.Points(socratatest.Neighborhoods()), stored.Of)
 	require.LessOrEqual(t, stored.Points, stored.Of)
 	require.Equal(t, stored.Updated, stored.Version.Served)
-	require.NotZero(t, stored.Run)
+	require.NotEmpty(t, stored.Run)
 	require.WithinDuration(t, time.Now(), stored.Fetched, time.Minute)
 
 	require.Equal(t, workflows.OutcomeSkipped, s.run(activities.Auto).Outcome)

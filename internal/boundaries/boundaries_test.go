@@ -78,8 +78,8 @@ func TestWhatCannotBeUsed(t *testing.T) {
 			assert.Nil(t, areas)
 		})
 	}
-	assert.ErrorContains(t, checkRing(orb.Ring{{math.NaN(), 1}, {2, 1}, {2, 2}, {math.NaN(), 1}}), "not closed", "what is not a number is not equal to itself")
-	assert.ErrorContains(t, checkRing(orb.Ring{{1, 1}, {2, math.NaN()}, {2, 2}, {1, 1}}), "is not on earth")
+	require.ErrorContains(t, checkRing(orb.Ring{{math.NaN(), 1}, {2, 1}, {2, 2}, {math.NaN(), 1}}), "not closed", "what is not a number is not equal to itself")
+	require.ErrorContains(t, checkRing(orb.Ring{{1, 1}, {2, math.NaN()}, {2, 2}, {1, 1}}), "is not on earth")
 }
 
 // An outline stays within the tolerance, is closed, and no area is lost, however fine or small the outlines are.
