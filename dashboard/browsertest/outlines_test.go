@@ -54,6 +54,10 @@ func outlines(t *testing.T, s *stack, b *tab) {
 		_, err := chromedp.Call(b.ctx, input.DispatchMouseEvent, e)
 		require.NoError(t, err)
 	}
+	canvas := func() string {
+		return eval[string](b, `document.querySelector("#map canvas").toDataURL()`)
+	}
+	whole, stoodOut := canvas(), false
 	named := map[string][2]float64{} // where in the plot
 	for _, across := range []float64{0.3, 0.4, 0.5, 0.6, 0.7} {
 		for _, down := range []float64{0.2, 0.4, 0.6, 0.8} {
@@ -63,6 +67,10 @@ func outlines(t *testing.T, s *stack, b *tab) {
 				const tip = document.querySelector("#map .tip");
 				r({ Title: tip?.querySelector("p")?.textContent ?? "", Rows: [...tip?.querySelectorAll("dt") ?? []].map(d => d.textContent) });
 			}, 150))`)
+			if len(shown.Rows) == 0 && shown.Title != "" && !stoodOut {
+				stoodOut = true
+				require.NotEqual(t, whole, canvas(), "the outline of %s stands out where there is no cell", shown.Title)
+			}
 			if len(shown.Rows) != 2 {
 				continue // no cell, or no neighborhood
 			}
@@ -79,6 +87,7 @@ func outlines(t *testing.T, s *stack, b *tab) {
 			}
 		}
 	}
+	require.True(t, stoodOut, "some place has no cell")
 	require.GreaterOrEqual(t, len(named), 4, "places are named after the neighborhood around them")
 	b.requireClean()
 

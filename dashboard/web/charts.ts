@@ -86,6 +86,7 @@ class Figure {
     this.chart.resize({ width, height });
     const palette = this.printing ? light : this.palette();
     this.chart.setOption(optionOf(data, this.view(palette, width)), { notMerge: true });
+    this.stress("highlight");
     this.drawScale(palette);
     this.colorLegend(palette);
   }
@@ -150,9 +151,15 @@ class Figure {
 
   private point(at: number): void {
     if (at !== this.pointed) {
-      this.chart?.dispatchAction({ type: "downplay", seriesId: outlinesId, dataIndex: this.pointed });
+      this.stress("downplay");
       this.pointed = at;
-      this.chart?.dispatchAction({ type: "highlight", seriesId: outlinesId, dataIndex: at });
+      this.stress("highlight");
+    }
+  }
+
+  private stress(type: "highlight" | "downplay"): void {
+    if (this.pointed >= 0) {
+      this.chart?.dispatchAction({ type, seriesId: outlinesId, dataIndex: this.pointed });
     }
   }
 
