@@ -48,10 +48,12 @@ type Activities struct {
 
 // opened is what is kept of a dataset from one activity to the next.
 type opened struct {
-	spec    *dataset.Spec
-	portal  *socrata.Client
-	mirror  *mirror.Mirror
-	landing mirror.Landing
+	spec   *dataset.Spec
+	portal *socrata.Client
+	// boundaries asks for the spec's boundaries; nil where it names none.
+	boundaries *socrata.Client
+	mirror     *mirror.Mirror
+	landing    mirror.Landing
 }
 
 // Serve names the datasets that this worker runs.
@@ -77,11 +79,17 @@ func (a *Activities) dataset(ctx context.Context, run Run) (*opened, error) {
 	if o := a.open[run.Dataset]; o != nil {
 		return o, nil
 	}
-	portal, err := socrata.New(socrata.Options{BaseURL: spec.Portal.BaseURL(a.PortalURL), ID: spec.Portal.ID, AppToken: a.AppToken, UserAgent: "padron"})
-	if err != nil {
+	options := socrata.Options{BaseURL: spec.Portal.BaseURL(a.PortalURL), ID: spec.Portal.ID, AppToken: a.AppToken, UserAgent: "padron"}
+	o := &opened{spec: spec}
+	var err error
+	if o.portal, err = socrata.New(options); err != nil {
 		return nil, err
 	}
-	o := &opened{spec: spec, portal: portal}
+	if options.ID = spec.Boundaries.ID; options.ID != "" {
+		if o.boundaries, err = socrata.New(options); err != nil {
+			return nil, err
+		}
+	}
 	err = a.Database.Do(ctx, func(ctx context.Context) error {
 		if o.mirror, err = mirror.Open(ctx, a.Mongo, a.MongoDatabase, spec.Name); err != nil {
 			return err

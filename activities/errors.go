@@ -7,6 +7,7 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"padron/internal/boundaries"
 	"padron/internal/guard"
 	"padron/internal/mirror"
 	"padron/internal/socrata"
@@ -16,21 +17,22 @@ import (
 // Error types of failed activities, as Temporal shows them. CircuitOpen is
 // guard's.
 const (
-	UnknownDataset    = "UnknownDataset"    // the worker has no such spec; not retried
-	WrongBuild        = "WrongBuild"        // the worker's spec is not the run's; retried elsewhere
-	WorkerStopping    = "WorkerStopping"    // the worker let go of the step; retried elsewhere
-	SchemaChanged     = "SchemaChanged"     // the portal's columns do not fit the spec; not retried
-	PortalRefused     = "PortalRefused"     // token wrong, dataset private or missing; not retried
-	PortalUnavailable = "PortalUnavailable" // retried
-	PortalLagging     = "PortalLagging"     // an old copy answered; retried
-	DatabaseFailed    = "DatabaseFailed"    // retried
-	ForeignDatabase   = "ForeignDatabase"   // the database is not Padron's; not retried
-	LandingCorrupt    = "LandingCorrupt"    // a landed page is gone, or is not what was written; not retried
-	PageUnusable      = "PageUnusable"      // a page whose rows cannot be worked on, however often; not retried
-	GateClosed        = "GateClosed"        // the crawl must not be written; not retried
-	ReceiverRefused   = "ReceiverRefused"   // the webhook's receiver does not take the message; not retried
-	ReceiverDown      = "ReceiverDown"      // it does not answer, or asks to wait; retried
-	NothingToDo       = "NothingToDo"       // the job has nothing to work on, or must not be done now; not retried
+	UnknownDataset     = "UnknownDataset"     // the worker has no such spec; not retried
+	WrongBuild         = "WrongBuild"         // the worker's spec is not the run's; retried elsewhere
+	WorkerStopping     = "WorkerStopping"     // the worker let go of the step; retried elsewhere
+	SchemaChanged      = "SchemaChanged"      // the portal's columns do not fit the spec; not retried
+	PortalRefused      = "PortalRefused"      // token wrong, dataset private or missing; not retried
+	PortalUnavailable  = "PortalUnavailable"  // retried
+	PortalLagging      = "PortalLagging"      // an old copy answered; retried
+	DatabaseFailed     = "DatabaseFailed"     // retried
+	ForeignDatabase    = "ForeignDatabase"    // the database is not Padron's; not retried
+	LandingCorrupt     = "LandingCorrupt"     // a landed page is gone, or is not what was written; not retried
+	PageUnusable       = "PageUnusable"       // a page whose rows cannot be worked on, however often; not retried
+	BoundariesUnusable = "BoundariesUnusable" // what the portal publishes is no outlines of areas; not retried
+	GateClosed         = "GateClosed"         // the crawl must not be written; not retried
+	ReceiverRefused    = "ReceiverRefused"    // the webhook's receiver does not take the message; not retried
+	ReceiverDown       = "ReceiverDown"       // it does not answer, or asks to wait; retried
+	NothingToDo        = "NothingToDo"        // the job has nothing to work on, or must not be done now; not retried
 )
 
 func refuse(kind, message string) error {
@@ -63,6 +65,8 @@ func classify(err error) error {
 		return refuse(LandingCorrupt, err.Error())
 	case errors.Is(err, mirror.ErrOrder), errors.Is(err, mirror.ErrDuplicateKey), errors.Is(err, mirror.ErrNoDocument):
 		return refuse(PageUnusable, err.Error())
+	case errors.Is(err, boundaries.ErrUnusable):
+		return refuse(BoundariesUnusable, err.Error())
 	case errors.As(err, &soda):
 		switch soda.Kind {
 		case socrata.BadQuery:

@@ -41,7 +41,7 @@ func (a *Activities) probe(ctx context.Context, in ProbeInput) (ProbeResult, err
 	if err != nil {
 		return ProbeResult{}, err
 	}
-	result := ProbeResult{Spec: o.spec.Digest()}
+	result := ProbeResult{Spec: o.spec.Digest(), Boundaries: o.boundaries != nil}
 	var green, proven mirror.Run // zero when there is none yet
 	err = a.Database.Do(ctx, func(ctx context.Context) (err error) {
 		if err = begin(ctx, o, in, &result); err != nil {

@@ -26,6 +26,7 @@ func Register(r worker.ActivityRegistry, a *Activities) {
 		"reconcile":          a.Reconcile,
 		"aggregate_snapshot": a.AggregateSnapshot,
 		"profile_columns":    a.ProfileColumns,
+		"fetch_boundaries":   a.FetchBoundaries,
 		"finish":             a.Finish,
 		"overdue":            a.Overdue,
 		"check_freshness":    a.CheckFreshness,

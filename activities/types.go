@@ -94,6 +94,9 @@ type ProbeResult struct {
 	// whole rows that are ordered. Nil when nothing is to be fetched.
 	Columns []string `json:"columns,omitempty"`
 
+	// Boundaries says that the spec names a dataset of boundaries; of a run that mirrors.
+	Boundaries bool `json:"boundaries,omitempty"`
+
 	Empty     bool `json:"empty,omitempty"`      // the mirror has no document
 	FirstLoad bool `json:"first_load,omitempty"` // no run has loaded the mirror yet: its rows are no events
 

@@ -150,7 +150,7 @@ func (s *Server) digest() string {
 			return err
 		})
 	}
-	fmt.Fprint(sum, s.assets.digest, s.Sensitive, s.Spec.Digest(), s.Spec.License, s.Spec.Attribution, s.Spec.Breaks)
+	fmt.Fprint(sum, s.assets.digest, s.Sensitive, s.Spec.Digest(), s.Spec.License, s.Spec.Attribution, s.Spec.Breaks, s.Spec.Boundaries)
 	return hex.EncodeToString(sum.Sum(nil)[:6])
 }
 

@@ -21,6 +21,8 @@ type content struct {
 	name string // of the file that it is saved as; empty: it is not
 	next string // address of what follows; empty: nothing
 	body []byte
+	// lasting says that the address names this very content, and nothing else ever.
+	lasting bool
 }
 
 const (
@@ -70,6 +72,9 @@ func (s *Server) data(answer func(*request) (*content, error)) http.Handler {
 		h.Set("ETag", etag)
 		if c.name != "" {
 			h.Set("Content-Disposition", `attachment; filename="`+c.name+`"`)
+		}
+		if c.lasting {
+			h.Set("Cache-Control", "private, max-age=31536000, immutable")
 		}
 		if c.next != "" {
 			h.Set("Link", "<"+c.next+`>; rel="next"`)

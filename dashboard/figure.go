@@ -93,6 +93,8 @@ type hexChart struct {
 	Cells        [][3]float64 `json:"cells"`
 	Unit         string       `json:"unit"`
 	Box          [4]float64   `json:"box"` // west, south, east, north
+	// Outlines are drawn over the cells; nil: there are none.
+	Outlines *outlinesChart `json:"outlines,omitempty"`
 }
 
 // heatChart is data of the kind heatmap.

@@ -372,9 +372,10 @@ func (r *request) mapCells(page string) (*Figure, error) {
 			chart.Cells = append(chart.Cells, [3]float64{round(c.Lon, 6), round(c.Lat, 6), float64(c.Open)})
 		}
 	}
-	f.Chart = chart
 	f.Notes = append(f.Notes, r.t("note.map", r.percent(open, open+hexes.Unlocated.Open), hexes.Unlocated.Open, int64(hexes.Width)))
-	return f, nil
+	err = r.outlineMap(f, &chart)
+	f.Chart = chart
+	return f, err
 }
 
 // ranking ranks neighborhoods by the parameter sort.

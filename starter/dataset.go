@@ -112,6 +112,9 @@ func printSpec(w io.Writer, s *dataset.Spec) {
 	for _, b := range s.Breaks {
 		about = append(about, [2]string{"break", b.Date + " " + b.Name + ": " + b.Note})
 	}
+	if b := s.Boundaries; b.ID != "" {
+		about = append(about, [2]string{"boundaries", fmt.Sprintf("%s/%s, %s by %s; %s; %s", s.Portal.Host, b.ID, b.Title, b.Name, b.License, b.Attribution)})
+	}
 	for _, column := range slices.Sorted(maps.Keys(s.Ignored)) {
 		about = append(about, [2]string{"ignored", column + ": " + s.Ignored[column]})
 	}

@@ -253,7 +253,8 @@ func (v *liveView) at() string {
 				"index": "making sure that the indexes stand", "sweep": "looking for documents that the portal no longer has",
 				"remove":  "asking the portal for missing rows, and removing those that it denies",
 				"resolve": "taking out of quarantine what became a document", "verify": "proving that the mirror equals the portal",
-				"reconcile": "proving that the mirror equals the portal", "aggregate_snapshot": "counting the mirror", "profile_columns": "describing the columns", "finish": "closing the run's record",
+				"reconcile": "proving that the mirror equals the portal", "aggregate_snapshot": "counting the mirror",
+				"profile_columns": "describing the columns", "fetch_boundaries": "looking for newer boundaries", "finish": "closing the run's record",
 			}[t.Name]
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -266,6 +267,17 @@ func (s *start) historyEvents(ctx context.Context, result *workflows.MirrorResul
 	return events, nil
 }
 
+// warnings are what a run remarked on, and the steps that it left out.
+func warnings(r *mirror.Run) []string {
+	all := slices.Clone(r.Warnings)
+	for _, step := range r.Steps {
+		if step.Why != "" && r.Status == mirror.StatusDone {
+			all = append(all, step.Name+" was left out: "+step.Why)
+		}
+	}
+	return all
+}
+
 // stepTimes is how long each step took. Steps that follow each other item by
 // item overlap.
 func stepTimes(steps []mirror.Step) string {
@@ -297,7 +309,7 @@ func (s summary) print(w io.Writer) {
 		{"memory", size(r.Stats.PeakMemoryBytes) + " at most in the worker"},
 		{"history", fmt.Sprintf("%d Temporal events", s.HistoryEvents)},
 	}...)
-	for _, warning := range r.Warnings {
+	for _, warning := range warnings(&r) {
 		rows = append(rows, [2]string{"warning", warning})
 	}
 	facts(w, rows)

@@ -219,7 +219,7 @@ func printRun(w io.Writer, r mirror.Run, live *liveView) {
 	}
 	rows = append(append(rows, checks("gate", r.Gate)...), checks("certificate", r.Certificate)...)
 	rows = append(rows, [2]string{"snapshot", r.Snapshot}, [2]string{"steps", stepTimes(r.Steps)})
-	for _, warning := range r.Warnings {
+	for _, warning := range warnings(&r) {
 		rows = append(rows, [2]string{"warning", warning})
 	}
 	rows = append(rows, [2]string{"workflow", r.WorkflowID})

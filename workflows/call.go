@@ -29,6 +29,13 @@ const (
 	// profileDeadline bounds the description of the columns, which no run waits
 	// for longer than that: it takes a minute for 368,000 rows.
 	profileDeadline = 15 * time.Minute
+	// boundariesDeadline bounds the look for newer boundaries, without which a
+	// run is complete.
+	boundariesDeadline = 5 * time.Minute
+	// boundariesTries is how often they are asked for in one run: there is a next
+	// run, and a portal that has nothing wrong but these must not open its breaker,
+	// which the crawls share.
+	boundariesTries = 2
 	// heartbeatTimeout is how soon a killed worker's activities go elsewhere.
 	heartbeatTimeout = 15 * time.Second
 	// maxSummary is how much of a summary Temporal shows, in characters.

@@ -67,7 +67,7 @@ func levelsOf(of activities.Task) ([]level, error) {
 		of.Job = JobReload
 	}
 	// A backfill's windows are as many at once as its run was told.
-	w := &write{in: WriteInput{Task: of, Reload: &activities.Reload{MaxActive: 1}}}
+	w := &write{in: WriteInput{Task: of, Probe: activities.ProbeResult{Boundaries: true}, Reload: &activities.Reload{MaxActive: 1}}}
 	writing := w.tasks()
 	if len(writing) == 0 {
 		return nil, fmt.Errorf("%w: %q", errNoSuchJob, of.Job)

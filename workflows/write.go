@@ -81,7 +81,7 @@ func Write(ctx workflow.Context, in WriteInput) (*WriteResult, error) {
 func steps(tasks []dag.Status) []mirror.Step {
 	all := make([]mirror.Step, 0, len(tasks))
 	for _, t := range tasks {
-		all = append(all, mirror.Step{Name: t.Name, State: string(t.State), Items: t.Total, TookMS: t.Took.Milliseconds()})
+		all = append(all, mirror.Step{Name: t.Name, State: string(t.State), Items: t.Total, TookMS: t.Took.Milliseconds(), Why: t.Why})
 	}
 	return all
 }
@@ -142,6 +142,15 @@ func (w *write) tasks() []dag.Task {
 	switch w.in.Task.Job {
 	case activities.JobMirror, "":
 		tasks = join(fetched, written, proven)
+		if w.in.Probe.Boundaries {
+			tasks = append(tasks, dag.Task{
+				Name: "fetch_boundaries", After: []string{"reconcile"}, Run: w.fetchBoundaries,
+				Activities: workflow.ActivityOptions{
+					ScheduleToCloseTimeout: boundariesDeadline,
+					RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, MaximumAttempts: boundariesTries},
+				},
+			})
+		}
 	case activities.JobRerun:
 		recall := dag.Task{Name: "recall", Run: w.recall}
 		switch w.in.Task.From {
@@ -446,6 +455,16 @@ func (w *write) profileColumns(ctx workflow.Context) error {
 		return err
 	}
 	return leftOut("the columns were not described: " + reason(err))
+}
+
+// fetchBoundaries looks for newer outlines of the neighborhoods. As with the
+// profile, a failure is shown and takes nothing from the run.
+func (w *write) fetchBoundaries(ctx workflow.Context) error {
+	err := callPortal(ctx, a.FetchBoundaries, "Looks for newer boundaries on the portal", w.in.Run, nil)
+	if err == nil || temporal.IsCanceledError(err) {
+		return err
+	}
+	return leftOut("the boundaries were not brought up to date: " + reason(err))
 }
 
 // leftOut is a failure that does not count as one: a task that returns it ends

@@ -40,6 +40,7 @@ func TestDashboard(t *testing.T) {
 		"every page in both languages": everyPage,
 		"every page is accessible":     accessible,
 		"charts show the database":     chartsShowTheDatabase,
+		"outlines on the map":          outlines,
 		"filters and drill-down":       filters,
 		"search":                       search,
 		"CSV":                          csvFiles,

@@ -62,6 +62,7 @@ async function draw(): Promise<void> {
   if (document.querySelector("figure.chart")) {
     const { drawCharts } = await import("./charts");
     charts = drawCharts(isDark);
+    await charts.outlined;
   }
 }
 

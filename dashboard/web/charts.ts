@@ -2,7 +2,8 @@
 
 import { type Chart, classes, describe, format, lastYears, parseChart, ranges } from "./data";
 import { type ECharts, init } from "./echarts";
-import { bandPrefix, heightOf, optionOf } from "./options";
+import { type View, bandPrefix, heightOf, optionOf } from "./options";
+import { type Outline, outlineAt, outlinesId, parseOutlines } from "./outlines";
 import { type Palette, colorOf, dark, light, scaleOf } from "./palette";
 import { type Words, words } from "./words";
 
@@ -29,6 +30,10 @@ class Figure {
   private years = 0;
   private at = -1;
   private printing = false;
+  private outlines: Outline[] = [];
+  private pointed = -1;
+  /** outlined is fulfilled when the outlines of a map are drawn, or cannot be. */
+  readonly outlined: Promise<void>;
 
   constructor(
     readonly element: HTMLElement,
@@ -60,6 +65,7 @@ class Figure {
     }
     this.addKeys();
     this.draw();
+    this.outlined = this.addOutlines();
     new ResizeObserver(() => requestAnimationFrame(() => this.resize())).observe(plot);
   }
 
@@ -79,9 +85,15 @@ class Figure {
     this.chart ??= this.init(width, height);
     this.chart.resize({ width, height });
     const palette = this.printing ? light : this.palette();
-    this.chart.setOption(optionOf(data, { lang: this.lang, palette, width, hidden: this.hidden, label: this.label }), { notMerge: true });
+    this.chart.setOption(optionOf(data, this.view(palette, width)), { notMerge: true });
+    this.stress("highlight");
     this.drawScale(palette);
     this.colorLegend(palette);
+  }
+
+  private view(palette: Palette, width: number): View {
+    const { lang, hidden, label, outlines } = this;
+    return { lang, palette, width, hidden, label, outlines, pointedAt: () => outlines[this.pointed] };
   }
 
   private init(width: number, height: number): ECharts {
@@ -90,7 +102,65 @@ class Figure {
     if (data.kind === "bars" && data.links.length > 0) {
       chart.on("click", (event) => this.open(event.dataIndex ?? -1));
     }
+    if (data.kind === "hexbin" && data.outlines) {
+      this.followPointer(chart);
+    }
     return chart;
+  }
+
+  /** addOutlines draws the outlines over a map once they are there. A map without them is a map all the same. */
+  private async addOutlines(): Promise<void> {
+    const { data } = this;
+    if (data.kind !== "hexbin" || !data.outlines) {
+      return;
+    }
+    try {
+      const answer = await fetch(data.outlines.href);
+      if (!answer.ok) {
+        throw new Error(`${data.outlines.href}: ${answer.status}`);
+      }
+      this.outlines = parseOutlines(await answer.json());
+    } catch (error) {
+      console.warn("no outlines:", error);
+      return;
+    }
+    this.draw();
+  }
+
+  /** followPointer knows the outline under the mouse before the tooltip, whose own listeners come later, names it. */
+  private followPointer(chart: ECharts): void {
+    const zr = chart.getZr();
+    zr.on("mousemove", (event) => this.point(this.under(event)));
+    zr.on("globalout", () => this.point(-1));
+    let touched = -1;
+    zr.on("click", (event) => {
+      const at = this.under(event);
+      // A finger cannot hover: its first touch names the neighborhood, the second one opens it.
+      if (at >= 0 && (touched === at || !event.event.type.startsWith("touch"))) {
+        this.go(this.outlines[at]?.href);
+      }
+      touched = at;
+    });
+  }
+
+  /** under is the outline at a place of the plot, in pixels. */
+  private under({ offsetX, offsetY }: { offsetX: number; offsetY: number }): number {
+    const [lon, lat] = (this.chart?.convertFromPixel({ gridIndex: 0 }, [offsetX, offsetY]) ?? [NaN, NaN]) as [number, number];
+    return outlineAt(this.outlines, lon, lat);
+  }
+
+  private point(at: number): void {
+    if (at !== this.pointed) {
+      this.stress("downplay");
+      this.pointed = at;
+      this.stress("highlight");
+    }
+  }
+
+  private stress(type: "highlight" | "downplay"): void {
+    if (this.pointed >= 0) {
+      this.chart?.dispatchAction({ type, seriesId: outlinesId, dataIndex: this.pointed });
+    }
   }
 
   private resize(): void {
@@ -107,7 +177,10 @@ class Figure {
   }
 
   private open(index: number): void {
-    const link = this.data.kind === "bars" ? this.data.links[index] : undefined;
+    this.go(this.data.kind === "bars" ? this.data.links[index] : undefined);
+  }
+
+  private go(link: string | undefined): void {
     if (!link) {
       return;
     }
@@ -341,6 +414,8 @@ export interface Charts {
   add(root: ParentNode): void;
   /** drawn reads back what every chart shows, by the id of its figure. */
   drawn(): Record<string, Drawn>;
+  /** outlined is fulfilled when maps have their outlines. */
+  outlined: Promise<unknown>;
 }
 
 /** drawCharts draws every figure of the page. One that cannot be drawn says so and shows its numbers. */
@@ -367,6 +442,7 @@ export function drawCharts(isDark: () => boolean): Charts {
   return {
     add,
     redraw: () => figures.forEach((f) => f.draw()),
+    outlined: Promise.all(figures.map((f) => f.outlined)),
     drawn: () => Object.fromEntries(figures.map((f) => [f.element.id, f.drawn()])),
   };
 }

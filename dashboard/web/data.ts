@@ -1,5 +1,6 @@
 // The data of a chart as the server writes them into its figure, and what can be computed from them without a page.
 
+import type { Box } from "./outlines";
 import { words } from "./words";
 
 /** Num is a value; null is unknown, and never zero. */
@@ -59,6 +60,8 @@ export interface Hexbin {
   cells: [number, number, Num][];
   unit: string;
   box: [number, number, number, number] | null;
+  /** outlines are at an address of their own; the box around them is known before. */
+  outlines?: { href: string; box: Box };
 }
 
 /** Heatmap has values [index in xs, index in ys, value]. */
@@ -134,6 +137,7 @@ export function parseChart(kind: string | undefined, text: string): Chart {
         grid: { size, metersPerLon, metersPerLat, flat: d["flat"] === true },
         cells: list("cells"),
         box: box.length === 4 ? (box as [number, number, number, number]) : null,
+        ...(d["outlines"] ? { outlines: d["outlines"] as { href: string; box: Box } } : {}),
       };
     }
     case "heatmap":
@@ -275,15 +279,15 @@ export function hexCorners(lon: number, lat: number, grid: Grid): [number, numbe
   });
 }
 
-/** extent is the box around all cells, in degrees: west, south, east, north. */
+/** extent is the box around all cells and outlines, in degrees: west, south, east, north. */
 export function extent(d: Hexbin): [number, number, number, number] {
-  let [w, s, e, n] = [Infinity, Infinity, -Infinity, -Infinity];
+  let [w, s, e, n] = d.outlines?.box ?? [Infinity, Infinity, -Infinity, -Infinity];
   for (const [lon, lat] of d.cells) {
     for (const [x, y] of hexCorners(lon, lat, d.grid)) {
       [w, s, e, n] = [Math.min(w, x), Math.min(s, y), Math.max(e, x), Math.max(n, y)];
     }
   }
-  return d.cells.length > 0 ? [w, s, e, n] : (d.box ?? [0, 0, 1, 1]);
+  return d.cells.length > 0 || d.outlines ? [w, s, e, n] : (d.box ?? [0, 0, 1, 1]);
 }
 
 /** aspect is how many times as wide as high a box in degrees is on the ground. */

@@ -25,6 +25,7 @@ import {
   withUnit,
   yearStep,
 } from "./data";
+import { type Outline, areasId, outlineSeries } from "./outlines";
 import { type Palette, colorOf, scaleOf } from "./palette";
 import { words } from "./words";
 
@@ -38,6 +39,9 @@ export interface View {
   hidden: ReadonlySet<string>;
   /** label is the figure's own text for people who do not see it. */
   label: string;
+  /** outlines of a map, once they are there, and the one that is pointed at. */
+  outlines?: readonly Outline[];
+  pointedAt?: () => Outline | undefined;
 }
 
 /** bandPrefix begins the ids of the series that only draw a confidence band. */
@@ -338,6 +342,7 @@ function plain(min: number, max: number): object {
 
 function hexbin(d: Hexbin, view: View): EChartsOption {
   const { palette, lang } = view;
+  const outlines = view.outlines ?? [];
   const [w, s, e, n] = extent(d);
   const bounds = classes(d.cells.map(([, , v]) => v));
   const colors = scaleOf(palette, bounds.length);
@@ -365,12 +370,20 @@ function hexbin(d: Hexbin, view: View): EChartsOption {
     ],
     tooltip: tooltip(view, {
       trigger: "item",
-      formatter: (item: { value: [number, number, Num] }) => {
+      formatter: (item: { seriesId: string; dataIndex: number; value: [number, number, Num] }) => {
+        if (item.seriesId === areasId) {
+          return tip(outlines[item.dataIndex]?.name ?? "", []);
+        }
         const [lon, lat, v] = item.value;
-        return tip(withUnit(format(lang, v), d.unit), [{ color: null, name: `${lat.toFixed(4)}, ${lon.toFixed(4)}`, value: "" }]);
+        const name = view.pointedAt?.()?.name;
+        const rows = [...(name ? [name] : []), `${lat.toFixed(4)}, ${lon.toFixed(4)}`];
+        return tip(withUnit(format(lang, v), d.unit), rows.map((row) => ({ color: null, name: row, value: "" })));
       },
     }),
-    series: [{ id: "s0", name: d.unit, type: "custom", renderItem, data: d.cells, dimensions: ["lon", "lat", "value"], encode: { x: 0, y: 1, tooltip: 2 }, clip: true, progressive: 0 } as SeriesOption],
+    series: [
+      { id: "s0", name: d.unit, type: "custom", renderItem, data: d.cells, dimensions: ["lon", "lat", "value"], encode: { x: 0, y: 1, tooltip: 2 }, clip: true, progressive: 0 } as SeriesOption,
+      ...outlineSeries(outlines, palette),
+    ],
   };
 }
 

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 
 	"github.com/spf13/cobra"
+
+	"padron/internal/socrata/socratatest"
 )
 
 // portalFlags adds the flags that say where the rows come from.
@@ -16,6 +18,7 @@ func portalFlags(cmd *cobra.Command) *Portal {
 	cmd.Flags().BoolVar(&p.Live, "live", false, "use the real portal")
 	cmd.Flags().IntVar(&p.Rows, "rows", defaultRows, "how many rows the simulated portal has")
 	cmd.Flags().StringVar(&p.File, "portal-file", "", "serve the rows of this JSON or CSV file")
+	cmd.Flags().StringVar(&p.Boundaries, "boundaries-file", "", "serve the neighborhoods' outlines of this GeoJSON file, named by its property "+socratatest.PropertyName)
 	return p
 }
 
@@ -30,6 +33,9 @@ func open(data string, p *Portal, steps *Steps) (*Stack, error) {
 	}
 	if p.File != "" {
 		p.File = portalFile(dirs, p.File)
+	}
+	if p.Boundaries != "" {
+		p.Boundaries = portalFile(dirs, p.Boundaries)
 	}
 	if dirs.World, err = p.World(); err != nil {
 		return nil, err

@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"padron/internal/boundaries"
 	"padron/internal/socrata/socratatest"
 )
 
@@ -29,6 +31,9 @@ type Portal struct {
 	File string // a JSON or CSV file with rows; "" for none
 	Rows int    // how many rows are simulated otherwise
 	URL  string // a portal that the user runs (PADRON_PORTAL_URL); "" for none
+	// Boundaries is a GeoJSON file with the outlines of the neighborhoods; "" for invented ones to simulated rows, and
+	// for none to those of a file.
+	Boundaries string
 }
 
 // check refuses what cannot be meant.
@@ -40,6 +45,8 @@ func (p Portal) check() error {
 		return fmt.Errorf("%w: --live and --rows exclude each other: the real portal has as many rows as it has", errUsage)
 	case p.File != "" && p.Rows != defaultRows:
 		return fmt.Errorf("%w: --portal-file and --rows exclude each other: the file has as many rows as it has", errUsage)
+	case p.Live && p.Boundaries != "":
+		return fmt.Errorf("%w: --live and --boundaries-file exclude each other", errUsage)
 	case p.Rows < 1:
 		return fmt.Errorf("%w: --rows %d: at least one row is needed", errUsage, p.Rows)
 	}
@@ -49,21 +56,34 @@ func (p Portal) check() error {
 // World names the portal among those that this checkout's data may mirror; "" is the usual one. A mirror of one must
 // not be taken for a mirror of another, whose rows would all be missing.
 func (p Portal) World() (string, error) {
+	var parts []string
+	hashed := func(kind, file string) error {
+		path, err := filepath.Abs(file)
+		if err != nil {
+			return fmt.Errorf("find %s: %w", file, err)
+		}
+		parts = append(parts, kind+"_"+shortHash(path))
+		return nil
+	}
 	switch {
 	case p.Live:
 		return "live", nil
 	case p.URL != "":
 		return "url_" + shortHash(p.URL), nil
 	case p.File != "":
-		path, err := filepath.Abs(p.File)
-		if err != nil {
-			return "", fmt.Errorf("find %s: %w", p.File, err)
+		if err := hashed("file", p.File); err != nil {
+			return "", err
 		}
-		return "file_" + shortHash(path), nil
 	case p.Rows != defaultRows:
-		return fmt.Sprintf("rows_%d", p.Rows), nil
+		parts = append(parts, fmt.Sprintf("rows_%d", p.Rows))
 	}
-	return "", nil
+	// A run that finds no new rows would not look for other boundaries.
+	if p.Boundaries != "" {
+		if err := hashed("geo", p.Boundaries); err != nil {
+			return "", err
+		}
+	}
+	return strings.Join(parts, "_"), nil
 }
 
 // portalFile finds a file that was named from where the user stood: `go run -C deploy/dev` moves to another folder, so a
@@ -91,8 +111,11 @@ func startPortal(ctx context.Context, stack *Stack, p Portal) (url string, err e
 		if err != nil {
 			return "", err
 		}
-		_, url, err = servePortal(stack, socratatest.Options{Table: table, Seed: portalSeed, Updated: version})
-		if err != nil {
+		o := socratatest.Options{Table: table, Seed: portalSeed, Updated: version}
+		if err := p.outline(&o); err != nil {
+			return "", err
+		}
+		if _, url, err = servePortal(stack, o); err != nil {
 			return "", err
 		}
 		from := "simulated"
@@ -102,6 +125,25 @@ func startPortal(ctx context.Context, stack *Stack, p Portal) (url string, err e
 		return fmt.Sprintf("%s (%d rows, %s)", url, table.Len(), from), ctx.Err()
 	})
 	return url, err
+}
+
+// outline gives the portal its boundaries.
+func (p Portal) outline(o *socratatest.Options) error {
+	if p.Boundaries == "" {
+		if p.File != "" {
+			o.Boundaries = []boundaries.Area{}
+		}
+		return nil
+	}
+	info, err := os.Stat(p.Boundaries)
+	if err != nil {
+		return fmt.Errorf("read the portal's boundaries: %w", err)
+	}
+	o.BoundariesUpdated = info.ModTime()
+	if o.Boundaries, err = socratatest.BoundariesFromFile(p.Boundaries); err != nil {
+		return fmt.Errorf("read the portal's boundaries: %w", err)
+	}
+	return nil
 }
 
 // servePortal serves a simulated portal and sets the variable by which programs find it.

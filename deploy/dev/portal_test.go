@@ -18,6 +18,7 @@ func TestPortalFlagsThatExcludeEachOther(t *testing.T) {
 		{Rows: defaultRows, Live: true, File: "x.csv"},
 		{Rows: 5, Live: true},
 		{Rows: 5, File: "x.csv"},
+		{Rows: defaultRows, Live: true, Boundaries: "x.geojson"},
 	} {
 		require.ErrorIs(t, p.check(), errUsage, "%+v", p)
 	}
@@ -34,6 +35,9 @@ func TestEachPortalHasAWorldOfItsOwn(t *testing.T) {
 		{Rows: defaultRows, Live: true},
 		{Rows: defaultRows, File: "a.csv"},
 		{Rows: defaultRows, File: "b.csv"},
+		{Rows: defaultRows, Boundaries: "a.geojson"},
+		{Rows: 5, Boundaries: "a.geojson"},
+		{Rows: defaultRows, File: "a.csv", Boundaries: "b.geojson"},
 		{Rows: defaultRows, URL: "http://127.0.0.1:1"},
 	} {
 		world, err := p.World()

@@ -51,6 +51,10 @@ license: CC0
 attribution: City of Fruit
 `
 
+// What a spec says of boundaries, if it says anything.
+const outlined = `boundaries: {id: wxyz-5678, name: area, title: Areas, license: CC0, attribution: City of Fruit}
+`
+
 func TestParse(t *testing.T) {
 	s, err := Parse([]byte(small), "small.yaml")
 	require.NoError(t, err)
@@ -73,7 +77,7 @@ func TestParse(t *testing.T) {
 
 func TestParseErrors(t *testing.T) {
 	for _, test := range []struct{ name, old, new, want string }{
-		{"unknown key", "title:", "titel:", `small.yaml:2:1: unknown key "titel" in spec; known keys: attribution, box,`},
+		{"unknown key", "title:", "titel:", `small.yaml:2:1: unknown key "titel" in spec; known keys: attribution, boundaries,`},
 		{"unknown key in a field", "rules: [name], search: true", "rulez: [name]", `small.yaml:13:56: unknown key "rulez" in fields[1]; known keys: copy, defaults, drop, from,`},
 		{"unknown key deep", "kind: stand}", "kin: stand}", `small.yaml:22:24: unknown key "kin" in lifecycle.end[0]; known keys: kind, path`},
 		{"not a list", "volatile: [loaded_at, \":@computed_region_*\"]", "volatile: loaded_at", `small.yaml:7:11: volatile: expected a list`},
@@ -149,8 +153,22 @@ func TestParseErrors(t *testing.T) {
 		{"break note", "note: Only open stands came along.", "note: ' '", "breaks[0].note: is missing"},
 		{"unknown key in a break", "note: Only", "why: Only", `unknown key "why" in breaks[0]; known keys: date, kind, name, note`},
 		{"license", "license: CC0", "license: ''", "license: is missing"},
+		{"boundaries are no mapping", outlined, "boundaries: wxyz-5678", "boundaries: expected a mapping"},
+		{"boundaries' id", "id: wxyz-5678", "id: areas", `small.yaml:31:18: boundaries.id: "areas" is no dataset id`},
+		{"boundaries without id", "id: wxyz-5678, ", "", `boundaries.id: "" is no dataset id`},
+		{"boundaries of the register", "id: wxyz-5678", "id: abcd-1234", "boundaries.id: abcd-1234 is the register itself"},
+		{"boundaries without name", "name: area, ", "", `boundaries.name: "" is no property`},
+		{"boundaries without title", "title: Areas, ", "", "small.yaml:31:14: boundaries: title is missing: what the boundaries are called"},
+		{"boundaries without license", "title: Areas, license: CC0,", "title: Areas,", "boundaries: license is missing"},
+		{"boundaries without attribution", "license: CC0, attribution: City of Fruit}", "license: CC0}", "boundaries: attribution is missing"},
+		{"boundaries of no dimension", "[{name: neighborhood", "[{name: ward", "boundaries: need the dimension neighborhood"},
+		{"unknown key in boundaries", "name: area", "property: area", `unknown key "property" in boundaries; known keys: attribution, id, license, name, title`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			small := small
+			if strings.Contains(test.name, "boundaries") {
+				small = strings.Replace(small, "dimensions: [{name: ward", "dimensions: [{name: neighborhood", 1) + outlined
+			}
 			require.Contains(t, small, test.old)
 			_, err := Parse([]byte(strings.Replace(small, test.old, test.new, 1)), "small.yaml")
 			require.ErrorContains(t, err, test.want)
@@ -184,7 +202,10 @@ func TestDigest(t *testing.T) {
 		{"breaks: [{date", "breaks: [{date: '2018', name: other, kind: correction, note: n}, {date"},
 		{"license: CC0", "license: CC-BY"},
 		{"City of Fruit", "City of Roots"},
+		{"boundaries: {id", "# boundaries: {id"},
+		{"name: area", "name: other"},
 	} {
+		small := strings.Replace(small, "dimensions: [{name: ward", "dimensions: [{name: neighborhood", 1) + outlined
 		require.Contains(t, small, change[0])
 		assert.Equal(t, digest(small), digest(strings.Replace(small, change[0], change[1], 1)), change[1])
 	}
@@ -377,6 +398,8 @@ func TestSanFrancisco(t *testing.T) {
 		Renamed: []string{"dba_name", "ownership_name"},
 		Moved:   []string{"address.street", "address.city", "address.state", "address.source_zipcode", "location"},
 	}, s.Events)
+	assert.Equal(t, "j2bu-swwd", s.Boundaries.ID)
+	assert.Equal(t, "nhood", s.Boundaries.Name)
 	for _, path := range []string{"ownership_name", "address.mail_address", "address.mail_city", "address.mail_zipcode", "address.mail_state", "facets.tokens", "source.mailing_address_1"} {
 		assert.True(t, s.Sensitive(path), path)
 	}

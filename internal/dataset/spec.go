@@ -69,6 +69,7 @@ type Spec struct {
 	Brake       Brake             `yaml:"brake" json:"brake"`
 	License     string            `yaml:"license" json:"license"`
 	Attribution string            `yaml:"attribution" json:"attribution"`
+	Boundaries  Boundaries        `yaml:"boundaries,omitempty" json:"boundaries,omitzero"` // outlines for the map; zero: none
 
 	location  *time.Location
 	digest    string
@@ -211,6 +212,18 @@ func (b Box) Contains(lon, lat float64) bool {
 	return lon >= b.West && lon <= b.East && lat >= b.South && lat <= b.North
 }
 
+// Boundaries are the outlines of the neighborhoods, which the same portal publishes as a dataset of its own.
+type Boundaries struct {
+	ID          string `yaml:"id" json:"id"`       // four-by-four: j2bu-swwd
+	Name        string `yaml:"name" json:"name"`   // property with the area's name, as the dimension neighborhood has it
+	Title       string `yaml:"title" json:"title"` // for people
+	License     string `yaml:"license" json:"license"`
+	Attribution string `yaml:"attribution" json:"attribution"`
+}
+
+// DimensionNeighborhood is the dimension whose values the boundaries are of.
+const DimensionNeighborhood = "neighborhood"
+
 // Brake bounds how many rows one run may remove without approval: the larger of the two.
 type Brake struct {
 	Percent float64 `yaml:"percent" json:"percent"` // of the rows in the mirror
@@ -218,8 +231,8 @@ type Brake struct {
 }
 
 // Digest identifies the spec and the cleaning rules: 64 hex digits, of which the first 16 are enough to show.
-// Comments, order of keys and layout of the file do not matter, nor do schedule, breaks, license and attribution: none
-// of these makes a document another one.
+// Comments, order of keys and layout of the file do not matter, nor do schedule, breaks, boundaries, license and
+// attribution: none of these makes a document another one.
 func (s *Spec) Digest() string { return s.digest }
 
 // Location is the dataset's time zone.
@@ -359,6 +372,7 @@ func (s *Spec) finish() error {
 	}
 	digested := *s
 	digested.Schedule, digested.Breaks, digested.License, digested.Attribution = Schedule{}, nil, "", ""
+	digested.Boundaries = Boundaries{}
 	normal, err := json.Marshal(&digested)
 	if err != nil {
 		return fmt.Errorf("digest of dataset %s: %w", s.Name, err)

@@ -152,7 +152,38 @@ func (s *Spec) validate(at func(path, format string, args ...any) error) error {
 	if err := s.validateBreaks(at); err != nil {
 		return err
 	}
+	if err := s.validateBoundaries(idShape, columnShape, at); err != nil {
+		return err
+	}
 	return s.validateUses(wordShape, at)
+}
+
+// validateBoundaries checks what is said of the outlines of neighborhoods, if anything is.
+func (s *Spec) validateBoundaries(idShape, columnShape *regexp.Regexp, at func(path, format string, args ...any) error) error {
+	b := s.Boundaries
+	if b == (Boundaries{}) {
+		return nil
+	}
+	for _, text := range []struct{ key, value, what string }{
+		{"title", b.Title, "what the boundaries are called"},
+		{"license", b.License, "under what terms the portal publishes them"},
+		{"attribution", b.Attribution, "who publishes them"},
+	} {
+		if strings.TrimSpace(text.value) == "" {
+			return at("boundaries", "%s is missing: %s", text.key, text.what)
+		}
+	}
+	switch {
+	case !idShape.MatchString(b.ID):
+		return at("boundaries.id", "%q is no dataset id (four letters or digits, a hyphen, four more: j2bu-swwd)", b.ID)
+	case b.ID == s.Portal.ID:
+		return at("boundaries.id", "%s is the register itself: boundaries are a dataset of their own", b.ID)
+	case !columnShape.MatchString(b.Name):
+		return at("boundaries.name", "%q is no property: the one that holds the name of an area (nhood)", b.Name)
+	case !slices.ContainsFunc(s.Dimensions, func(d Dimension) bool { return d.Name == DimensionNeighborhood }):
+		return at("boundaries", "need the dimension %s, whose values are their names", DimensionNeighborhood)
+	}
+	return nil
 }
 
 // validateField checks one field by itself.

@@ -161,6 +161,7 @@ type Step struct {
 	State  string `bson:"state" json:"state"`                     // done, failed or skipped
 	Items  int    `bson:"items,omitempty" json:"items,omitempty"` // of a step that is done in parts
 	TookMS int64  `bson:"took_ms" json:"took_ms"`
+	Why    string `bson:"why,omitempty" json:"why,omitempty"` // it was skipped
 }
 
 // Probe is what a run decided before reading rows, and why.

@@ -256,6 +256,14 @@ func movedTo(r *http.Response, target *url.URL) (*url.URL, bool) {
 	return &url.URL{Scheme: to.Scheme, Host: to.Host}, true
 }
 
+// accepted is what an answer may be: portals go by the end of the path, proxies by this.
+func accepted(target *url.URL) string {
+	if strings.HasSuffix(target.Path, geoJSON) {
+		return "application/vnd.geo+json, application/geo+json, application/json"
+	}
+	return "application/json"
+}
+
 // once makes one request and returns its answer, whatever its status.
 func (c *Client) once(ctx context.Context, asked string, target *url.URL) (*answer, error) {
 	own, stop := context.WithCancelCause(ctx)
@@ -265,7 +273,7 @@ func (c *Client) once(ctx context.Context, asked string, target *url.URL) (*answ
 		stop(nil)
 		return nil, fmt.Errorf("ask %s for %s: %w", target.Host, asked, err)
 	}
-	request.Header.Set("Accept", "application/json")
+	request.Header.Set("Accept", accepted(target))
 	// Asked for by name, so that net/http leaves the body as it came and its size can be counted.
 	request.Header.Set("Accept-Encoding", "gzip")
 	request.Header.Set("User-Agent", c.userAgent)

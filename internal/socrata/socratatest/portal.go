@@ -21,10 +21,15 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+
+	"padron/internal/boundaries"
 )
 
-// DefaultID is the business register of San Francisco.
-const DefaultID = "g8m3-pdis"
+// DefaultID is the business register of San Francisco, DefaultBoundariesID the outlines of its neighborhoods.
+const (
+	DefaultID           = "g8m3-pdis"
+	DefaultBoundariesID = "j2bu-swwd"
+)
 
 // The portal's page sizes: rows when $limit is absent, and the most it gives.
 const (
@@ -43,6 +48,11 @@ type Options struct {
 	Now      func() time.Time // the clock of edits and throttling; time.Now when nil
 	Updated  time.Time        // when the first version was published; the last 11:15 UTC that is an hour old when zero
 	MaxLimit int              // MaxLimit when zero
+
+	// Boundaries are the outlines that the portal serves as a second dataset, DefaultBoundariesID; nil are those of the
+	// generator's neighborhoods. A portal with an empty list has no such dataset.
+	Boundaries        []boundaries.Area
+	BoundariesUpdated time.Time // when they were published; three years before Updated when zero
 
 	// HideComputed leaves the :@computed_region_ columns out of whole rows when $order is given, unless $select names
 	// them. Users of the real portal have seen it do so.
@@ -81,6 +91,7 @@ type Portal struct {
 	throttle   *Throttle
 	ties       bool
 	cache      *cache // nil when none is kept
+	outlines   outlines
 
 	mu        sync.Mutex
 	truth     *snapshot // what the publisher has
@@ -148,6 +159,13 @@ func New(o Options) (*Portal, error) {
 		id: o.ID, name: o.Name, now: o.Now, maxLimit: o.MaxLimit, hide: o.HideComputed, noContents: o.NoMetadataContents,
 		throttle: o.Throttle, ties: o.ShuffleTies, truth: first, moved: map[string]string{},
 	}
+	if o.Boundaries == nil {
+		o.Boundaries = Neighborhoods()
+	}
+	if o.BoundariesUpdated.IsZero() {
+		o.BoundariesUpdated = o.Updated.AddDate(-3, 0, 0)
+	}
+	p.outlines = outlines{areas: o.Boundaries, published: o.BoundariesUpdated.UTC().Truncate(time.Second)}
 	if o.History {
 		p.history = []*snapshot{first}
 	}
@@ -250,7 +268,8 @@ func (p *Portal) choose(r *http.Request) (served, truth *snapshot) {
 	return p.truth, p.truth
 }
 
-// ServeHTTP answers /resource/{id}.json, /api/views/{id}.json and the page /d/{id}.
+// ServeHTTP answers /resource/{id}.json, /api/views/{id}.json and the page /d/{id}, and of the boundaries
+// /resource/{id}.geojson and /api/views/{id}.json.
 func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.requests.Add(1)
 	active := p.active.Add(1)
@@ -282,6 +301,8 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	path := r.URL.Path
 	switch id := dataset(path); {
+	case p.servesOutlines(path):
+		a.outlines()
 	case id == "":
 		a.problem(http.StatusNotFound, "not_found", "Cannot find "+path, nil)
 	case id != p.id:

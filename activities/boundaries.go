@@ -1,0 +1,76 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"padron/internal/boundaries"
+	"padron/internal/mirror"
+	"padron/internal/socrata"
+)
+
+// BoundariesResult says what became of the outlines.
+type BoundariesResult struct {
+	Fetched  bool `json:"fetched"` // they were not there yet, or had changed
+	Features int  `json:"features"`
+}
+
+// FetchBoundaries asks the portal when the outlines of the neighborhoods last
+// changed, and fetches and stores them when they are newer than the stored ones:
+// one request, or two.
+func (a *Activities) FetchBoundaries(ctx context.Context, run Run) (BoundariesResult, error) {
+	result, err := untilStop(ctx, func(ctx context.Context) (BoundariesResult, error) { return a.fetchBoundaries(ctx, run) })
+	return result, classify(err)
+}
+
+func (a *Activities) fetchBoundaries(ctx context.Context, run Run) (BoundariesResult, error) {
+	o, err := a.dataset(ctx, run)
+	if err != nil {
+		return BoundariesResult{}, err
+	}
+	spec := o.spec.Boundaries
+	if o.boundaries == nil {
+		return BoundariesResult{}, refuse(NothingToDo, "the spec of "+o.spec.Name+" names no boundaries")
+	}
+	var stored mirror.BoundarySet // zero when there are none
+	err = a.Database.Do(ctx, func(ctx context.Context) (err error) {
+		stored, err = o.mirror.BoundariesHeader(ctx, spec.ID)
+		if errors.Is(err, mirror.ErrNoBoundaries) {
+			err = nil
+		}
+		return err
+	})
+	if err != nil {
+		return BoundariesResult{}, err
+	}
+	var live *socrata.Metadata
+	err = a.Portal.Do(ctx, func(ctx context.Context) (err error) {
+		live, _, err = o.boundaries.Metadata(ctx)
+		return err
+	})
+	if err != nil {
+		return BoundariesResult{}, err
+	}
+	if stored.ID != "" && stored.Property == spec.Name && !live.RowsUpdatedAt.IsZero() && stored.Updated.Equal(live.RowsUpdatedAt) {
+		return BoundariesResult{Features: stored.Features}, nil
+	}
+	set := mirror.BoundarySet{ID: spec.ID, Property: spec.Name, Updated: live.RowsUpdatedAt, Run: run.ID}
+	var areas []boundaries.Area
+	err = a.Portal.Do(ctx, func(ctx context.Context) (err error) {
+		areas, set.Version, err = o.boundaries.Boundaries(ctx, spec.Name)
+		return err
+	})
+	if err != nil {
+		return BoundariesResult{}, err
+	}
+	if set.Version.OutOfDate {
+		// Stored under the master's date, it would be taken for the newest.
+		return BoundariesResult{}, later(PortalLagging, fmt.Errorf("the portal answered with boundaries of %s, and there are newer ones", stamp(set.Version.Served)), a.RecrawlAfter)
+	}
+	set.Of, set.Fetched = boundaries.Points(areas), time.Now().UTC().Truncate(time.Millisecond)
+	set.Areas, set.Tolerance = boundaries.Simplify(areas)
+	err = a.Database.Do(ctx, func(ctx context.Context) error { return o.mirror.PutBoundaries(ctx, &set) })
+	return BoundariesResult{Fetched: true, Features: set.Features}, err
+}

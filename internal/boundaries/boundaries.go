@@ -1,0 +1,181 @@
+// Package boundaries reads the outlines of a city's areas as a portal publishes them, checks them, and makes them
+// small enough for a map in a browser.
+package boundaries
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/paulmach/orb"
+	"github.com/paulmach/orb/geojson"
+	"github.com/paulmach/orb/simplify"
+)
+
+const (
+	// MaxAreas is how many areas there may be: a city has some dozens, and a reader cannot tell more apart on a map.
+	MaxAreas = 300
+	// MaxRead is how many points may be read. Official outlines of a city have some ten thousand.
+	MaxRead = 1_000_000
+	// MaxPoints is how many points are kept: with five decimals some 22 bytes of JSON each, 55 kB in all.
+	MaxPoints = 2400
+
+	// decimals of a degree that are kept: a meter.
+	decimals = 1e5
+	// leastTolerance is how far, in degrees, an outline may move at least: five meters, a fraction of what one pixel
+	// of a map of the city shows.
+	leastTolerance = 5e-5
+	// ringPoints is the least number of points of a closed ring: https://www.rfc-editor.org/rfc/rfc7946#section-3.1.6
+	ringPoints = 4
+)
+
+// ErrUnusable says that what was read is GeoJSON or JSON, but no outlines of areas that can be drawn. Asking again does
+// not help.
+var ErrUnusable = errors.New("boundaries cannot be used")
+
+// Area is a named area with its outline: polygons of closed rings, the first of each the outer one, of longitude and
+// latitude in degrees (WGS 84). As JSON and BSON it is a GeoJSON geometry of type MultiPolygon.
+type Area struct {
+	Name    string               `bson:"name" json:"name"`
+	Outline geojson.MultiPolygon `bson:"outline" json:"outline"`
+}
+
+// Bound is the box around the area.
+func (a Area) Bound() orb.Bound { return orb.MultiPolygon(a.Outline).Bound() }
+
+// Points is the number of points of all areas.
+func Points(areas []Area) int {
+	n := 0
+	for _, a := range areas {
+		for _, polygon := range a.Outline {
+			for _, ring := range polygon {
+				n += len(ring)
+			}
+		}
+	}
+	return n
+}
+
+// Parse reads a GeoJSON FeatureCollection (https://www.rfc-editor.org/rfc/rfc7946) of polygons and multipolygons.
+// property holds the name of each; features of the same name are one area, in the order of the first of them. It says
+// how many features there were. Each error is ErrUnusable and one line.
+func Parse(data []byte, property string) (areas []Area, features int, err error) {
+	collection, err := geojson.UnmarshalFeatureCollection(data)
+	switch {
+	case err != nil:
+		return nil, 0, fmt.Errorf("%w: no GeoJSON FeatureCollection: %s", ErrUnusable, strings.Join(strings.Fields(err.Error()), " "))
+	case len(collection.Features) == 0:
+		return nil, 0, fmt.Errorf("%w: there is no feature", ErrUnusable)
+	}
+	by := map[string]int{}
+	points := 0
+	for i, f := range collection.Features {
+		unusable := func(format string, args ...any) error {
+			return fmt.Errorf("%w: feature %d: %s", ErrUnusable, i+1, fmt.Sprintf(format, args...))
+		}
+		if f == nil {
+			return nil, 0, unusable("it is null")
+		}
+		name, _ := f.Properties[property].(string)
+		if name = strings.TrimSpace(name); name == "" {
+			return nil, 0, unusable("it has no text as its property %s", property)
+		}
+		var polygons orb.MultiPolygon
+		switch g := f.Geometry.(type) {
+		case orb.Polygon:
+			polygons = orb.MultiPolygon{g}
+		case orb.MultiPolygon:
+			polygons = g
+		case nil:
+			return nil, 0, unusable("%s has no geometry", name)
+		default:
+			return nil, 0, unusable("%s is a %s, expected a Polygon or a MultiPolygon", name, g.GeoJSONType())
+		}
+		if len(polygons) == 0 {
+			return nil, 0, unusable("%s has no polygon", name)
+		}
+		for _, polygon := range polygons {
+			if len(polygon) == 0 {
+				return nil, 0, unusable("%s has a polygon without rings", name)
+			}
+			for _, ring := range polygon {
+				if err := checkRing(ring); err != nil {
+					return nil, 0, unusable("%s: %s", name, err)
+				}
+				points += len(ring)
+			}
+		}
+		if points > MaxRead {
+			return nil, 0, fmt.Errorf("%w: more than %d points", ErrUnusable, MaxRead)
+		}
+		at, ok := by[name]
+		if !ok {
+			if at = len(areas); at == MaxAreas {
+				return nil, 0, fmt.Errorf("%w: more than %d areas", ErrUnusable, MaxAreas)
+			}
+			by[name] = at
+			areas = append(areas, Area{Name: name})
+		}
+		areas[at].Outline = append(areas[at].Outline, polygons...)
+	}
+	return areas, len(collection.Features), nil
+}
+
+func checkRing(ring orb.Ring) error {
+	if len(ring) < ringPoints {
+		return fmt.Errorf("a ring of %d points, expected at least %d", len(ring), ringPoints)
+	}
+	if !ring.Closed() {
+		return errors.New("a ring that is not closed: its last point is not its first")
+	}
+	for _, p := range ring {
+		// Written so that what is not a number is refused as well.
+		if !(math.Abs(p.Lon()) <= 180 && math.Abs(p.Lat()) <= 90) {
+			return fmt.Errorf("the point %v is not on earth: longitude comes first, in degrees", [2]float64(p))
+		}
+	}
+	return nil
+}
+
+// Simplify returns the areas with fewer points, MaxPoints at most, and the tolerance, in degrees, within which each
+// outline stays (Douglas and Peucker). It takes the least tolerance that is enough, in steps of the square root of two. Holes and islands that
+// are smaller go; an area that is smaller as a whole becomes the box around it. The given areas stay as they are.
+func Simplify(areas []Area) (simple []Area, tolerance float64) {
+	for tolerance = leastTolerance; ; tolerance *= math.Sqrt2 {
+		simple = make([]Area, len(areas))
+		for i, a := range areas {
+			simple[i] = a.simplify(tolerance)
+		}
+		if Points(simple) <= MaxPoints || tolerance > 360 {
+			return simple, tolerance
+		}
+	}
+}
+
+func (a Area) simplify(tolerance float64) Area {
+	by := simplify.DouglasPeucker(tolerance)
+	out := Area{Name: a.Name}
+	for _, polygon := range a.Outline {
+		var rings orb.Polygon
+		for i, ring := range polygon {
+			// Of what stays, each side is where it was, so that a ring of three sides or more is one.
+			ring = by.Ring(ring.Clone())
+			for p := range ring {
+				ring[p] = orb.Point{math.Round(ring[p][0]*decimals) / decimals, math.Round(ring[p][1]*decimals) / decimals}
+			}
+			if len(ring) >= ringPoints {
+				rings = append(rings, ring)
+			} else if i == 0 {
+				break // its holes are smaller still
+			}
+		}
+		if len(rings) > 0 {
+			out.Outline = append(out.Outline, rings)
+		}
+	}
+	if len(out.Outline) == 0 {
+		out.Outline = geojson.MultiPolygon{{a.Bound().ToRing()}}
+	}
+	return out
+}
