@@ -127,6 +127,7 @@ func (s *Server) Handler() http.Handler {
 	mux.Handle("GET /data/businesses.csv", s.data((*request).businessesCSV))
 	mux.Handle("GET /data/businesses.json", s.data((*request).businessesJSON))
 	mux.Handle("GET /data/changes.json", s.data((*request).changesJSON))
+	mux.Handle("GET /data/runs/live.json", s.data((*request).liveList))
 	mux.Handle("GET /data/runs/{id}/live.json", s.data((*request).live))
 	mux.Handle("GET /changes.rss", s.data((*request).feed))
 	mux.HandleFunc("GET /", s.notFound)

@@ -119,7 +119,7 @@ func usedKeys(t *testing.T) []string {
 	for _, s := range cleaning.Sectors() {
 		keys = append(keys, "sector."+s.Code)
 	}
-	for _, kind := range changeKinds() {
+	for _, kind := range mirror.Kinds() {
 		keys = append(keys, "kind."+kind)
 	}
 	for _, ending := range mirror.Endings() {
