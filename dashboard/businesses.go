@@ -418,7 +418,7 @@ func (r *request) business() (*view, error) {
 		d.Neighbours = slices.DeleteFunc(r.listed(page.Rows), func(l listed) bool { return l.Key == key })
 		d.MoreThere = page.Next != ""
 	}
-	return &view{template: "business", title: cmp.Or(b.Name, key), data: d}, nil
+	return &view{template: "business", title: cmp.Or(b.Name, key), data: &d}, nil
 }
 
 // timeline is what the register says of a business's dates, and what runs saw,

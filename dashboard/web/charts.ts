@@ -216,6 +216,7 @@ class Figure {
     const { plot, data } = this;
     const w = this.words;
     plot.tabIndex = 0;
+    plot.setAttribute("role", "application"); // screen readers leave the arrow keys to it
     const hint = document.createElement("p");
     hint.id = `${this.element.id}-keys`;
     hint.className = "keys";

@@ -78,10 +78,15 @@ export function heightOf(d: Chart, width: number): number {
     case "hexbin":
       return Math.round(Math.min(Math.max(width / aspect(extent(d), d.grid), 220), 640));
     case "heatmap":
-      return 140 + d.ys.length * 20;
+      return 30 + labelHeight(width) + d.ys.length * 20;
     case "boxes":
       return 52 + d.categories.length * rowHeight(d.categories, width);
   }
+}
+
+/** labelHeight is the room for names below a heat map, in CSS pixels. */
+function labelHeight(width: number): number {
+  return width < narrow ? 110 : 180;
 }
 
 function sideBySide(d: Bars): boolean {
@@ -395,7 +400,7 @@ function heatmap(d: Heatmap, view: View): EChartsOption {
   const bounds = classes(d.values.map(([, , v]) => v));
   const colors = scaleOf(palette, bounds.length);
   const few = d.xs.length * d.ys.length <= 200 && view.width >= narrow;
-  const [across, along] = [Math.min(view.width * 0.34, 200), 110]; // room for labels
+  const [across, along] = [Math.min(view.width * 0.34, 200), labelHeight(view.width)]; // room for labels
   return {
     grid: { left: across + 12, right: 12, top: 8, bottom: along + 12, outerBoundsMode: "none" },
     xAxis: categoryAxis(view, d.xs, { axisLabel: { rotate: 90, interval: 0, hideOverlap: false, width: along, overflow: "truncate", fontSize: 11 }, axisLine: { show: false } }),
