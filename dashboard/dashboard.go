@@ -49,7 +49,10 @@ type Options struct {
 	Token string
 	// Public says that the pages may be read by anybody who reaches them.
 	Public bool
-	Log    *slog.Logger
+	// Embed says whose pages may show charts in frames: * or empty for
+	// everybody's, none, or origins with a space between.
+	Embed string
+	Log   *slog.Logger
 }
 
 // Server answers the requests for one dataset's dashboard.

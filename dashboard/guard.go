@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -21,8 +22,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		ancestors := "'none'"
-		if embedded(r) {
-			ancestors = "*" // a chart is meant to be shown elsewhere
+		if embedded(r) && s.Embed != "none" {
+			ancestors = cmp.Or(s.Embed, "*") // a chart is meant to be shown elsewhere
 		} else {
 			h.Set("X-Frame-Options", "DENY")
 		}
