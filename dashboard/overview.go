@@ -474,5 +474,6 @@ func orLess(v *float64) float64 {
 }
 
 func (r *request) coordinate(v float64) Cell {
-	return Cell{Value: round(v, 6), Text: fmt.Sprintf("%.5f", v)}
+	v = round(v, 6)
+	return Cell{Value: v, Text: fmt.Sprintf("%.5f", v)}
 }

@@ -70,7 +70,7 @@ func newStack(t *testing.T) *stack {
 	t.Cleanup(portal.Close)
 	s.env = append(os.Environ(),
 		"HOME="+t.TempDir(), "MONGODB_DATABASE="+prefix, "PADRON_DATASET="+file, "PADRON_PORTAL_URL="+portal.URL,
-		"PADRON_TASK_QUEUE="+name, "PADRON_HEALTH_ADDR=127.0.0.1:0", "PADRON_REQUESTS_PER_SECOND=50", "PADRON_DASHBOARD_ADDR=",
+		"PADRON_TASK_QUEUE="+name, "PADRON_HEALTH_ADDR=127.0.0.1:0", "PADRON_REQUESTS_PER_SECOND=50", "PADRON_DASHBOARD_ADDR=", "PADRON_RECRAWL_AFTER=2s",
 	)
 
 	client, err := mirror.Connect(t.Context(), uri)

@@ -80,6 +80,8 @@ class Figure {
     this.chart.resize({ width, height });
     const palette = this.printing ? light : this.palette();
     this.chart.setOption(optionOf(data, { lang: this.lang, palette, width, hidden: this.hidden, label: this.label }), { notMerge: true });
+    // ECharts makes it an image, from which screen readers keep the arrow keys.
+    this.plot.setAttribute("role", "application");
     this.drawScale(palette);
     this.colorLegend(palette);
   }
@@ -216,11 +218,10 @@ class Figure {
     const { plot, data } = this;
     const w = this.words;
     plot.tabIndex = 0;
-    plot.setAttribute("role", "application"); // screen readers leave the arrow keys to it
     const hint = document.createElement("p");
     hint.id = `${this.element.id}-keys`;
     hint.className = "keys";
-    hint.textContent = `${isCells(data) ? w.keysCells : w.keys}${this.link(0) ? ` ${w.keysLink}` : ""}`;
+    hint.appendChild(document.createElement("span")).textContent = `${isCells(data) ? w.keysCells : w.keys}${this.link(0) ? ` ${w.keysLink}` : ""}`;
     plot.setAttribute("aria-describedby", hint.id);
     const said = document.createElement("p");
     said.className = "hidden";
