@@ -352,6 +352,11 @@ function bars(d: Bars, view: View): EChartsOption {
   };
 }
 
+/** halo is around the edge of the cell that is pointed at, which some cells beside it may resemble. */
+function halo(palette: Palette): { shadowColor: string; shadowBlur: number } {
+  return { shadowColor: palette.background, shadowBlur: 6 };
+}
+
 /** plain axes carry a map: they are there, but nothing of them is drawn. */
 function plain(min: number, max: number): object {
   return { type: "value", min, max, show: false };
@@ -373,7 +378,7 @@ function hexbin(d: Hexbin, view: View): EChartsOption {
       type: "polygon",
       shape: { points: hexCorners(lon, lat, d.grid).map((p) => api.coord(p)) as [number, number][] },
       style: { fill: Number.isNaN(v) ? palette.rule : colors[classOf(bounds, v)], stroke: palette.background, lineWidth: 0.5 },
-      emphasis: { style: { stroke: palette.emphasis, lineWidth: 3 } },
+      emphasis: { style: { stroke: palette.emphasis, lineWidth: 3, ...halo(palette) } },
     };
   };
   return {
@@ -429,7 +434,7 @@ function heatmap(d: Heatmap, view: View): EChartsOption {
         type: "heatmap",
         data: d.values,
         itemStyle: { borderColor: palette.background, borderWidth: 1 },
-        emphasis: { itemStyle: { borderColor: palette.emphasis, borderWidth: 3 } },
+        emphasis: { itemStyle: { borderColor: palette.emphasis, borderWidth: 3, ...halo(palette) } },
         cursor: d.link(0, 0) === "" ? "default" : "pointer",
         label: { show: few, fontSize: 11, formatter: (p: { value: unknown }) => { const v = (p.value as Num[])[2]; return v === null || v === undefined ? "" : format(lang, v, d.percent); } },
       } as SeriesOption,
