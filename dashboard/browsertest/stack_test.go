@@ -102,7 +102,7 @@ func (s *stack) fill() {
 		_ = worker.Wait()
 	})
 	s.starter("run", "--wait")
-	s.starter("backfill", "--since", "2024-01-01", "--every", "month")
+	s.starter("backfill", "--since", "2025-06-01", "--every", "month")
 	s.edit()
 	s.starter("run", "--wait")
 }
