@@ -173,7 +173,7 @@ type businessesData struct {
 	Neighborhoods []Link
 	Sectors       []Link
 	Rows          []listed
-	Next          string
+	First, Next   string // addresses of pages; empty: there is none
 	CSV, JSON     string
 	Empty         string // why nothing is listed
 }
@@ -184,6 +184,13 @@ type listed struct {
 	Href   string
 	Sector string
 	Owner  string // empty when it is not to be shown
+}
+
+// Where is the address in a line.
+func (l *listed) Where() string {
+	a := &l.Address
+	parts := []string{a.Street, strings.TrimSpace(a.City + " " + a.Zip)}
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
 }
 
 func (r *request) listed(rows []mirror.Business) []listed {
@@ -203,7 +210,7 @@ func (r *request) businesses() (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := businessesData{wantedBusinesses: w}
+	d := businessesData{wantedBusinesses: w, First: r.first()}
 	page, err := r.find(w, w.After, businessesPerPage)
 	switch {
 	case errors.Is(err, mirror.ErrNoWords):
@@ -303,24 +310,17 @@ func (r *request) businessesCSV() (*content, error) {
 // csvValue is a value of a document as CSV has it: points as longitude and
 // latitude, lists with a space between.
 func csvValue(v bson.RawValue) string {
-	switch value := readable(v).(type) {
-	case nil:
-		return ""
-	case string:
-		return harmless(value)
-	default:
-		if v.Type == bson.TypeArray {
-			var words []string
-			values, err := v.Array().Values()
-			for _, e := range values {
-				if s, ok := e.StringValueOK(); ok && err == nil {
-					words = append(words, s)
-				}
-			}
-			return harmless(strings.Join(words, " "))
-		}
-		return changeField{}.Shown(value)
+	if v.Type != bson.TypeArray {
+		return plain(readable(v))
 	}
+	var words []string
+	values, err := v.Array().Values()
+	for _, e := range values {
+		if s, ok := e.StringValueOK(); ok && err == nil {
+			words = append(words, s)
+		}
+	}
+	return harmless(strings.Join(words, " "))
 }
 
 // businessesJSON is a page of rows for programs.
@@ -373,7 +373,8 @@ type fact struct{ Label, Value string }
 
 // moment is something that happened to a business, on a day.
 type moment struct {
-	Day  string
+	Day  string // such as 2026-11-20
+	Date string // the same for people
 	What string
 	Seen bool // by a run: what the rest says, the register does
 }
@@ -397,8 +398,13 @@ func (r *request) business() (*view, error) {
 			d.HiddenNames = append(d.HiddenNames, r.field(f.Path))
 			continue
 		}
-		if v := readable(b.Document.Lookup(strings.Split(f.Path, ".")...)); v != nil {
-			d.Facts = append(d.Facts, fact{r.field(f.Path), changeField{}.Shown(v)})
+		v := b.Document.Lookup(strings.Split(f.Path, ".")...)
+		switch shown := readable(v); {
+		case shown == nil:
+		case v.Type == bson.TypeDateTime:
+			d.Facts = append(d.Facts, fact{r.field(f.Path), r.date(v.Time().UTC())})
+		default:
+			d.Facts = append(d.Facts, fact{r.field(f.Path), r.value(shown)})
 		}
 	}
 	events, err := r.mirror.ChangesOf(r.ctx, key)
@@ -428,13 +434,16 @@ func (r *request) business() (*view, error) {
 		d.Neighbours = slices.DeleteFunc(r.listed(page.Rows), func(l listed) bool { return l.Key == key })
 		d.MoreThere = page.Next != ""
 	}
-	return &view{template: "business", title: cmp.Or(b.Name, key), data: d}, nil
+	return &view{template: "business", title: cmp.Or(b.Name, key), data: &d}, nil
 }
 
 // timeline is what the register says of a business's dates, and what runs saw,
 // oldest first.
 func (r *request) timeline(b *mirror.Business, changes []change) []moment {
 	var all []moment
+	add := func(at time.Time, what string, seen bool) {
+		all = append(all, moment{Day: at.Format(time.DateOnly), Date: r.date(at), What: r.t(what), Seen: seen})
+	}
 	for _, m := range []struct {
 		key string
 		at  time.Time
@@ -445,17 +454,17 @@ func (r *request) timeline(b *mirror.Business, changes []change) []moment {
 		{"business_end", b.Dates.BusinessEnd},
 	} {
 		if !m.at.IsZero() {
-			all = append(all, moment{Day: m.at.UTC().Format(time.DateOnly), What: r.t("timeline." + m.key)})
+			add(m.at.UTC(), "timeline."+m.key, false)
 		}
 	}
 	zone := r.server.Spec.Location()
 	if !b.Lineage.FirstSeen.IsZero() {
-		all = append(all, moment{Day: b.Lineage.FirstSeen.In(zone).Format(time.DateOnly), What: r.t("timeline.first_seen"), Seen: true})
+		add(b.Lineage.FirstSeen.In(zone), "timeline.first_seen", true)
 	}
 	for i := range changes {
 		c := &changes[i]
 		if c.Cause == mirror.CauseSource {
-			all = append(all, moment{Day: c.At.In(zone).Format(time.DateOnly), What: r.t("kind." + c.Kind()), Seen: true})
+			add(c.At.In(zone), "kind."+c.Kind(), true)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b moment) int { return strings.Compare(a.Day, b.Day) })

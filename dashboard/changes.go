@@ -25,14 +25,6 @@ const (
 	changePagesAtOnce = 10
 )
 
-// changeKinds are the kinds of changes that a reader may ask for.
-func changeKinds() []string {
-	return []string{
-		mirror.KindOpened, mirror.KindClosed, mirror.KindReopened, mirror.KindMoved, mirror.KindRenamed,
-		mirror.KindRemoved, mirror.KindReturned, mirror.KindUpdated,
-	}
-}
-
 // change is one change of a row as it is shown.
 type change struct {
 	Key     string        `json:"key"`
@@ -60,11 +52,10 @@ func (c *change) Kind() string { return c.Kinds[0] }
 
 type changesData struct {
 	Kinds   []Link
-	Kind    string
 	Since   string
 	Changes []change
+	First   string // address of the first page; empty: this is it
 	Next    string
-	Partial bool // there may be more of the kind further back
 	RSS     string
 	JSON    string
 }
@@ -77,7 +68,7 @@ type changesWanted struct {
 }
 
 func (r *request) wantedChanges() (w changesWanted, err error) {
-	if w.kind, err = r.choice("kind", append([]string{""}, changeKinds()...)...); err != nil {
+	if w.kind, err = r.choice("kind", append([]string{""}, mirror.Kinds()...)...); err != nil {
 		return w, err
 	}
 	if day := r.query.Get("since"); day != "" {
@@ -215,8 +206,8 @@ func coordinates(doc bson.Raw) (string, bool) {
 	return fmt.Sprintf("%.6f, %.6f", lat, lon), one && two
 }
 
-// Shown is a value for people; "" for none.
-func (f changeField) Shown(v any) string {
+// value is a document's value for people; "" for none.
+func (c *catalogue) value(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return ""
@@ -224,6 +215,11 @@ func (f changeField) Shown(v any) string {
 		return string(v)
 	case float64:
 		return strconv.FormatFloat(v, 'f', -1, 64)
+	case bool:
+		if v {
+			return c.t("yes")
+		}
+		return c.t("no")
 	default:
 		return fmt.Sprint(v)
 	}
@@ -238,8 +234,8 @@ func (r *request) changes() (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := changesData{Kind: w.kind, Since: r.query.Get("since"), Changes: changes, Partial: next != nil && len(changes) < changesPerPage}
-	for _, kind := range changeKinds() {
+	d := changesData{Since: r.query.Get("since"), Changes: changes, First: r.first()}
+	for _, kind := range mirror.Kinds() {
 		d.Kinds = append(d.Kinds, Link{Text: r.t("kind." + kind), Href: kind, Current: kind == w.kind})
 	}
 	if next != nil {
@@ -324,7 +320,7 @@ func (r *request) feed() (*content, error) {
 		return nil, err
 	}
 	base := "http://" + r.Host
-	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
+	if encrypted(r.Request) {
 		base = "https://" + r.Host
 	}
 	spec := r.server.Spec
@@ -341,7 +337,7 @@ func (r *request) feed() (*content, error) {
 			case f.Hidden:
 				what = append(what, f.Label+": "+r.t("hidden"))
 			default:
-				what = append(what, f.Label+": "+cmp.Or(f.Shown(f.From), "–")+" → "+cmp.Or(f.Shown(f.To), "–"))
+				what = append(what, f.Label+": "+cmp.Or(r.value(f.From), "–")+" → "+cmp.Or(r.value(f.To), "–"))
 			}
 		}
 		doc.Channel.Items = append(doc.Channel.Items, rssItem{

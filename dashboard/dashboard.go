@@ -49,7 +49,10 @@ type Options struct {
 	Token string
 	// Public says that the pages may be read by anybody who reaches them.
 	Public bool
-	Log    *slog.Logger
+	// Embed says whose pages may show charts in frames: * or empty for
+	// everybody's, none, or origins with a space between.
+	Embed string
+	Log   *slog.Logger
 }
 
 // Server answers the requests for one dataset's dashboard.
@@ -128,6 +131,7 @@ func (s *Server) Handler() http.Handler {
 	mux.Handle("GET /data/businesses.json", s.data((*request).businessesJSON))
 	mux.Handle("GET /data/boundaries.json", s.data((*request).boundariesJSON))
 	mux.Handle("GET /data/changes.json", s.data((*request).changesJSON))
+	mux.Handle("GET /data/runs/live.json", s.data((*request).liveList))
 	mux.Handle("GET /data/runs/{id}/live.json", s.data((*request).live))
 	mux.Handle("GET /changes.rss", s.data((*request).feed))
 	mux.HandleFunc("GET /", s.notFound)

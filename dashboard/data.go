@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"bytes"
-	"context"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -15,7 +14,7 @@ import (
 	"time"
 )
 
-// content is an answer that is no page.
+// content is an answer.
 type content struct {
 	kind string // MIME type
 	name string // of the file that it is saved as; empty: it is not
@@ -26,6 +25,8 @@ type content struct {
 }
 
 const (
+	kindHTML = "text/html; charset=utf-8"
+	kindText = "text/plain; charset=utf-8"
 	kindCSV  = "text/csv; charset=utf-8"
 	kindJSON = "application/json; charset=utf-8"
 	kindRSS  = "application/rss+xml; charset=utf-8"
@@ -35,8 +36,6 @@ const (
 // texts are, where there are any.
 func (s *Server) data(answer func(*request) (*content, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
-		ctx, cancel := context.WithTimeout(hr.Context(), requestTimeout)
-		defer cancel()
 		lang := hr.URL.Query().Get("lang")
 		if lang == "" {
 			lang = Languages()[0]
@@ -45,41 +44,7 @@ func (s *Server) data(answer func(*request) (*content, error)) http.Handler {
 			s.fail(w, hr, bad("lang", lang, "choice", strings.Join(Languages(), ", ")))
 			return
 		}
-		done, err := s.turn(ctx)
-		if err != nil {
-			s.fail(w, hr, err)
-			return
-		}
-		defer done()
-		r, err := s.begin(ctx, lang, hr)
-		if err != nil {
-			s.fail(w, hr, err)
-			return
-		}
-		w.Header().Set("Cache-Control", "private, no-cache")
-		etag := r.etag()
-		if matches(hr, etag) {
-			w.Header().Set("ETag", etag)
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
-		c, err := answer(r)
-		if err != nil {
-			s.fail(w, hr, err)
-			return
-		}
-		h := w.Header()
-		h.Set("ETag", etag)
-		if c.name != "" {
-			h.Set("Content-Disposition", `attachment; filename="`+c.name+`"`)
-		}
-		if c.lasting {
-			h.Set("Cache-Control", "private, max-age=31536000, immutable")
-		}
-		if c.next != "" {
-			h.Set("Link", "<"+c.next+`>; rel="next"`)
-		}
-		reply(w, hr, http.StatusOK, c.kind, c.body)
+		s.answer(w, hr, lang, answer)
 	})
 }
 
@@ -181,8 +146,8 @@ func plain(v any) string {
 		return harmless(v)
 	case float64:
 		return strconv.FormatFloat(v, 'f', -1, 64)
-	case time.Time:
-		return v.UTC().Format(time.RFC3339)
+	case json.RawMessage:
+		return harmless(string(v))
 	default:
 		return fmt.Sprint(v)
 	}

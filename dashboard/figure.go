@@ -19,7 +19,8 @@ type Figure struct {
 	Notes   []string // coverage and what else to know
 	Marks   []Mark   // breaks of the history, where the chart runs over time
 	Source  *Source
-	Chart   any // data of the drawing, as JSON
+	Range   *monthRange // months that the chart can be asked for; nil: it cannot
+	Chart   any         // data of the drawing, as JSON
 	Table   *Table
 	Missing string // why there is no chart; all of the above but ID, Title and Source are empty then
 
@@ -39,6 +40,10 @@ type Source struct {
 	Run, RunHref  string
 	Outcome       mirror.Outcome
 }
+
+// monthRange are the months that a reader asked for, and the other parameters
+// to keep when others are.
+type monthRange struct{ From, To, Sort string }
 
 // source describes a snapshot.
 func (r *request) source(s *mirror.Snapshot) *Source {
@@ -69,7 +74,8 @@ type lineSeries struct {
 	Name   string `json:"name"`
 	Type   string `json:"type"` // line, bar, area or step
 	Stack  string `json:"stack,omitempty"`
-	Role   string `json:"role,omitempty"` // opened, closed or administrative: each has its color on every page
+	Role   string `json:"role,omitempty"`   // what is counted, or its basis: each has its color on every page
+	Sparse bool   `json:"sparse,omitempty"` // values are of some places only, and joined across the others
 	Values []any  `json:"values"`
 	Low    []any  `json:"low,omitempty"`
 	High   []any  `json:"high,omitempty"`
@@ -81,6 +87,7 @@ type barsChart struct {
 	Unit       string       `json:"unit"`
 	Series     []lineSeries `json:"series"`
 	Links      []string     `json:"links,omitempty"` // empty: none
+	Max        float64      `json:"max,omitempty"`   // that values can have; 0: any
 }
 
 // hexChart is data of the kind hexbin. Size and Width are in meters.
@@ -103,6 +110,11 @@ type heatChart struct {
 	Ys     []string   `json:"ys"`
 	Values [][3]int64 `json:"values"` // x, y, value
 	Unit   string     `json:"unit"`
+	// A cell leads to the list at Link, with the parameters sector, of XKeys,
+	// and neighborhood, of YKeys.
+	XKeys []string `json:"x_keys"`
+	YKeys []string `json:"y_keys"`
+	Link  string   `json:"link"`
 }
 
 // boxChart is data of the kind boxes.

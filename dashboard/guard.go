@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -21,8 +22,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		ancestors := "'none'"
-		if embedded(r) {
-			ancestors = "*" // a chart is meant to be shown elsewhere
+		if embedded(r) && s.Embed != "none" {
+			ancestors = cmp.Or(s.Embed, "*") // a chart is meant to be shown elsewhere
 		} else {
 			h.Set("X-Frame-Options", "DENY")
 		}
@@ -53,6 +54,12 @@ func (s *Server) guard(next http.Handler) http.Handler {
 // embedded says whether one chart is asked for, to be shown in another page.
 func embedded(r *http.Request) bool { return r.URL.Query().Get("embed") == "1" }
 
+// encrypted says whether the reader's connection is, to this server or to a
+// proxy before it.
+func encrypted(r *http.Request) bool {
+	return r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https"
+}
+
 // localHost says whether a request's Host is a name of this machine's loopback
 // interface.
 func localHost(hostport string) bool {
@@ -82,7 +89,7 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request) (answered bool) {
 			return false // frames of other sites, feed readers and programs keep no cookies
 		}
 		http.SetCookie(w, &http.Cookie{
-			Name: cookieName, Value: s.pass(), Path: "/", HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode,
+			Name: cookieName, Value: s.pass(), Path: "/", HttpOnly: true, Secure: encrypted(r), SameSite: http.SameSiteLaxMode,
 		})
 		query.Del("token")
 		to := *r.URL

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
@@ -75,6 +76,12 @@ func (c *catalogue) show(v any) string {
 	default:
 		return fmt.Sprint(v)
 	}
+}
+
+// date is a day as the language writes it.
+func (c *catalogue) date(t time.Time) string {
+	month := strings.Fields(c.t("date.months"))[t.Month()-1]
+	return strings.NewReplacer("{0}", strconv.Itoa(t.Day()), "{1}", month, "{2}", strconv.Itoa(t.Year())).Replace(c.t("date.day"))
 }
 
 // percent is a share as the language writes it; with one decimal, save where

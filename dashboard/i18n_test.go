@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -119,7 +120,7 @@ func usedKeys(t *testing.T) []string {
 	for _, s := range cleaning.Sectors() {
 		keys = append(keys, "sector."+s.Code)
 	}
-	for _, kind := range changeKinds() {
+	for _, kind := range mirror.Kinds() {
 		keys = append(keys, "kind."+kind)
 	}
 	for _, ending := range mirror.Endings() {
@@ -137,4 +138,15 @@ func usedKeys(t *testing.T) []string {
 		"outcome.running", "outcome.done", "error.nomirror", "error.nosnapshot", "error.busy", "error.replaced", "error.database", "error.internal",
 		"error.method", "error.host", "error.token", "figure.ages_neighborhood.title", "figure.ages_sector.title", "figure.mix_sector.title", "figure.mix_neighborhood.title",
 		"figure.months.title", "figure.closings.title", "note.neighborhood", "note.sector")
+}
+
+// TestDatesAreWrittenAsEachLanguageDoes holds days to what readers expect.
+func TestDatesAreWrittenAsEachLanguageDoes(t *testing.T) {
+	t.Parallel()
+	for lang, want := range map[string][]string{"en": {"Sep 1, 2026", "Dec 31, 1999"}, "es": {"1 sept 2026", "31 dic 1999"}} {
+		c, err := loadCatalogue(lang)
+		require.NoError(t, err)
+		require.Len(t, strings.Fields(c.t("date.months")), 12, lang)
+		require.Equal(t, want, []string{c.date(time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)), c.date(time.Date(1999, 12, 31, 0, 0, 0, 0, time.UTC))})
+	}
 }

@@ -215,29 +215,8 @@ func (r *request) yearly(page, name, value string) (*Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := []string{"survivors", "reconstructed", "provisional", "observed"}
-	chart := linesChart{Unit: r.t("unit.locations"), X: make([]string, len(points)), Marks: []Mark{}}
-	curves := map[string][]any{}
-	for _, n := range names {
-		curves[n] = make([]any, len(points))
-	}
-	f.Table = r.table(f.Title, "as_of", "#open", "basis")
-	for i := range points {
-		s := &points[i]
-		basis, day := basisOf(s), s.AsOf.UTC().Format(time.DateOnly)
-		chart.X[i] = day[:len("2006-01")]
-		open := counts[i][value] // a value that the snapshot lacks had none
-		curves[basis][i] = open
-		f.Table.add(Cell{Value: day, Text: day}, r.cell(open), Cell{Value: basis, Text: r.t("basis." + basis)})
-	}
-	for _, n := range names {
-		if slices.ContainsFunc(curves[n], func(v any) bool { return v != nil }) {
-			chart.Series = append(chart.Series, lineSeries{Name: r.t("basis." + n), Type: "line", Values: curves[n]})
-		}
-	}
-	f.Marks = r.marks(chart.X[0], chart.X[len(chart.X)-1])
-	chart.Marks = f.Marks
-	f.Chart = chart
+	// A value that a snapshot lacks had none.
+	r.overTime(f, points, true, func(i int) int64 { return counts[i][value] })
 	return f, nil
 }
 

@@ -44,12 +44,7 @@ type freshness struct {
 func (r *request) freshness() *freshness {
 	f := &freshness{
 		Proof: r.state.proof, Stale: r.state.stale, Limit: r.server.Spec.Schedule.Freshness, Certificate: r.state.certificate,
-	}
-	for i := range r.state.runs {
-		if r.state.runs[i].Status == mirror.StatusRunning {
-			f.Running = &r.state.runs[i]
-			break
-		}
+		Running: r.running(),
 	}
 	return f
 }
@@ -190,6 +185,7 @@ func (r *request) monthLines(page string) (*Figure, error) {
 	if later > 0 {
 		f.Notes = append(f.Notes, r.t("note.future", later))
 	}
+	f.Range = &monthRange{From: r.query.Get("from"), To: r.query.Get("to"), Sort: r.query.Get("sort")}
 	var counts []mirror.Month
 	for _, month := range months(from, to) {
 		m := by[month] // a month that the series lacks had none
@@ -285,8 +281,7 @@ func (r *request) historyLines(page string) (*Figure, error) {
 			last[month] = s
 		}
 	}
-	var points []mirror.Snapshot
-	points = append(points, reconstructed...)
+	points := slices.Clone(reconstructed)
 	for _, s := range last {
 		points = append(points, s)
 	}
@@ -302,37 +297,44 @@ func (r *request) historyLines(page string) (*Figure, error) {
 			f.Notes = append(f.Notes, r.t("note.undated", undated.NoStart, undated.ClosedWithoutDate))
 		}
 	}
-	x := months(points[0].AsOf.UTC().Format("2006-01"), points[len(points)-1].AsOf.UTC().Format("2006-01"))
+	r.overTime(f, points, false, func(i int) int64 { return points[i].Totals.Open })
+	return f, nil
+}
+
+// overTime fills a chart of open locations as of snapshots, oldest first; sparse:
+// they are further apart than a month.
+func (r *request) overTime(f *Figure, points []mirror.Snapshot, sparse bool, open func(i int) int64) {
+	month := func(s *mirror.Snapshot) string { return s.AsOf.UTC().Format("2006-01") }
+	x := months(month(&points[0]), month(&points[len(points)-1]))
 	place := make(map[string]int, len(x))
-	for i, month := range x {
-		place[month] = i
+	for i, m := range x {
+		place[m] = i
 	}
 	// One curve for each basis: what is observed is never joined to what is
 	// reconstructed, nor survivors to all.
 	names := []string{"survivors", "reconstructed", "provisional", "observed"}
 	curves := map[string][]any{}
-	for _, name := range names {
-		curves[name] = make([]any, len(x))
-	}
 	f.Table = r.table(f.Title, "as_of", "#open", "basis", "outcome", "run")
 	for i := range points {
 		s := &points[i]
 		name := basisOf(s)
-		curves[name][place[s.AsOf.UTC().Format("2006-01")]] = s.Totals.Open
+		if curves[name] == nil {
+			curves[name] = make([]any, len(x))
+		}
+		curves[name][place[month(s)]] = open(i)
 		day := s.AsOf.UTC().Format(time.DateOnly)
-		f.Table.add(Cell{Value: day, Text: day}, r.cell(s.Totals.Open), Cell{Value: name, Text: r.t("basis." + name)},
+		f.Table.add(Cell{Value: day, Text: day}, r.cell(open(i)), Cell{Value: name, Text: r.t("basis." + name)},
 			Cell{Value: string(s.Outcome), Text: r.t("outcome." + string(s.Outcome))}, r.named(s.Run, s.Run, pagePath(r.lang, "runs", s.Run)))
 	}
 	chart := linesChart{X: x, Unit: r.t("unit.locations")}
 	for _, name := range names {
-		if slices.ContainsFunc(curves[name], func(v any) bool { return v != nil }) {
-			chart.Series = append(chart.Series, lineSeries{Name: r.t("basis." + name), Type: "line", Values: curves[name]})
+		if curves[name] != nil {
+			chart.Series = append(chart.Series, lineSeries{Name: r.t("basis." + name), Type: "line", Role: name, Sparse: sparse, Values: curves[name]})
 		}
 	}
 	f.Marks = r.marks(x[0], x[len(x)-1])
 	chart.Marks = f.Marks
 	f.Chart = chart
-	return f, nil
 }
 
 // basisOf says what a snapshot's counts are worth.
@@ -473,5 +475,6 @@ func orLess(v *float64) float64 {
 }
 
 func (r *request) coordinate(v float64) Cell {
-	return Cell{Value: round(v, 6), Text: fmt.Sprintf("%.5f", v)}
+	v = round(v, 6)
+	return Cell{Value: v, Text: fmt.Sprintf("%.5f", v)}
 }

@@ -39,12 +39,13 @@ func loadPages(lang string, zone *time.Location) (*pages, error) {
 	}
 	p := &pages{catalogue: c, by: map[string]*template.Template{}}
 	functions := template.FuncMap{
-		"t": c.t, "or": c.or, "n": c.show, "percent": c.percent,
+		"t": c.t, "or": c.or, "n": c.show, "percent": c.percent, "value": c.value,
 		"path": func(parts ...string) string { return pagePath(lang, parts...) },
 		"day":  func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
 		"iso":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"date": func(t time.Time) string { return c.date(t.UTC()) },
 		// Moments are told in the dataset's time zone.
-		"at":      func(t time.Time) string { return t.In(zone).Format("2006-01-02 15:04 MST") },
+		"at":      func(t time.Time) string { return c.date(t.In(zone)) + t.In(zone).Format(", 15:04 MST") },
 		"hours":   func(d time.Duration) int { return int(d.Hours()) },
 		"seconds": func(ms int64) string { return c.show(float64(ms) / 1000) },
 	}
@@ -75,7 +76,6 @@ type view struct {
 	title    string
 	data     any       // of the template
 	figures  []*Figure // all charts of the page, by which they are embedded
-	status   int       // 0: 200
 	refresh  int       // seconds until the page is loaded again where scripts are off; 0: never
 }
 
@@ -93,8 +93,7 @@ type Page struct {
 	Refresh   int
 	Sensitive bool
 	Source    *Source // of the newest snapshot; nil: there is none
-	Query     url.Values
-	Path      string // address of the page, without query
+	Kind      string  // name of the page's template
 	Data      any
 }
 
@@ -123,42 +122,60 @@ func (s *Server) begin(ctx context.Context, lang string, hr *http.Request) (*req
 // page answers requests for a page.
 func (s *Server) page(lang string, answer func(*request) (*view, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
-		ctx, cancel := context.WithTimeout(hr.Context(), requestTimeout)
-		defer cancel()
-		done, err := s.turn(ctx)
-		if err != nil {
-			s.fail(w, hr, err)
-			return
-		}
-		defer done()
-		r, err := s.begin(ctx, lang, hr)
-		if err != nil {
-			s.fail(w, hr, err)
-			return
-		}
-		w.Header().Set("Cache-Control", "private, no-cache")
-		etag := r.etag()
-		if matches(hr, etag) {
-			w.Header().Set("ETag", etag)
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
-		v, err := answer(r)
-		if err == nil && embedded(hr) {
-			v, err = r.embed(v)
-		}
-		if err != nil {
-			s.fail(w, hr, err)
-			return
-		}
-		body, err := s.render(r, v)
-		if err != nil {
-			s.fail(w, hr, err)
-			return
-		}
-		w.Header().Set("ETag", etag)
-		reply(w, hr, max(v.status, http.StatusOK), "text/html; charset=utf-8", body)
+		s.answer(w, hr, lang, func(r *request) (*content, error) {
+			v, err := answer(r)
+			if err == nil && embedded(hr) {
+				v, err = r.embed(v)
+			}
+			if err != nil {
+				return nil, err
+			}
+			body, err := s.render(r, v)
+			return &content{kind: kindHTML, body: body}, err
+		})
 	})
+}
+
+// answer answers a request when its turn has come, unless the reader has the
+// answer already.
+func (s *Server) answer(w http.ResponseWriter, hr *http.Request, lang string, make func(*request) (*content, error)) {
+	ctx, cancel := context.WithTimeout(hr.Context(), requestTimeout)
+	defer cancel()
+	done, err := s.turn(ctx)
+	if err != nil {
+		s.fail(w, hr, err)
+		return
+	}
+	defer done()
+	r, err := s.begin(ctx, lang, hr)
+	if err != nil {
+		s.fail(w, hr, err)
+		return
+	}
+	h := w.Header()
+	h.Set("Cache-Control", "private, no-cache")
+	etag := r.etag()
+	if matches(hr, etag) {
+		h.Set("ETag", etag)
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	c, err := make(r)
+	if err != nil {
+		s.fail(w, hr, err)
+		return
+	}
+	h.Set("ETag", etag)
+	if c.name != "" {
+		h.Set("Content-Disposition", `attachment; filename="`+c.name+`"`)
+	}
+	if c.lasting {
+		h.Set("Cache-Control", "private, max-age=31536000, immutable")
+	}
+	if c.next != "" {
+		h.Set("Link", "<"+c.next+`>; rel="next"`)
+	}
+	reply(w, hr, http.StatusOK, c.kind, c.body)
 }
 
 // embed is the page of one chart alone.
@@ -182,7 +199,7 @@ func (s *Server) render(r *request, v *view) ([]byte, error) {
 	p := Page{
 		Lang: r.lang, Title: v.title, Data: v.data, Refresh: v.refresh, Sensitive: s.Sensitive,
 		Dataset: spec.Title, License: spec.License, Credit: spec.Attribution,
-		Portal: spec.Portal.BaseURL("") + "/d/" + spec.Portal.ID, Assets: s.assets, Query: r.query, Path: r.URL.Path,
+		Portal: spec.Portal.BaseURL("") + "/d/" + spec.Portal.ID, Assets: s.assets, Kind: v.template,
 	}
 	if r.state != nil && r.state.snapshot.ID != "" {
 		p.Source = r.source(&r.state.snapshot)
@@ -236,7 +253,7 @@ func (s *Server) fail(w http.ResponseWriter, hr *http.Request, err error) {
 	r := &request{Request: hr, catalogue: c, ctx: hr.Context(), server: s, query: hr.URL.Query()}
 	text := c.t("error."+f.key, f.values...)
 	if strings.HasPrefix(hr.URL.Path, "/data/") {
-		reply(w, hr, f.status, "text/plain; charset=utf-8", []byte(text+"\n"))
+		reply(w, hr, f.status, kindText, []byte(text+"\n"))
 		return
 	}
 	body, rendering := s.render(r, &view{template: "error", title: c.t(fmt.Sprintf("error.title.%d", f.status)), data: text})
@@ -245,7 +262,7 @@ func (s *Server) fail(w http.ResponseWriter, hr *http.Request, err error) {
 		http.Error(w, text, f.status)
 		return
 	}
-	reply(w, hr, f.status, "text/html; charset=utf-8", body)
+	reply(w, hr, f.status, kindHTML, body)
 }
 
 func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
@@ -264,6 +281,14 @@ func (r *request) choice(name string, of ...string) (string, error) {
 		}
 	}
 	return "", bad(name, v, "choice", strings.Join(of, ", "))
+}
+
+// first is the address of a list's first page; empty when it is asked for.
+func (r *request) first() string {
+	if !r.query.Has("after") {
+		return ""
+	}
+	return r.with("after", "")
 }
 
 // month is a parameter that is a month, such as 2014-10; "" when it is not given.

@@ -595,6 +595,7 @@ func TestARunThatIsUnderWayIsFollowed(t *testing.T) {
 	})
 	require.NoError(t, err)
 	type progress struct {
+		Key     string
 		Text    string
 		Percent int
 		Ended   bool
@@ -612,8 +613,15 @@ func TestARunThatIsUnderWayIsFollowed(t *testing.T) {
 	for _, page := range []string{"/en/runs", "/en/runs/r1", "/es/runs/r1"} {
 		a := s.ok(page)
 		require.Contains(t, a.body, `<noscript><meta http-equiv="refresh"`, page)
-		require.Contains(t, a.body, `data-live="/data/runs/r1/live.json?lang=`, page)
-		require.Contains(t, a.body, `data-ended="false"`, page)
+		address := "/data/runs/r1/live.json"
+		if page == "/en/runs" {
+			address = "/data/runs/live.json"
+		}
+		require.Contains(t, a.body, `data-live="`+address+`?lang=`, page)
+		var live progress
+		s.readJSON(&live, address+"?lang=en")
+		require.Contains(t, a.body, `data-key="`+live.Key+`"`, page)
+		require.Contains(t, a.body, "r1", page)
 		requireGoodPage(t, page[1:3], page, a.body)
 	}
 	require.NoError(t, s.mirror.SetRun(ctx, "r1", bson.D{{Key: "status", Value: mirror.StatusFailed}, {Key: "reason", Value: "the portal is gone"}}))
@@ -624,6 +632,27 @@ func TestARunThatIsUnderWayIsFollowed(t *testing.T) {
 	a := s.ok("/en/runs/r1")
 	require.NotContains(t, a.body, `http-equiv="refresh"`)
 	require.Contains(t, a.body, "the portal is gone")
+	require.NotContains(t, a.body, "data-live", "nothing more will come")
+	before := p.Key
+	require.Eventually(t, func() bool {
+		s.readJSON(&p, "/data/runs/live.json")
+		return p.Text == ""
+	}, 10*time.Second, 100*time.Millisecond, "no run is under way")
+	require.NotEqual(t, before, p.Key)
+}
+
+// TestWhoseFramesMayShowCharts is what the operator's setting does.
+func TestWhoseFramesMayShowCharts(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, 10)
+	for setting, want := range map[string]string{"": "*", "*": "*", "none": "'none'", "https://www.sf.gov https://*.example.org": "https://www.sf.gov https://*.example.org"} {
+		server := s.serve(func(o *dashboard.Options) { o.Embed = setting })
+		a := get(t, server.URL, "/en/?embed=1&chart=months")
+		require.True(t, strings.HasSuffix(a.header.Get("Content-Security-Policy"), "; frame-ancestors "+want), setting)
+		require.Equal(t, setting == "none", a.header.Get("X-Frame-Options") == "DENY", setting)
+		a = get(t, server.URL, "/en/")
+		require.True(t, strings.HasSuffix(a.header.Get("Content-Security-Policy"), "; frame-ancestors 'none'"), setting)
+	}
 }
 
 // TestDashboardWithoutMirror says what to do before the first run.

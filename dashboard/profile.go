@@ -61,10 +61,7 @@ func (r *request) profile() (*view, error) {
 			if r.hidden(f.Path) {
 				f.Top, f.Histogram = nil, nil
 			}
-			shown := fieldView{FieldProfile: f, Label: r.field(f.Path), Figure: by["field-"+fileName(f.Path)], DistinctN: r.cell(nil)}
-			if f.Distinct != nil {
-				shown.DistinctN = r.cell(*f.Distinct)
-			}
+			shown := fieldView{FieldProfile: f, Label: r.field(f.Path), Figure: by["field-"+fileName(f.Path)], DistinctN: r.distinct(&f)}
 			d.Fields = append(d.Fields, shown)
 		}
 		for _, f := range figures {
@@ -83,23 +80,15 @@ func (r *request) profileFigures() ([]*Figure, error) {
 		return nil, err
 	}
 	src := r.source(&r.state.snapshot)
-	missingF := r.figure("profile", "missing", "bars", "missing", src)
-	missingF.Table = r.table(missingF.Title, "field", "#present", "#missing", "#missing_share", "#distinct")
-	chart := barsChart{Unit: "%", Categories: []string{}, Series: []lineSeries{{Name: r.t("column.missing_share"), Type: "bar", Values: []any{}}}}
-	for _, f := range p.Fields {
-		distinct := r.cell(nil)
-		if f.Distinct != nil {
-			distinct = r.cell(*f.Distinct)
-		}
-		label := r.field(f.Path)
-		missingF.Table.add(Cell{Value: f.Path, Text: label}, r.cell(f.Present), r.cell(f.Missing), r.share(f.Missing, p.Rows), distinct)
-		if p.Rows > 0 {
-			chart.Categories = append(chart.Categories, label)
-			chart.Series[0].Values = append(chart.Series[0].Values, round(100*float64(f.Missing)/float64(p.Rows), 2))
-		}
+	ages, err := r.sectorAges("profile")
+	if err != nil {
+		return nil, err
 	}
-	missingF.Chart = chart
-	figures := []*Figure{missingF, r.matrix(p, src), r.associations(p, src), r.outside(p, src), r.flags(p, src)}
+	cells, err := r.kept("map", (*request).mapCells)("profile")
+	if err != nil {
+		return nil, err
+	}
+	figures := []*Figure{r.missingValues(p, src), r.flags(p, src), r.matrix(p, src), cells, r.associations(p, src), r.outside(p, src), ages}
 	for _, f := range p.Fields {
 		if r.hidden(f.Path) || len(f.Histogram) == 0 {
 			continue
@@ -119,6 +108,32 @@ func (r *request) profileFigures() ([]*Figure, error) {
 	return figures, nil
 }
 
+// missingValues are the shares of rows without a value.
+func (r *request) missingValues(p *mirror.DataProfile, src *Source) *Figure {
+	f := r.figure("profile", "missing", "bars", "missing", src)
+	f.Table = r.table(f.Title, "field", "#present", "#missing", "#missing_share", "#distinct")
+	chart := barsChart{Unit: "%", Max: 100, Categories: []string{}, Series: []lineSeries{{Name: r.t("column.missing_share"), Type: "bar", Values: []any{}}}}
+	for _, field := range p.Fields {
+		label := r.field(field.Path)
+		f.Table.add(Cell{Value: field.Path, Text: label}, r.cell(field.Present), r.cell(field.Missing), r.share(field.Missing, p.Rows), r.distinct(&field))
+		if p.Rows > 0 {
+			chart.Categories = append(chart.Categories, label)
+			chart.Series[0].Values = append(chart.Series[0].Values, round(100*float64(field.Missing)/float64(p.Rows), 2))
+		}
+	}
+	f.Chart = chart
+	f.Notes = append(f.Notes, r.t("note.ofrows", p.Rows))
+	return f
+}
+
+// distinct is how many different values a field has.
+func (r *request) distinct(f *mirror.FieldProfile) Cell {
+	if f.Distinct == nil {
+		return r.cell(nil)
+	}
+	return r.cell(*f.Distinct)
+}
+
 // matrix are the open rows by sector and neighborhood.
 func (r *request) matrix(p *mirror.DataProfile, src *Source) *Figure {
 	f := r.figure("profile", "matrix", "heatmap", "matrix", src)
@@ -134,16 +149,16 @@ func (r *request) matrix(p *mirror.DataProfile, src *Source) *Figure {
 	for _, names := range [][]string{neighborhoods, sectors} {
 		slices.Sort(names)
 	}
-	chart := heatChart{Unit: r.t("unit.locations"), Xs: []string{}, Ys: []string{}, Values: [][3]int64{}}
+	chart := heatChart{Unit: r.t("unit.locations"), Xs: []string{}, Ys: []string{}, Values: [][3]int64{}, Link: pagePath(r.lang, "businesses")}
 	for _, s := range sectors {
 		if s != "" {
-			chart.Xs = append(chart.Xs, r.sectorName(s))
+			chart.Xs, chart.XKeys = append(chart.Xs, r.sectorName(s)), append(chart.XKeys, s)
 		}
 	}
 	var known, all int64
 	for _, n := range neighborhoods {
 		if n != "" {
-			chart.Ys = append(chart.Ys, n)
+			chart.Ys, chart.YKeys = append(chart.Ys, n), append(chart.YKeys, n)
 		}
 		x := 0
 		for _, s := range sectors {
@@ -172,7 +187,7 @@ func (r *request) matrix(p *mirror.DataProfile, src *Source) *Figure {
 func (r *request) associations(p *mirror.DataProfile, src *Source) *Figure {
 	f := r.figure("profile", "associations", "bars", "associations", src)
 	f.Table = r.table(f.Title, "pair", "#cramers_v", "#rows")
-	chart := barsChart{Unit: "V", Categories: []string{}, Series: []lineSeries{{Name: r.t("column.cramers_v"), Type: "bar", Values: []any{}}}}
+	chart := barsChart{Unit: "V", Max: 1, Categories: []string{}, Series: []lineSeries{{Name: r.t("column.cramers_v"), Type: "bar", Values: []any{}}}}
 	for _, a := range p.Associations {
 		name := r.or("dimension."+a.A, a.A) + " × " + r.or("dimension."+a.B, a.B)
 		v := r.cell(nil)
@@ -193,24 +208,35 @@ func (r *request) associations(p *mirror.DataProfile, src *Source) *Figure {
 // outside are the rows in other states.
 func (r *request) outside(p *mirror.DataProfile, src *Source) *Figure {
 	f := r.figure("profile", "outside", "bars", "outside", src, p.HomeState)
+	f.Notes = append(f.Notes, r.t("note.ofrows", p.Rows))
 	return r.counted(f, "state", p.OutsideHome, p.Rows)
 }
 
 // flags are what cleaning remarked.
 func (r *request) flags(p *mirror.DataProfile, src *Source) *Figure {
 	f := r.figure("profile", "flags", "bars", "flags", src)
-	f.Notes = append(f.Notes, r.t("note.flags"))
+	f.Notes = append(f.Notes, r.t("note.ofrows", p.Rows), r.t("note.flags"))
 	return r.counted(f, "flag", p.Flags, p.Rows)
 }
 
+// barsAtMost is how many values a chart of the most frequent ones draws.
+const barsAtMost = 30
+
+// counted fills a chart of values by their rows, the most frequent first.
 func (r *request) counted(f *Figure, column string, counts []mirror.Counted, of int64) *Figure {
 	f.Table = r.table(f.Title, column, "#rows", "#share")
 	chart := barsChart{Unit: r.t("unit.rows"), Categories: []string{}, Series: []lineSeries{{Name: r.t("column.rows"), Type: "bar", Values: []any{}}}}
 	for _, c := range counts {
 		f.Table.add(Cell{Value: c.Value, Text: c.Value}, r.cell(c.Rows), r.share(c.Rows, of))
+		if len(chart.Categories) == barsAtMost {
+			continue
+		}
 		chart.Categories = append(chart.Categories, c.Value)
 		chart.Series[0].Values = append(chart.Series[0].Values, c.Rows)
 	}
 	f.Chart = chart
+	if len(counts) > barsAtMost {
+		f.Notes = append(f.Notes, r.t("note.drawn", barsAtMost, len(counts)))
+	}
 	return f
 }

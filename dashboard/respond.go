@@ -84,7 +84,9 @@ func explain(err error) *failure {
 // compressed or not.
 func (r *request) etag() string {
 	sum := sha256.New()
-	for _, part := range []string{r.server.build, r.state.key, r.URL.Path, r.URL.RawQuery} {
+	// The links of a feed are whole addresses.
+	feed := r.Host + "\x00" + strconv.FormatBool(encrypted(r.Request))
+	for _, part := range []string{r.server.build, r.state.key, r.URL.Path, r.URL.RawQuery, feed} {
 		sum.Write([]byte(part))
 		sum.Write([]byte{0})
 	}

@@ -27,9 +27,11 @@ const (
 const runPlace = "2006-01-02T15:04:05.000Z"
 
 type runsData struct {
-	Fresh *freshness
-	Runs  []mirror.Run
-	Next  string
+	Runs        []mirror.Run
+	First, Next string // addresses of pages; empty: there is none
+	Running     *mirror.Run
+	Progress    progress
+	Live        string // address of progress; empty: the page is not followed
 }
 
 func (r *request) runs() (*view, error) {
@@ -44,13 +46,16 @@ func (r *request) runs() (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := runsData{Fresh: r.freshness(), Runs: runs}
+	d := runsData{Runs: runs, First: r.first(), Running: r.running(), Progress: r.listProgress()}
+	if d.First == "" {
+		d.Live = dataPath(".json", "runs", "live") + "?lang=" + r.lang
+	}
 	if len(runs) > runsPerPage {
 		d.Runs = runs[:runsPerPage]
 		d.Next = r.with("after", d.Runs[runsPerPage-1].Started.UTC().Format(runPlace))
 	}
 	v := &view{template: "runs", title: r.t("nav.runs"), data: d}
-	if d.Fresh.Running != nil {
+	if d.Running != nil {
 		v.refresh = refreshAfter
 	}
 	return v, nil
@@ -74,14 +79,15 @@ type reason struct {
 
 // progress is how far a run is, for pages that follow it.
 type progress struct {
+	Key     string         `json:"key"` // when it changes, the page has changed otherwise too
 	Run     string         `json:"run"`
 	Status  mirror.Status  `json:"status"`
 	Outcome mirror.Outcome `json:"outcome,omitempty"`
 	Text    string         `json:"text"` // in a line
 	Rows    int64          `json:"rows"` // of the portal; 0 while not known
 	Steps   []stepProgress `json:"steps"`
-	Percent int            `json:"percent"` // of the slowest step with rows
-	Updated time.Time      `json:"updated"`
+	Percent int            `json:"percent"` // of the last step that has begun
+	Updated time.Time      `json:"updated,omitzero"`
 	Ended   bool           `json:"ended"`
 }
 
@@ -95,7 +101,7 @@ type stepProgress struct {
 func (r *request) progressOf(run *mirror.Run) progress {
 	p := progress{
 		Run: run.ID, Status: run.Status, Outcome: run.Outcome, Updated: run.Updated.UTC(), Rows: run.Probe.Rows, Steps: []stepProgress{},
-		Ended: run.Status != mirror.StatusRunning,
+		Ended: run.Status != mirror.StatusRunning, Key: string(run.Status),
 	}
 	names := slices.Sorted(maps.Keys(run.Progress))
 	order := []string{"fetch", "clean", "upsert"}
@@ -162,6 +168,29 @@ func (r *request) run() (*view, error) {
 	}
 	return v, nil
 }
+
+// running is a run that is under way; nil: none is.
+func (r *request) running() *mirror.Run {
+	i := slices.IndexFunc(r.state.runs, func(run mirror.Run) bool { return run.Status == mirror.StatusRunning })
+	if i < 0 {
+		return nil
+	}
+	return &r.state.runs[i]
+}
+
+// listProgress is the progress of the run that is under way, if one is, as the
+// list of runs shows it.
+func (r *request) listProgress() progress {
+	p := progress{Steps: []stepProgress{}}
+	if run := r.running(); run != nil {
+		p = r.progressOf(run)
+	}
+	p.Key = r.state.past
+	return p
+}
+
+// liveList is what a page that shows the list of runs follows.
+func (r *request) liveList() (*content, error) { return asJSON(r.listProgress()) }
 
 // live is a run's progress, for a page that follows it.
 func (r *request) live() (*content, error) {

@@ -17,7 +17,7 @@ import (
 func Serve(c config.Config, spec *dataset.Spec, database *mongo.Client, log *slog.Logger) (*Listening, error) {
 	d := c.Dashboard
 	s, err := New(Options{
-		Spec: spec, Sensitive: d.Sensitive, Token: d.Token, Public: d.Public, Log: log,
+		Spec: spec, Sensitive: d.Sensitive, Token: d.Token, Public: d.Public, Embed: d.Embed, Log: log,
 		Open: func(ctx context.Context) (*mirror.Mirror, error) {
 			return mirror.Open(ctx, database, c.MongoDatabase, spec.Name, mirror.ReadOnly())
 		},

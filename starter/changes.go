@@ -23,13 +23,6 @@ import (
 // causeAll shows the changes of every cause.
 const causeAll = "all"
 
-func changeKinds() []string {
-	return []string{
-		mirror.KindOpened, mirror.KindClosed, mirror.KindReopened, mirror.KindMoved, mirror.KindRenamed,
-		mirror.KindRemoved, mirror.KindReturned, mirror.KindUpdated,
-	}
-}
-
 func changeCauses() []string {
 	return []string{mirror.CauseSource, mirror.CauseRules, mirror.CauseSchema, causeAll}
 }
@@ -78,21 +71,21 @@ json is one array, ndjson one change to a line; both are written as they are rea
 	}
 	cmd.Flags().StringVar(&q.since, "since", "", "changes from this `time` on; may be left out with --key")
 	cmd.Flags().StringVar(&q.until, "until", "", "changes up to this `time` (default: now)")
-	cmd.Flags().StringArrayVar(&q.kinds, "kind", nil, "only changes of this `kind`; repeat it for more kinds: "+strings.Join(changeKinds(), ", "))
+	cmd.Flags().StringArrayVar(&q.kinds, "kind", nil, "only changes of this `kind`; repeat it for more kinds: "+strings.Join(mirror.Kinds(), ", "))
 	cmd.Flags().StringVar(&q.key, "key", "", "only changes of the row with this `key`")
 	cmd.Flags().StringVar(&q.cause, "cause", mirror.CauseSource, "only changes of this `cause`: "+strings.Join(changeCauses(), ", "))
 	cmd.Flags().BoolVar(&q.sensitive, "sensitive", false, "show values that may concern a private person")
 	cmd.Flags().BoolVar(&q.allFields, "all-fields", false, "show what Padron derives too: facets, quality flags, original values")
 	q.out.addFormats(cmd, "table", "json", "ndjson")
-	completeFlag(cmd, "kind", completeWords(changeKinds()...))
+	completeFlag(cmd, "kind", completeWords(mirror.Kinds()...))
 	completeFlag(cmd, "cause", completeWords(changeCauses()...))
 	return cmd
 }
 
 func (q *changesQuery) run(cmd *cobra.Command) error {
 	for _, kind := range q.kinds {
-		if !slices.Contains(changeKinds(), kind) {
-			return usage(fmt.Errorf("--kind %q: use %s", kind, oneOf(changeKinds())))
+		if !slices.Contains(mirror.Kinds(), kind) {
+			return usage(fmt.Errorf("--kind %q: use %s", kind, oneOf(mirror.Kinds())))
 		}
 	}
 	if !slices.Contains(changeCauses(), q.cause) {

@@ -69,7 +69,8 @@ type tab struct {
 
 	mu       sync.Mutex
 	problems []string
-	requests []string // addresses asked for
+	requests []string          // addresses asked for
+	contexts map[string]string // origins of the pages and frames in the tab, by unique id
 }
 
 // newTab opens a tab for a test.
@@ -77,7 +78,7 @@ func newTab(browser context.Context, t *testing.T, origin string) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
 	t.Cleanup(cancel)
-	b := &tab{t: t, ctx: ctx, origin: origin}
+	b := &tab{t: t, ctx: ctx, origin: origin, contexts: map[string]string{}}
 	require.NoError(t, chromedp.Do(ctx), "open a tab")
 	require.NoError(t, chromedp.Listen(ctx, b.note))
 	_, err := chromedp.Call(ctx, network.Enable, network.EnableParams{})
@@ -93,6 +94,12 @@ func (b *tab) note(event any) {
 	defer b.mu.Unlock()
 	wrong := func(format string, args ...any) { b.problems = append(b.problems, fmt.Sprintf(format, args...)) }
 	switch e := event.(type) {
+	case *cdpruntime.EventExecutionContextCreated:
+		b.contexts[e.Context.UniqueID] = e.Context.Origin
+	case *cdpruntime.EventExecutionContextDestroyed:
+		delete(b.contexts, e.ExecutionContextUniqueID)
+	case *cdpruntime.EventExecutionContextsCleared:
+		clear(b.contexts)
 	case *cdpruntime.EventConsoleAPICalled:
 		if e.Type == "error" || e.Type == "warning" || e.Type == "assert" {
 			var words []string
@@ -182,6 +189,22 @@ func (b *tab) follow(selector string) {
 	b.do(chromedp.Click(chromedp.CSS(selector)))
 	b.eventually("!window.before && document.readyState === 'complete'", "no page came after "+selector)
 	b.drawn()
+}
+
+// context waits for a frame of that origin.
+func (b *tab) context(origin string) (id string) {
+	b.t.Helper()
+	require.Eventually(b.t, func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for i, o := range b.contexts {
+			if o == origin {
+				id = i
+			}
+		}
+		return id != ""
+	}, loads, 20*time.Millisecond, "no frame shows %s", origin)
+	return id
 }
 
 // resize makes the window so large.

@@ -41,7 +41,8 @@ type stack struct {
 	spec   *dataset.Spec
 	portal *socratatest.Portal
 	mirror *mirror.Mirror
-	origin string // of the dashboard
+	origin string                                                // of the dashboard
+	served func(change func(*dashboard.Options)) (origin string) // serves it with other options
 	bin    string
 	env    []string
 }
@@ -69,7 +70,7 @@ func newStack(t *testing.T) *stack {
 	t.Cleanup(portal.Close)
 	s.env = append(os.Environ(),
 		"HOME="+t.TempDir(), "MONGODB_DATABASE="+prefix, "PADRON_DATASET="+file, "PADRON_PORTAL_URL="+portal.URL,
-		"PADRON_TASK_QUEUE="+name, "PADRON_HEALTH_ADDR=127.0.0.1:0", "PADRON_REQUESTS_PER_SECOND=50", "PADRON_DASHBOARD_ADDR=",
+		"PADRON_TASK_QUEUE="+name, "PADRON_HEALTH_ADDR=127.0.0.1:0", "PADRON_REQUESTS_PER_SECOND=50", "PADRON_DASHBOARD_ADDR=", "PADRON_RECRAWL_AFTER=2s",
 	)
 
 	client, err := mirror.Connect(t.Context(), uri)
@@ -101,7 +102,7 @@ func (s *stack) fill() {
 		_ = worker.Wait()
 	})
 	s.starter("run", "--wait")
-	s.starter("backfill", "--since", "2024-01-01", "--every", "month")
+	s.starter("backfill", "--since", "2025-06-01", "--every", "month")
 	s.edit()
 	s.starter("run", "--wait")
 }
@@ -164,16 +165,22 @@ func (s *stack) starter(args ...string) string {
 // serve serves the dashboard from this process.
 func (s *stack) serve(client *mongo.Client, name string) {
 	s.t.Helper()
-	d, err := dashboard.New(dashboard.Options{
-		Spec: s.spec, Log: slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
-		Open: func(ctx context.Context) (*mirror.Mirror, error) {
-			return mirror.Open(ctx, client, prefix, name, mirror.ReadOnly())
-		},
-	})
-	require.NoError(s.t, err)
-	server := httptest.NewServer(d.Handler())
-	s.t.Cleanup(server.Close)
-	s.origin = server.URL
+	t := s.t
+	s.served = func(change func(*dashboard.Options)) string {
+		o := dashboard.Options{
+			Spec: s.spec, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+			Open: func(ctx context.Context) (*mirror.Mirror, error) {
+				return mirror.Open(ctx, client, prefix, name, mirror.ReadOnly())
+			},
+		}
+		change(&o)
+		d, err := dashboard.New(o)
+		require.NoError(t, err)
+		server := httptest.NewServer(d.Handler())
+		t.Cleanup(server.Close)
+		return server.URL
+	}
+	s.origin = s.served(func(*dashboard.Options) {})
 }
 
 // series reads a series of the newest observed snapshot.

@@ -6,22 +6,28 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"html"
 	"io"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/page"
+	cdpruntime "github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"padron/dashboard"
 	"padron/internal/mirror"
 )
 
@@ -52,6 +58,11 @@ func TestDashboard(t *testing.T) {
 		"without scripts":              withoutScripts,
 		"print":                        onPaper,
 		"a run is followed":            followed,
+		"the list of runs is followed": listFollowed,
+		"another site's frame":         foreignFrame,
+		"maps by keyboard":             cellsByKeyboard,
+		"inline scripts do not run":    inlineScripts,
+		"first contentful paint":       firstPaint,
 		"the bundle is small":          small,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -130,6 +141,7 @@ type figure struct {
 	Data            json.RawMessage
 	CSV, Embed      string
 	Columns         []string
+	Numbers         []bool // of columns: they hold numbers
 	Rows            [][]string
 }
 
@@ -141,6 +153,7 @@ func (b *tab) figures() []figure {
 		CSV: f.querySelector('.links a[href*=".csv"]')?.getAttribute("href") ?? "",
 		Embed: f.querySelector('.links a[href*="embed=1"]')?.getAttribute("href") ?? "",
 		Columns: [...f.querySelectorAll(".numbers thead th")].map(c => c.textContent.trim()),
+		Numbers: [...f.querySelectorAll(".numbers thead th")].map(c => c.classList.contains("num")),
 		Rows: [...f.querySelectorAll(".numbers tbody tr")].map(r => [...r.cells].map(c => c.textContent.trim())),
 	}))`)
 }
@@ -320,6 +333,31 @@ func filters(t *testing.T, s *stack, b *tab) {
 	require.Equal(t, "/en/neighborhoods/"+path(first), b.address())
 	require.Contains(t, eval[string](b, "document.querySelector('h1').textContent"), first)
 
+	// And with the mouse: the first bar lies at the top, from the names on.
+	b.open("/en/")
+	at := eval[[]float64](b, `(() => { const p = document.querySelector("#neighborhoods .plot"); p.scrollIntoView(); const r = p.getBoundingClientRect(); return [r.x + r.width * 0.6, r.y + 26 + 12] })()`)
+	eval[bool](b, "window.before = true")
+	b.do(chromedp.MouseClickXY(at[0], at[1]))
+	b.eventually("!window.before && document.readyState === 'complete'", "a click on a bar opens its page")
+	b.drawn()
+	require.Equal(t, "/en/neighborhoods/"+path(first), b.address())
+
+	// From a cell of the heat map to the businesses that it counts.
+	b.open("/en/profile")
+	b.do(chromedp.Focus(chromedp.CSS("#matrix .plot")), chromedp.KeyEvent(kb.Home))
+	cell := eval[string](b, `document.querySelector("#matrix [aria-live]").textContent`)
+	eval[bool](b, "window.before = true")
+	b.do(chromedp.KeyEvent(kb.Enter))
+	b.eventually("!window.before && document.readyState === 'complete'", "Enter opens the list")
+	b.drawn()
+	neighborhood, _, _ := strings.Cut(cell, ",")
+	require.Equal(t, neighborhood, eval[string](b, `new URL(location.href).searchParams.get("neighborhood")`))
+	require.Equal(t, "yes", eval[string](b, `document.querySelector("main form").elements.open.value`))
+	var count int
+	_, err := fmt.Sscan(cell[strings.LastIndex(cell, ": ")+2:], &count)
+	require.NoError(t, err, cell)
+	require.Equal(t, min(count, 50), eval[int](b, `document.querySelectorAll("main tbody tr").length`), cell)
+
 	// A filter is in the address, and the list holds to it.
 	b.open("/en/businesses")
 	eval[bool](b, fmt.Sprintf(`(() => { const form = document.querySelector("main form"); form.elements.neighborhood.value = %q; form.elements.open.value = "yes"; window.before = true; form.requestSubmit(); return true })()`, first))
@@ -373,10 +411,44 @@ func csvFiles(t *testing.T, s *stack, b *tab) {
 			records, err := reader.ReadAll()
 			require.NoError(t, err, f.CSV)
 			require.Len(t, records, len(f.Rows)+1, "%s has the rows of the table", f.CSV)
-			require.GreaterOrEqual(t, len(records[0]), len(f.Columns))
+			require.Len(t, records[0], len(f.Columns))
+			for row, cells := range f.Rows {
+				for column, text := range cells {
+					if f.Numbers[column] { // texts are in the reader's language
+						requireSameNumber(t, records[row+1][column], text, "%s: %s of row %d", f.CSV, f.Columns[column], row)
+					}
+				}
+			}
 		}
 	}
 	b.requireClean()
+}
+
+// requireSameNumber holds a number of a file to what the table on the page shows
+// of it, with fewer decimals and its digits in groups. What is unknown is empty.
+func requireSameNumber(t *testing.T, value, shown, format string, args ...any) {
+	t.Helper()
+	about := append([]any{format}, args...)
+	if value == "" {
+		require.Equal(t, "unknown", shown, about...)
+		return
+	}
+	n, err := strconv.ParseFloat(value, 64)
+	require.NoError(t, err, about...)
+	digits := strings.NewReplacer(",", "", " %", "").Replace(shown)
+	switch digits {
+	case "< 0.1":
+		require.True(t, n > 0 && n < 0.1, about...)
+		return
+	case "> 99.9":
+		require.True(t, n > 99.9 && n < 100, about...)
+		return
+	}
+	decimals := 0
+	if _, fraction, ok := strings.Cut(digits, "."); ok {
+		decimals = len(fraction)
+	}
+	require.Equal(t, strconv.FormatFloat(n, 'f', decimals, 64), digits, about...)
 }
 
 func embedded(t *testing.T, s *stack, b *tab) {
@@ -405,6 +477,130 @@ func embedded(t *testing.T, s *stack, b *tab) {
 	require.NotContains(t, header.Get("Content-Security-Policy"), "unsafe")
 }
 
+// foreignFrame shows a chart, and a whole page, in frames of a page of another
+// site.
+func foreignFrame(t *testing.T, s *stack, b *tab) {
+	allowed, refused := s.origin+"/en/?embed=1&chart=neighborhoods", s.origin+"/en/neighborhoods"
+	closed := s.served(func(o *dashboard.Options) { o.Embed = "https://www.sf.gov" })
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprintf(w, `<!DOCTYPE html><html lang="en"><title>Another site</title><link rel="icon" href="data:,">`)
+		for _, address := range []string{allowed, refused, closed + "/en/?embed=1&chart=neighborhoods"} {
+			fmt.Fprintf(w, `<iframe width="600" height="400" src="%s"></iframe>`, html.EscapeString(address))
+		}
+	}))
+	t.Cleanup(site.Close)
+	b.do(chromedp.Navigate(site.URL))
+	b.eventually("document.readyState === 'complete'", "the other site's page is loaded")
+
+	shown, yes := b.context(s.origin), true
+	answer, err := chromedp.Call(b.ctx, cdpruntime.Evaluate, cdpruntime.EvaluateParams{
+		UniqueContextID: shown, AwaitPromise: &yes, ReturnByValue: &yes,
+		Expression: `(async () => { while (!window.padron) await new Promise(r => setTimeout(r, 10)); await window.padron.ready; return document.querySelector("canvas").width + " " + document.querySelectorAll("figure").length })()`,
+	})
+	require.NoError(t, err)
+	require.Regexp(t, `^"[1-9][0-9]+ 1"$`, string(answer.Result.Value), "the chart is drawn in the frame")
+
+	// The browser says of both others why it does not show them.
+	require.Eventually(t, func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		n := 0
+		for _, p := range b.problems {
+			if strings.Contains(p, "frame-ancestors") {
+				n++
+			}
+		}
+		return n == 2
+	}, soon, 50*time.Millisecond, "%v", b.problems)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	require.Contains(t, strings.Join(b.problems, "\n"), "https://www.sf.gov")
+	require.Contains(t, strings.Join(b.problems, "\n"), "'none'")
+	require.NotContains(t, slices.Collect(maps.Values(b.contexts)), closed)
+}
+
+// inlineScripts tries what an injected text would.
+func inlineScripts(t *testing.T, s *stack, b *tab) {
+	b.open("/en/")
+	require.False(t, eval[bool](b, `(() => {
+		const script = document.createElement("script");
+		script.textContent = "window.injected = true";
+		document.body.append(script);
+		const image = document.createElement("div");
+		image.innerHTML = '<img src="data:," onerror="window.injected = true">';
+		document.body.append(image);
+		return new Promise(r => setTimeout(() => r(Boolean(window.injected)), 300));
+	})()`))
+	for name, address := range s.pages("en") {
+		_, header := s.get(address)
+		require.Contains(t, header.Get("Content-Security-Policy"), "script-src 'self';", name)
+		require.NotContains(t, header.Get("Content-Security-Policy"), "unsafe", name)
+	}
+}
+
+// firstPaint reads from the browser when a reader first saw something. What it
+// may take is generous: benchmarks measure it, on a quiet machine.
+func firstPaint(t *testing.T, s *stack, b *tab) {
+	for name, address := range s.pages("en") {
+		b.open(address)
+		b.eventually(`performance.getEntriesByName("first-contentful-paint").length`, "the browser tells when it painted "+name)
+		ms := eval[float64](b, `performance.getEntriesByName("first-contentful-paint")[0].startTime`)
+		t.Logf("%s: first contentful paint after %.0f ms", name, ms)
+		require.Positive(t, ms, name)
+		require.Less(t, ms, 15_000.0, name)
+	}
+	b.requireClean()
+}
+
+func cellsByKeyboard(t *testing.T, _ *stack, b *tab) {
+	for _, c := range []struct{ page, id string }{{"/en/", "map"}, {"/en/profile", "matrix"}} {
+		b.open(c.page)
+		most, cells := 0.0, b.charts()[c.id].Series[0].Values
+		for _, v := range cells {
+			var cell [3]float64
+			require.NoError(t, json.Unmarshal(v, &cell))
+			most = max(most, cell[2])
+		}
+		said := func() string {
+			return eval[string](b, fmt.Sprintf(`document.querySelector("#%s [aria-live]").textContent`, c.id))
+		}
+		picture := func() string {
+			// What is pointed at may lie on a canvas above the others.
+			return eval[string](b, fmt.Sprintf(`new Promise(r => requestAnimationFrame(() => requestAnimationFrame(() => r([...document.querySelectorAll("#%s canvas")].map(c => c.toDataURL()).join()))))`, c.id))
+		}
+		require.Equal(t, "application", eval[string](b, fmt.Sprintf(`document.querySelector("#%s .plot").getAttribute("role")`, c.id)), "the arrow keys are its own")
+		plain := picture()
+		b.do(chromedp.Focus(chromedp.CSS("#"+c.id+" .plot")), chromedp.KeyEvent(kb.ArrowRight))
+		first := said()
+		require.Contains(t, first, fmt.Sprintf("%.0f locations", most), "the largest comes first")
+		var pointed string
+		require.Eventually(t, func() bool { pointed = picture(); return pointed != plain }, soon, 50*time.Millisecond, "the focus is seen on %s", c.id)
+		require.True(t, eval[bool](b, fmt.Sprintf(`!!document.querySelector("#%s .tip")`, c.id)))
+		b.do(chromedp.KeyEvent(kb.ArrowLeft))
+		beside := said()
+		require.NotEqual(t, first, beside)
+		require.Eventually(t, func() bool { p := picture(); return p != pointed && p != plain }, soon, 50*time.Millisecond, "and goes along on %s", c.id)
+		b.do(chromedp.KeyEvent(kb.ArrowRight))
+		require.Equal(t, first, said(), "there and back")
+		for range len(cells) {
+			before := said()
+			if b.do(chromedp.KeyEvent(kb.ArrowDown)); said() == before {
+				break
+			}
+		}
+		require.NotEqual(t, first, said(), "down to the edge")
+		b.do(chromedp.KeyEvent(kb.Escape))
+		require.Empty(t, said())
+		var left string
+		require.Eventually(t, func() bool { left = picture(); return strings.HasPrefix(left, plain) }, soon, 50*time.Millisecond, "Escape leaves %s", c.id)
+		require.NotEqual(t, pointed, left)
+		b.do(chromedp.KeyEvent(kb.Tab))
+		require.False(t, eval[bool](b, `document.activeElement.matches(".plot")`), "Tab goes on")
+	}
+	b.requireClean()
+}
+
 func controls(t *testing.T, _ *stack, b *tab) {
 	b.open("/en/")
 	before := b.charts()["months"]
@@ -428,7 +624,9 @@ func controls(t *testing.T, _ *stack, b *tab) {
 
 	b.do(chromedp.Focus(chromedp.CSS("#months .plot")), chromedp.KeyEvent(kb.End))
 	said := eval[string](b, `document.querySelector("#months [aria-live]").textContent`)
-	require.Contains(t, said, before.Places[len(before.Places)-1])
+	last, err := time.Parse("2006-01", before.Places[len(before.Places)-1])
+	require.NoError(t, err)
+	require.Contains(t, said, last.Format("Jan 2006"))
 	require.Contains(t, said, before.Series[0].Name)
 	require.True(t, eval[bool](b, `!!document.querySelector("#months .tip")`), "the values are shown as well")
 
@@ -437,9 +635,9 @@ func controls(t *testing.T, _ *stack, b *tab) {
 	}
 	whole := picture()
 	b.do(chromedp.Click(chromedp.CSS("#map .zoom button:first-child")))
-	require.NotEqual(t, whole, picture(), "the map is zoomed")
+	require.Eventually(t, func() bool { return picture() != whole }, soon, 50*time.Millisecond, "the map is zoomed")
 	b.do(chromedp.Click(chromedp.CSS("#map .zoom button:last-child")))
-	require.Equal(t, whole, picture(), "and whole again")
+	require.Eventually(t, func() bool { return picture() == whole }, soon, 50*time.Millisecond, "and whole again")
 	b.requireClean()
 }
 
@@ -533,23 +731,41 @@ func onPaper(t *testing.T, _ *stack, b *tab) {
 	b.requireClean()
 }
 
-func followed(t *testing.T, s *stack, b *tab) {
-	// A portal that answers slowly keeps a run going while a reader looks at it.
-	require.NoError(t, s.portal.Edit())
-	done := make(chan string, 1)
-	go func() { done <- s.starter("run", "--wait", "--mode", "full") }()
-	var id string
-	require.Eventually(t, func() bool {
-		runs, err := s.mirror.Runs(t.Context(), 1, time.Time{})
+// beginRun starts a full run; done yields its output when it has ended.
+func (s *stack) beginRun() (id string, done <-chan string) {
+	s.t.Helper()
+	output := make(chan string, 1)
+	go func() { output <- s.starter("run", "--wait", "--mode", "full") }()
+	require.Eventually(s.t, func() bool {
+		runs, err := s.mirror.Runs(s.t.Context(), 1, time.Time{})
 		if err == nil && len(runs) > 0 && runs[0].Status == mirror.StatusRunning {
 			id = runs[0].ID
 		}
 		return id != ""
 	}, soon, 5*time.Millisecond)
+	return id, output
+}
+
+func listFollowed(t *testing.T, s *stack, b *tab) {
+	b.open("/en/runs")
+	eval[bool](b, "window.same = true")
+	b.do(chromedp.Focus(chromedp.CSS("main tbody a")))
+	focused := eval[string](b, "document.activeElement.textContent")
+	id, done := s.beginRun()
+	b.eventually(fmt.Sprintf(`document.querySelector("main tbody").innerText.includes(%q)`, id), "a run that begins comes into the list")
+	<-done
+	b.eventually(fmt.Sprintf(`document.querySelector("main tbody tr").innerText.includes(%q) && !document.querySelector(".live") && document.querySelector("main tbody tr .badge.green")`, id), "and ends there")
+	require.True(t, eval[bool](b, "window.same"), "without being loaded again")
+	require.Equal(t, focused, eval[string](b, "document.activeElement.textContent"), "the focus stays where it was")
+	b.requireClean()
+}
+
+func followed(t *testing.T, s *stack, b *tab) {
+	id, done := s.beginRun()
 	b.open("/en/runs/" + path(id))
 	eval[bool](b, "window.same = true")
 	<-done
-	b.eventually(`document.querySelector(".live").dataset.ended === "true"`, "the page notices that the run has ended")
+	b.eventually(`!document.querySelector(".live")`, "the page notices that the run has ended")
 	require.True(t, eval[bool](b, "window.same"), "without being loaded again")
 	require.Contains(t, strings.ToLower(eval[string](b, "document.querySelector('main').innerText")), "green")
 	b.requireClean()
@@ -594,21 +810,35 @@ type violation struct {
 func accessible(t *testing.T, s *stack, b *tab) {
 	axe, err := os.ReadFile("../web/node_modules/axe-core/axe.min.js")
 	require.NoError(t, err, "axe-core is installed by npm ci in dashboard/web")
-	for _, scheme := range []string{"light", "dark"} {
-		b.prefer(scheme)
-		for _, lang := range []string{"en", "es"} {
-			if lang == "es" && scheme == "dark" {
-				continue // the colors are those of the English page
+	// A phone has the same colors, which take the longest to look at.
+	for _, look := range []struct {
+		scheme, lang string
+		window       size
+	}{{"light", "en", desktop}, {"dark", "es", desktop}, {"dark", "es", phone}} {
+		b.prefer(look.scheme)
+		b.resize(look.window)
+		for name, address := range s.pages(look.lang) {
+			if look.window == phone && slices.Contains([]string{"neighborhood", "neighborhoods", "sector", "sectors", "search"}, name) {
+				continue // they consist of what other pages have
 			}
-			for name, address := range s.pages(lang) {
-				b.open(address)
-				eval[bool](b, `document.querySelectorAll("details").forEach(d => d.open = d.querySelectorAll("tr").length < 60), true`)
-				b.do(chromedp.Evaluate[chromedp.Void](string(axe)))
-				found := eval[[]violation](b, `axe.run(document, { resultTypes: ["violations"] }).then(r => r.violations.filter(v => v.impact === "serious" || v.impact === "critical").map(v => ({ ID: v.id, Impact: v.impact, Help: v.help, Nodes: v.nodes.slice(0, 3).map(n => ({ HTML: n.html, FailureSummary: n.failureSummary })) })))`)
-				assert.Empty(t, found, "%s %s %s", scheme, lang, name)
+			b.open(address)
+			eval[bool](b, `document.querySelectorAll("details").forEach(d => d.open = d.querySelectorAll("tr").length < 60), true`)
+			b.do(chromedp.Evaluate[chromedp.Void](string(axe)))
+			found := eval[[]violation](b, `axe.run(document, { resultTypes: ["violations"], rules: { "color-contrast": { enabled: `+strconv.FormatBool(look.window == desktop)+` } } }).then(r => r.violations.filter(v => v.impact === "serious" || v.impact === "critical").map(v => ({ ID: v.id, Impact: v.impact, Help: v.help, Nodes: v.nodes.slice(0, 3).map(n => ({ HTML: n.html, FailureSummary: n.failureSummary })) })))`)
+			assert.Empty(t, found, "%+v %s", look, name)
+			levels := eval[[]int](b, `[...document.querySelectorAll("h1, h2, h3, h4")].map(h => Number(h.tagName[1]))`)
+			for i, level := range levels {
+				if i > 0 {
+					require.LessOrEqual(t, level, levels[i-1]+1, "%s: no level of headings is left out: %v", name, levels)
+				}
 			}
 		}
 	}
+	// The first key leads past the menu.
+	b.open("/en/runs")
+	b.do(chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter))
+	require.Equal(t, "main", eval[string](b, "document.activeElement.id"))
+	b.resize(desktop)
 	b.prefer("light")
 }
 

@@ -20,15 +20,17 @@ declare global {
 
 const root = document.documentElement;
 const system = matchMedia("(prefers-color-scheme: dark)");
+// Where the system dictates the colors, as for high contrast, its background is what charts are drawn on.
+const forced = matchMedia("(forced-colors: active)");
 
 function isDark(): boolean {
-  return root.dataset["theme"] ? root.dataset["theme"] === "dark" : system.matches;
+  return root.dataset["theme"] && !forced.matches ? root.dataset["theme"] === "dark" : system.matches;
 }
 
 let charts: Charts | null = null;
 
 function addThemeButton(): void {
-  const place = document.querySelector("header.site");
+  const place = document.querySelector("header.site nav.languages");
   if (!place) {
     return;
   }
@@ -54,8 +56,9 @@ function addThemeButton(): void {
     switched();
   });
   system.addEventListener("change", switched);
+  forced.addEventListener("change", switched);
   name();
-  place.append(button);
+  place.after(button);
 }
 
 async function draw(): Promise<void> {

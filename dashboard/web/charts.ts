@@ -1,6 +1,6 @@
 // Draws the figures of a page. Loaded only by pages that have any.
 
-import { type Chart, classes, describe, format, lastYears, parseChart, ranges } from "./data";
+import { type Chart, type Heatmap, type Hexbin, classes, describe, format, lastYears, monthName, neighbour, parseChart, ranges, withUnit } from "./data";
 import { type ECharts, init } from "./echarts";
 import { type View, bandPrefix, heightOf, optionOf } from "./options";
 import { type Outline, outlineAt, outlinesId, parseOutlines } from "./outlines";
@@ -55,7 +55,7 @@ class Figure {
     if (data.kind === "hexbin") {
       this.addZoom(controls);
     }
-    if (data.kind === "hexbin" || data.kind === "heatmap") {
+    if (isCells(data)) {
       this.scale = controls.appendChild(document.createElement("ul"));
       this.scale.className = "scale";
       this.scale.setAttribute("aria-label", this.words.scale);
@@ -86,6 +86,8 @@ class Figure {
     this.chart.resize({ width, height });
     const palette = this.printing ? light : this.palette();
     this.chart.setOption(optionOf(data, this.view(palette, width)), { notMerge: true });
+    // ECharts makes it an image, from which screen readers keep the arrow keys.
+    this.plot.setAttribute("role", "application");
     this.stress("highlight");
     this.drawScale(palette);
     this.colorLegend(palette);
@@ -99,9 +101,7 @@ class Figure {
   private init(width: number, height: number): ECharts {
     const chart = init(this.plot, null, { renderer: "canvas", width, height });
     const { data } = this;
-    if (data.kind === "bars" && data.links.length > 0) {
-      chart.on("click", (event) => this.open(event.dataIndex ?? -1));
-    }
+    chart.on("click", (event) => this.open(event.dataIndex ?? -1));
     if (data.kind === "hexbin" && data.outlines) {
       this.followPointer(chart);
     }
@@ -130,8 +130,8 @@ class Figure {
   /** followPointer knows the outline under the mouse before the tooltip, whose own listeners come later, names it. */
   private followPointer(chart: ECharts): void {
     const zr = chart.getZr();
-    zr.on("mousemove", (event) => this.point(this.under(event)));
-    zr.on("globalout", () => this.point(-1));
+    zr.on("mousemove", (event) => this.pointAtOutline(this.under(event)));
+    zr.on("globalout", () => this.pointAtOutline(-1));
     let touched = -1;
     zr.on("click", (event) => {
       const at = this.under(event);
@@ -149,7 +149,7 @@ class Figure {
     return outlineAt(this.outlines, lon, lat);
   }
 
-  private point(at: number): void {
+  private pointAtOutline(at: number): void {
     if (at !== this.pointed) {
       this.stress("downplay");
       this.pointed = at;
@@ -176,8 +176,18 @@ class Figure {
     this.draw();
   }
 
+  /** link is where a place of the chart leads, "" for nowhere. */
+  private link(index: number): string {
+    const { data } = this;
+    if (data.kind === "heatmap") {
+      const [x, y] = data.values[index] ?? [-1, -1];
+      return data.link(x, y);
+    }
+    return data.kind === "bars" ? (data.links[index] ?? "") : "";
+  }
+
   private open(index: number): void {
-    this.go(this.data.kind === "bars" ? this.data.links[index] : undefined);
+    this.go(this.link(index));
   }
 
   private go(link: string | undefined): void {
@@ -257,7 +267,7 @@ class Figure {
 
   private drawScale(palette: Palette): void {
     const { data, scale } = this;
-    if (!scale || (data.kind !== "hexbin" && data.kind !== "heatmap")) {
+    if (!scale || !isCells(data)) {
       return;
     }
     const bounds = classes((data.kind === "hexbin" ? data.cells : data.values).map(([, , v]) => v));
@@ -280,61 +290,123 @@ class Figure {
   /** addKeys lets the arrow keys walk through the values, which are shown as on a mouse and read out. */
   private addKeys(): void {
     const { plot, data } = this;
-    if (data.kind === "hexbin" || data.kind === "heatmap") {
-      return; // thousands of cells: the table of numbers is the way to read them
-    }
+    const w = this.words;
     plot.tabIndex = 0;
     const hint = document.createElement("p");
     hint.id = `${this.element.id}-keys`;
     hint.className = "keys";
-    hint.textContent = data.kind === "bars" && data.links.length > 0 ? this.words.keysLink : this.words.keys;
+    hint.appendChild(document.createElement("span")).textContent = `${isCells(data) ? w.keysCells : w.keys}${this.link(0) ? ` ${w.keysLink}` : ""}`;
     plot.setAttribute("aria-describedby", hint.id);
     const said = document.createElement("p");
     said.className = "hidden";
     said.setAttribute("aria-live", "polite");
     plot.after(hint, said);
     plot.addEventListener("keydown", (event) => {
-      const shown = this.current();
-      const places = shown.kind === "lines" ? shown.x.length : shown.kind === "bars" || shown.kind === "boxes" ? shown.categories.length : 0;
-      const to = {
-        ArrowRight: this.at + 1,
-        ArrowDown: this.at + 1,
-        ArrowLeft: this.at < 0 ? places - 1 : this.at - 1,
-        ArrowUp: this.at < 0 ? places - 1 : this.at - 1,
-        Home: 0,
-        End: places - 1,
-      }[event.key];
+      if (event.altKey || event.ctrlKey || event.metaKey) {
+        return; // the browser's own
+      }
       if (event.key === "Enter" && this.at >= 0) {
         this.open(this.at);
-      } else if (event.key === "Escape") {
-        this.at = -1;
-        this.chart?.dispatchAction({ type: "hideTip" });
-      } else if (to !== undefined && places > 0) {
-        event.preventDefault();
-        this.at = Math.min(Math.max(to, 0), places - 1);
-        this.chart?.dispatchAction({ type: "showTip", seriesIndex: this.firstSeries(), dataIndex: this.at });
-        said.textContent = this.say(shown, this.at);
+      } else if (event.key === "Escape" && this.at >= 0) {
+        this.leave();
+        said.textContent = "";
+      } else {
+        const to = this.next(event.key);
+        if (to >= 0) {
+          event.preventDefault();
+          this.point(to);
+          said.textContent = this.say(this.current(), to);
+        }
       }
     });
-    plot.addEventListener("blur", () => this.chart?.dispatchAction({ type: "hideTip" }));
+    plot.addEventListener("blur", () => this.leave());
+  }
+
+  /** next is the place that a key leads to, -1 for a key that leads nowhere. */
+  private next(key: string): number {
+    const shown = this.current();
+    if (isCells(shown)) {
+      const direction = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[key] as [number, number] | undefined;
+      const cells = shown.kind === "hexbin" ? shown.cells : shown.values;
+      // The largest value is where most look first. Latitudes grow upwards, rows downwards.
+      const most = (): number => cells.reduce((best, [, , v], i) => ((v ?? -Infinity) > (cells[best]?.[2] ?? -Infinity) ? i : best), 0);
+      if (cells.length === 0 || (!direction && key !== "Home")) {
+        return -1;
+      }
+      if (!direction || this.at < 0) {
+        return most();
+      }
+      const [wide, high] = shown.kind === "hexbin" ? [shown.grid.metersPerLon, -shown.grid.metersPerLat] : [1, 1];
+      const to = neighbour(cells.map(([x, y]) => [x * wide, y * high] as const), this.at, direction);
+      return to < 0 ? this.at : to;
+    }
+    const places = shown.kind === "lines" ? shown.x.length : shown.categories.length;
+    const known = (i: number): boolean => shown.kind !== "lines" || !shown.series.every((s) => s.sparse && (s.values[i] ?? null) === null);
+    const walk = (from: number, step: number): number => {
+      for (let i = from; i >= 0 && i < places; i += step) {
+        if (known(i)) {
+          return i;
+        }
+      }
+      return this.at;
+    };
+    switch (key) {
+      case "ArrowRight":
+      case "ArrowDown":
+        return walk(this.at + 1, 1);
+      case "ArrowLeft":
+      case "ArrowUp":
+        return walk(this.at < 0 ? places - 1 : this.at - 1, -1);
+      case "Home":
+        return walk(0, 1);
+      case "End":
+        return walk(places - 1, -1);
+      default:
+        return -1;
+    }
+  }
+
+  /** point shows a place as on a mouse. */
+  private point(to: number): void {
+    const { chart } = this;
+    const seriesIndex = this.firstSeries();
+    if (isCells(this.data)) {
+      chart?.dispatchAction({ type: "downplay", seriesIndex, dataIndex: this.at });
+      chart?.dispatchAction({ type: "highlight", seriesIndex, dataIndex: to });
+    }
+    this.at = to;
+    chart?.dispatchAction({ type: "showTip", seriesIndex, dataIndex: to });
+  }
+
+  /** leave points at nothing any more. */
+  private leave(): void {
+    this.chart?.dispatchAction({ type: "downplay", seriesIndex: this.firstSeries() });
+    this.chart?.dispatchAction({ type: "hideTip" });
+    this.at = -1;
   }
 
   private say(data: Chart, at: number): string {
     switch (data.kind) {
       case "lines":
-        return `${data.x[at]}: ${this.values(data.series, at, data.percent)}`;
+        return `${monthName(this.lang, data.x[at] ?? "")}: ${this.values(data.series, at, data.percent)}`;
       case "bars":
         return `${data.categories[at]}: ${this.values(data.series, at, data.percent)}`;
       case "boxes":
         return describe({ ...data, categories: data.categories.slice(at, at + 1), boxes: data.boxes.slice(at, at + 1) }, this.lang);
-      default:
-        return "";
+      case "hexbin": {
+        const [lon, lat, v] = data.cells[at] ?? [0, 0, null];
+        return `${withUnit(format(this.lang, v), data.unit)}: ${lat.toFixed(4)}, ${lon.toFixed(4)}`;
+      }
+      case "heatmap": {
+        const [x, y, v] = data.values[at] ?? [0, 0, null];
+        return `${data.ys[y]}, ${data.xs[x]}: ${withUnit(format(this.lang, v, data.percent), data.unit, data.percent)}`;
+      }
     }
   }
 
-  private values(series: { name: string; values: (number | null)[] }[], at: number, percent: boolean): string {
+  private values(series: { name: string; values: (number | null)[]; sparse?: boolean }[], at: number, percent: boolean): string {
     return series
-      .filter((s) => !this.hidden.has(s.name))
+      .filter((s) => !this.hidden.has(s.name) && !(s.sparse && (s.values[at] ?? null) === null))
       .map((s) => `${s.name} ${format(this.lang, s.values[at], percent)}`)
       .join(", ");
   }
@@ -369,7 +441,7 @@ class Figure {
     model?.eachSeries((series) => {
       const all = series.getData();
       const values = Array.from({ length: all.count() }, (_, i) => {
-        const dims = series.subType === "boxplot" ? all.dimensions.slice(-5) : data.kind === "hexbin" || data.kind === "heatmap" ? all.dimensions.slice(0, 3) : [all.mapDimension("y"), all.mapDimension("x")].filter((d) => d && all.getDimensionInfo(d).type !== "ordinal").slice(0, 1);
+        const dims = series.subType === "boxplot" ? all.dimensions.slice(-5) : isCells(data) ? all.dimensions.slice(0, 3) : [all.mapDimension("y"), all.mapDimension("x")].filter((d) => d && all.getDimensionInfo(d).type !== "ordinal").slice(0, 1);
         const row = dims.map((d) => number(all.get(d, i)));
         return row.length === 1 ? row[0] : row;
       });
@@ -400,6 +472,11 @@ interface Model {
       };
     }) => void,
   ): void;
+}
+
+/** isCells says whether a chart consists of cells in two directions. */
+function isCells(d: Chart): d is Hexbin | Heatmap {
+  return d.kind === "hexbin" || d.kind === "heatmap";
 }
 
 function number(v: unknown): unknown {

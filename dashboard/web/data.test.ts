@@ -16,6 +16,7 @@ import {
   lastYears,
   markIndex,
   monthName,
+  neighbour,
   parseChart,
   ranges,
   short,
@@ -177,4 +178,21 @@ group("sorting", () => {
     expect(order(false)).toEqual([2, 3, 10, null]);
     expect(order(true)).toEqual([10, 3, 2, null]);
   });
+});
+
+test("arrow keys go to the nearest cell ahead, and nowhere at the edge", () => {
+  // Rows of hexagons lie half a cell aside of each other.
+  const cells = [[0, 0], [1, 0], [0.5, 0.87], [1.5, 0.87], [4, 0]] as const;
+  expect(neighbour(cells, 0, [1, 0])).toBe(1);
+  expect(neighbour(cells, 1, [-1, 0])).toBe(0);
+  expect(neighbour(cells, 1, [1, 0])).toBe(4);
+  expect([2, 3]).toContain(neighbour(cells, 1, [0, 1]));
+  expect(neighbour(cells, 4, [1, 0])).toBe(-1);
+  expect(neighbour(cells, 0, [0, -1])).toBe(-1);
+});
+
+test("a cell of a heat map leads to the list of what it counts", () => {
+  const d = parseChart("heatmap", '{"xs":["Retail"],"ys":["Mission"],"values":[[0,0,3]],"x_keys":["44-45"],"y_keys":["Castro/Upper Market"],"link":"/en/businesses"}');
+  expect(d.kind === "heatmap" && d.link(0, 0)).toBe("/en/businesses?neighborhood=Castro%2FUpper+Market&open=yes&sector=44-45");
+  expect(d.kind === "heatmap" && d.link(5, 0)).toBe("");
 });

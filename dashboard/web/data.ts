@@ -6,13 +6,17 @@ import { words } from "./words";
 /** Num is a value; null is unknown, and never zero. */
 export type Num = number | null;
 
+export type Role = "opened" | "closed" | "administrative" | "survivors" | "reconstructed" | "provisional" | "observed";
+
 /** Series is one line, area, step curve or row of bars. low and high are the bounds of a confidence band. */
 export interface Series {
   name: string;
   type?: "line" | "bar" | "area" | "step";
   stack?: string;
-  /** role is what is counted: each role has its color on every page. */
-  role?: "opened" | "closed" | "administrative";
+  /** role is what is counted, or its basis: each role has its color on every page. */
+  role?: Role;
+  /** sparse: values are of some places only, and joined across the others. */
+  sparse?: boolean;
   values: Num[];
   low?: Num[];
   high?: Num[];
@@ -42,6 +46,8 @@ export interface Bars {
   percent: boolean;
   series: Series[];
   links: string[];
+  /** max is what values can be at most, 0 for any. */
+  max: number;
 }
 
 /** Grid are the hexagons of a map: `size` meters from center to corner, in a projection of so many meters a degree. */
@@ -72,6 +78,8 @@ export interface Heatmap {
   unit: string;
   percent: boolean;
   values: [number, number, Num][];
+  /** links leads from a cell to the list of what it counts, "" for nowhere. */
+  link: (x: number, y: number) => string;
 }
 
 /** Boxes has for each category minimum, first quartile, median, third quartile and maximum. */
@@ -120,7 +128,7 @@ export function parseChart(kind: string | undefined, text: string): Chart {
     }
     case "bars": {
       const categories = list<string | number>("categories").map(String);
-      return { kind, categories, unit, percent, series: series(categories.length), links: list("links") };
+      return { kind, categories, unit, percent, series: series(categories.length), links: list("links"), max: typeof d["max"] === "number" ? d["max"] : 0 };
     }
     case "hexbin": {
       const box = list<number>("box");
@@ -141,12 +149,40 @@ export function parseChart(kind: string | undefined, text: string): Chart {
       };
     }
     case "heatmap":
-      return { kind, xs: list("xs"), ys: list("ys"), unit, percent, values: list("values") };
+      return { kind, xs: list("xs"), ys: list("ys"), unit, percent, values: list("values"), link: cellLink(d["link"], list("x_keys"), list("y_keys")) };
     case "boxes":
       return { kind, categories: list("categories"), boxes: list("boxes"), unit };
     default:
       throw new Error(`no such kind of chart: ${kind}`);
   }
+}
+
+/** cellLink makes addresses of cells: those of the list of businesses, open ones in a neighborhood and sector. */
+function cellLink(list: unknown, sectors: string[], neighborhoods: string[]): Heatmap["link"] {
+  return (x, y) => {
+    const [sector, neighborhood] = [sectors[x], neighborhoods[y]];
+    return typeof list === "string" && list !== "" && sector && neighborhood ? `${list}?${new URLSearchParams({ neighborhood, open: "yes", sector })}` : "";
+  };
+}
+
+/** neighbour is the cell that is next in a direction from one of cells at [x, y], -1 where there is none: of those
+ * within 45 degrees of the direction the nearest. */
+export function neighbour(cells: readonly (readonly [number, number])[], from: number, [dx, dy]: readonly [number, number]): number {
+  const start = cells[from];
+  if (!start) {
+    return -1;
+  }
+  let [best, least] = [-1, Infinity];
+  cells.forEach(([x, y], i) => {
+    const along = (x - start[0]) * dx + (y - start[1]) * dy;
+    const across = Math.abs((x - start[0]) * dy) + Math.abs((y - start[1]) * dx);
+    // What lies straight ahead is nearer than what lies aside.
+    const distance = along + 2 * across;
+    if (along > 1e-9 && across <= along * (1 + 1e-9) && distance < least) {
+      [best, least] = [i, distance];
+    }
+  });
+  return best;
 }
 
 /** format is a number for people: digits grouped, few after the point. Percent are of a hundred. */

@@ -1,19 +1,20 @@
-// Follows a run that is under way: its section names the address of its progress, which is asked for again and again
-// and written into the section. When the run has ended, the page's content is fetched once more, and replaced.
+// Follows what is under way: a section names the address of its progress, which is asked for again and again and
+// written into the section. When its key changes, as when a run has ended or begun, the page's content is fetched
+// once more, and replaced.
 
 /** slowest is how long, in milliseconds, to wait between two tries while the server does not answer. */
 const slowest = 30_000;
 
 /** Progress is what the server tells of a run, as far as it is shown. */
 interface Progress {
-  ended: boolean;
+  key: string;
   percent: number;
   [field: string]: unknown;
 }
 
 /** follow keeps the page's live section up to date. renewed is called when the page's content was replaced. */
 export function follow(renewed: () => void): void {
-  const section = document.querySelector<HTMLElement>('.live[data-live][data-ended="false"]');
+  const section = document.querySelector<HTMLElement>("section[data-live]");
   if (!section) {
     return;
   }
@@ -25,9 +26,10 @@ export function follow(renewed: () => void): void {
       try {
         const progress = await ask(section.dataset["live"] as string);
         show(section, progress);
-        if (progress.ended) {
+        if (progress.key !== section.dataset["key"]) {
           await renew();
           renewed();
+          follow(renewed);
           return;
         }
         wait = interval;
@@ -59,7 +61,7 @@ function show(section: HTMLElement, progress: Progress): void {
   }
 }
 
-/** renew replaces the page's content by what the server shows now. */
+/** renew replaces the page's content by what the server shows now, and leaves the focus where it was. */
 async function renew(): Promise<void> {
   const response = await fetch(location.href);
   if (!response.ok) {
@@ -68,7 +70,11 @@ async function renew(): Promise<void> {
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const [was, now] = [document.querySelector("main"), page.querySelector("main")];
   if (was && now) {
+    const focused = was.contains(document.activeElement) ? document.activeElement?.getAttribute("href") : null;
     was.replaceChildren(...[...now.childNodes].map((node) => document.importNode(node, true)));
     document.title = page.title;
+    if (focused) {
+      was.querySelector<HTMLElement>(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    }
   }
 }

@@ -61,6 +61,18 @@ test("names lie beside their bars, years below them", () => {
   expect(option(["1999", "2000"]).xAxis.type).toBe("category");
 });
 
+test("values of some places only are joined, those of a month that is missing are not", () => {
+  const joined = (sparse: boolean): unknown =>
+    (seriesOf(parseChart("lines", JSON.stringify({ x: ["2024-01", "2024-02", "2024-03"], series: [{ name: "Open", sparse, values: [1, null, 3] }] })))[0] as unknown as { connectNulls: boolean }).connectNulls;
+  expect(joined(true)).toBe(true);
+  expect(joined(false)).toBe(false);
+});
+
+test("an axis ends at what values can be at most", () => {
+  const option = optionOf(parseChart("bars", '{"categories":["Name"],"unit":"V","max":1,"series":[{"name":"V","values":[0.9]}]}'), view) as unknown as { xAxis: { max: number } };
+  expect(option.xAxis.max).toBe(1);
+});
+
 test("a map is as high as its cells need", () => {
   const d = parseChart("hexbin", '{"size":144.3,"meters_per_lon":88000,"meters_per_lat":111195,"cells":[[-122.5,37.7,1],[-122.4,37.8,2]],"unit":"open"}');
   expect(heightOf(d, 400)).toBeGreaterThan(400);

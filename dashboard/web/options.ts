@@ -52,8 +52,25 @@ const narrow = 560;
 
 const font = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Helvetica Neue", Arial, sans-serif';
 
-/** rowHeight of one category of a chart whose bars lie, in CSS pixels. */
-const rowHeight = 24;
+/** rowHeight is how high one category of a chart whose bars lie is, in CSS pixels: some names need two lines. */
+function rowHeight(categories: readonly string[], width: number): number {
+  const room = (labelWidth(width) / 6.4) | 0; // letters in a line
+  return categories.some((c) => c.length > room) ? 31 : 24;
+}
+
+/** labelWidth is the room for names beside bars, in CSS pixels. */
+function labelWidth(width: number): number {
+  return Math.min(width * 0.4, 280);
+}
+
+/** nameAxis are names beside bars and boxes. */
+function nameAxis(view: View, categories: string[]): object {
+  return categoryAxis(view, categories, {
+    inverse: true,
+    axisLine: { show: false },
+    axisLabel: { width: labelWidth(view.width), overflow: "break", lineHeight: 13, fontSize: 11.5, interval: 0, hideOverlap: false, color: view.palette.text },
+  });
+}
 
 /** height that a chart needs in this width, in CSS pixels. */
 export function heightOf(d: Chart, width: number): number {
@@ -61,14 +78,19 @@ export function heightOf(d: Chart, width: number): number {
     case "lines":
       return width < narrow ? 260 : 320;
     case "bars":
-      return isOrdered(d.categories) ? 260 : 52 + d.categories.length * rowHeight * (sideBySide(d) ? d.series.length * 0.7 : 1);
+      return isOrdered(d.categories) ? 260 : 52 + d.categories.length * rowHeight(d.categories, width) * (sideBySide(d) ? d.series.length * 0.7 : 1);
     case "hexbin":
       return Math.round(Math.min(Math.max(width / aspect(extent(d), d.grid), 220), 640));
     case "heatmap":
-      return 140 + d.ys.length * 20;
+      return 30 + labelHeight(width) + d.ys.length * 20;
     case "boxes":
-      return 52 + d.categories.length * rowHeight;
+      return 52 + d.categories.length * rowHeight(d.categories, width);
   }
+}
+
+/** labelHeight is the room for names below a heat map, in CSS pixels. */
+function labelHeight(width: number): number {
+  return width < narrow ? 110 : 180;
 }
 
 function sideBySide(d: Bars): boolean {
@@ -139,10 +161,10 @@ function tooltip(view: View, rest: object): EChartsOption["tooltip"] {
   };
 }
 
-function valueAxis(view: View, unit: string, percent: boolean, fraction = false): object {
+function valueAxis(view: View, unit: string, percent: boolean, max = 0): object {
   return {
     type: "value",
-    ...(fraction ? { min: 0, max: 100, interval: 25 } : {}),
+    ...(max > 0 ? { min: 0, max, interval: max / (view.width < narrow ? 2 : 4) } : {}),
     name: percent ? "" : unit,
     nameLocation: "end",
     nameGap: 10,
@@ -197,7 +219,7 @@ function lines(d: Lines, view: View): EChartsOption {
       type: "line",
       data: s.values,
       stack: s.stack || undefined,
-      connectNulls: false,
+      connectNulls: s.sparse === true,
       // A single known value between unknown ones has no line to be seen by.
       showSymbol: lonely(s.values),
       showAllSymbol: true,
@@ -224,7 +246,7 @@ function lines(d: Lines, view: View): EChartsOption {
           ? { interval: ages - 1, hideOverlap: true }
           : {},
     }),
-    yAxis: valueAxis(view, d.unit, d.percent, d.percent && d.series.every((s) => s.type === "step")),
+    yAxis: valueAxis(view, d.unit, d.percent, d.percent && d.series.every((s) => s.type === "step") ? 100 : 0),
     tooltip: tooltip(view, {
       trigger: "axis",
       axisPointer: { type: bars ? "shadow" : "line", lineStyle: { color: palette.muted, type: "solid" }, shadowStyle: { color: palette.muted, opacity: 0.12 } },
@@ -237,6 +259,9 @@ function lines(d: Lines, view: View): EChartsOption {
             ? [own, { color: null, name: words(lang).low95, value: `${format(lang, low, d.percent)} – ${format(lang, high, d.percent)}` }]
             : [own];
         });
+        if (shown.every(({ s }) => s.sparse && (s.values[at] ?? null) === null)) {
+          return ""; // between two places that have values
+        }
         const mark = d.marks.filter((m) => markIndex(d.x, m.x) === at).map((m) => ({ color: null, name: m.label, value: "" }));
         return tip(withUnit(monthName(lang, d.x[at] ?? ""), d.xUnit), [...rows, ...mark]);
       },
@@ -295,12 +320,8 @@ function bars(d: Bars, view: View): EChartsOption {
   const upright = isOrdered(d.categories);
   const axis = upright
     ? categoryAxis(view, d.categories, {})
-    : categoryAxis(view, d.categories, {
-        inverse: true,
-        axisLine: { show: false },
-        axisLabel: { width: Math.min(view.width * 0.4, 280), overflow: "truncate", interval: 0, hideOverlap: false, color: palette.text },
-      });
-  const values = { ...valueAxis(view, upright ? d.unit : "", d.percent), ...(upright ? {} : { position: "top" }) };
+    : nameAxis(view, d.categories);
+  const values = { ...valueAxis(view, upright ? d.unit : "", d.percent, d.max), ...(upright ? {} : { position: "top" }) };
   const shown = d.series
     .map((s, i) => ({ s, i, color: colorOf(palette, s, i) }))
     .filter(({ s }) => !view.hidden.has(s.name));
@@ -335,6 +356,11 @@ function bars(d: Bars, view: View): EChartsOption {
   };
 }
 
+/** halo is around the edge of the cell that is pointed at, which some cells beside it may resemble. */
+function halo(palette: Palette): { shadowColor: string; shadowBlur: number } {
+  return { shadowColor: palette.background, shadowBlur: 6 };
+}
+
 /** plain axes carry a map: they are there, but nothing of them is drawn. */
 function plain(min: number, max: number): object {
   return { type: "value", min, max, show: false };
@@ -357,7 +383,7 @@ function hexbin(d: Hexbin, view: View): EChartsOption {
       type: "polygon",
       shape: { points: hexCorners(lon, lat, d.grid).map((p) => api.coord(p)) as [number, number][] },
       style: { fill: Number.isNaN(v) ? palette.rule : colors[classOf(bounds, v)], stroke: palette.background, lineWidth: 0.5 },
-      emphasis: { style: { stroke: palette.text, lineWidth: 1.5 } },
+      emphasis: { style: { stroke: palette.emphasis, lineWidth: 3, ...halo(palette) } },
     };
   };
   return {
@@ -392,7 +418,7 @@ function heatmap(d: Heatmap, view: View): EChartsOption {
   const bounds = classes(d.values.map(([, , v]) => v));
   const colors = scaleOf(palette, bounds.length);
   const few = d.xs.length * d.ys.length <= 200 && view.width >= narrow;
-  const [across, along] = [Math.min(view.width * 0.34, 200), 110]; // room for labels
+  const [across, along] = [Math.min(view.width * 0.34, 200), labelHeight(view.width)]; // room for labels
   return {
     grid: { left: across + 12, right: 12, top: 8, bottom: along + 12, outerBoundsMode: "none" },
     xAxis: categoryAxis(view, d.xs, { axisLabel: { rotate: 90, interval: 0, hideOverlap: false, width: along, overflow: "truncate", fontSize: 11 }, axisLine: { show: false } }),
@@ -421,7 +447,8 @@ function heatmap(d: Heatmap, view: View): EChartsOption {
         type: "heatmap",
         data: d.values,
         itemStyle: { borderColor: palette.background, borderWidth: 1 },
-        emphasis: { itemStyle: { borderColor: palette.text, borderWidth: 1.5 } },
+        emphasis: { itemStyle: { borderColor: palette.emphasis, borderWidth: 3, ...halo(palette) } },
+        cursor: d.link(0, 0) === "" ? "default" : "pointer",
         label: { show: few, fontSize: 11, formatter: (p: { value: unknown }) => { const v = (p.value as Num[])[2]; return v === null || v === undefined ? "" : format(lang, v, d.percent); } },
       } as SeriesOption,
     ],
@@ -434,11 +461,7 @@ function boxes(d: Boxes, view: View): EChartsOption {
   return {
     grid: { left: 8, right: 16, top: 26, bottom: 6 },
     xAxis: { ...valueAxis(view, "", false), position: "top" },
-    yAxis: categoryAxis(view, d.categories, {
-      inverse: true,
-      axisLine: { show: false },
-      axisLabel: { width: Math.min(view.width * 0.4, 280), overflow: "truncate", interval: 0, hideOverlap: false, color: palette.text },
-    }),
+    yAxis: nameAxis(view, d.categories),
     tooltip: tooltip(view, {
       trigger: "item",
       formatter: (item: { dataIndex: number }) =>

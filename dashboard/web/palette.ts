@@ -1,12 +1,15 @@
 // The colors of charts, in both themes. Each series color has a contrast of at least 3:1 to its background; series also
 // differ in dash and symbol, so that nobody has to tell them apart by hue alone.
 
+import type { Role } from "./data";
+
 export interface Palette {
   background: string;
   text: string;
   muted: string;
   rule: string;
-  focus: string;
+  /** emphasis is the edge of the cell that is pointed at; it differs from the whole scale. */
+  emphasis: string;
   /** series in the order in which a chart uses them. */
   series: readonly string[];
   /** scale of ordered classes, least to most. */
@@ -19,7 +22,7 @@ export const light: Palette = {
   text: "#1b2430",
   muted: "#566270",
   rule: "#dfe3e8",
-  focus: "#0b5cad",
+  emphasis: "#c8480b",
   series: ["#0f62a8", "#c8480b", "#6d7784", "#00796b", "#8a4fae", "#946200", "#b0286a", "#3f7f1f"],
   scale: ["#d8e6f3", "#b3d0e8", "#85b4da", "#5594c6", "#2f74af", "#155591", "#08366b"],
 };
@@ -29,16 +32,16 @@ export const dark: Palette = {
   text: "#e4e9ef",
   muted: "#a3afbc",
   rule: "#303946",
-  focus: "#7cbcf5",
+  emphasis: "#ff9560",
   series: ["#69b1f0", "#ff9560", "#a3afbc", "#4fcdb4", "#cba2f2", "#e2b64a", "#f58abb", "#9dd072"],
   scale: ["#1f3b57", "#265379", "#2f6e9f", "#438cc3", "#6aaade", "#9bc9ef", "#d6ebfd"],
 };
 
 /** roles are the places in the series of what has one color on every page. */
-const roles = { opened: 0, closed: 1, administrative: 2 } as const;
+const roles: Record<Role, number> = { opened: 0, closed: 1, administrative: 2, survivors: 2, reconstructed: 0, provisional: 5, observed: 3 };
 
 /** colorOf is the color of the i-th series of a chart. */
-export function colorOf(palette: Palette, series: { role?: keyof typeof roles }, i: number): string {
+export function colorOf(palette: Palette, series: { role?: Role }, i: number): string {
   return palette.series[series.role ? roles[series.role] : i % palette.series.length] as string;
 }
 

@@ -13,6 +13,7 @@ export interface Words {
   readonly scale: string;
   readonly unknown: string;
   readonly keys: string;
+  readonly keysCells: string;
   readonly keysLink: string;
   readonly failed: string;
   readonly low95: string;
@@ -39,7 +40,8 @@ const en: Words = {
   scale: "Color scale",
   unknown: "unknown",
   keys: "Arrow keys read the values.",
-  keysLink: "Arrow keys read the values, Enter opens the page.",
+  keysCells: "Arrow keys go from cell to cell and read the values, Home goes to the largest, Escape leaves.",
+  keysLink: "Enter opens the page.",
   failed: "This chart could not be drawn. Its numbers are below.",
   low95: "95 % band",
   sort: (column) => `Sort by ${column}`,
@@ -66,7 +68,8 @@ const es: Words = {
   scale: "Escala de color",
   unknown: "desconocido",
   keys: "Las flechas leen los valores.",
-  keysLink: "Las flechas leen los valores, Intro abre la página.",
+  keysCells: "Las flechas van de celda en celda y leen los valores, Inicio va a la mayor, Escape sale.",
+  keysLink: "Intro abre la página.",
   failed: "No se pudo dibujar este gráfico. Sus números están abajo.",
   low95: "banda del 95 %",
   sort: (column) => `Ordenar por ${column}`,

@@ -28,6 +28,7 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		"PADRON_DASHBOARD_TOKEN":     {"a token with spaces", "without white space"},
 		"PADRON_DASHBOARD_PUBLIC":    {"perhaps", "must be 1 or 0"},
 		"PADRON_DASHBOARD_SENSITIVE": {"perhaps", "must be 1 or 0"},
+		"PADRON_DASHBOARD_EMBED":     {"https://www.sf.gov; script-src", "must be *, none, or sites like https://www.sf.gov"},
 	} {
 		_, err := config.Load(map[string]string{name: c.value})
 		require.ErrorContains(t, err, name+": ", name)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"strings"
 )
 
@@ -18,7 +19,14 @@ type Dashboard struct {
 	Public bool `env:"PADRON_DASHBOARD_PUBLIC"`
 	// Sensitive shows and exports fields that may concern private persons.
 	Sensitive bool `env:"PADRON_DASHBOARD_SENSITIVE"`
+	// Embed says whose pages may show charts in frames: * for everybody's, none,
+	// or origins with a space between, such as https://www.sf.gov.
+	Embed string `env:"PADRON_DASHBOARD_EMBED" envDefault:"*"`
 }
+
+// origin is a site as the policy of a page may name it; https://*.sf.gov are all
+// below a domain.
+var origin = regexp.MustCompile(`^https?://(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]{1,5})?$`)
 
 // minToken is how long a token must be, in characters, so as not to be guessed.
 const minToken = 16
@@ -30,6 +38,11 @@ var ErrOpen = errors.New("the dashboard would be open to other machines")
 func (d Dashboard) check() error {
 	if d.Token != "" && (len(d.Token) < minToken || strings.ContainsFunc(d.Token, func(r rune) bool { return r <= ' ' || r > '~' })) {
 		return fmt.Errorf("PADRON_DASHBOARD_TOKEN: must have at least %d characters, without white space", minToken)
+	}
+	for _, site := range strings.Fields(d.Embed) {
+		if d.Embed != "*" && d.Embed != "none" && !origin.MatchString(site) {
+			return fmt.Errorf("PADRON_DASHBOARD_EMBED: %q; must be *, none, or sites like https://www.sf.gov with a space between", site)
+		}
 	}
 	if d.Addr == "" {
 		return nil

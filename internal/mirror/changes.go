@@ -31,6 +31,11 @@ const (
 	KindUpdated  = "updated"  // anything else
 )
 
+// Kinds lists the kinds of change events that a reader may ask for.
+func Kinds() []string {
+	return []string{KindOpened, KindClosed, KindReopened, KindMoved, KindRenamed, KindRemoved, KindReturned, KindUpdated}
+}
+
 // Causes of change events.
 const (
 	CauseSource = "source" // the portal's row changed
