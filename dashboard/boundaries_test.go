@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/paulmach/orb"
 	"github.com/paulmach/orb/geojson"
@@ -70,8 +71,11 @@ func TestBoundariesOnTheMap(t *testing.T) {
 	changed[0].Name, changed[1].Name = "Atlantis", "<b>El Dorado</b>"
 	s.portal.PublishBoundaries(changed)
 	s.load()
-	body := s.ok("/en/").body
-	require.Contains(t, body, "Neighborhoods of the register without an outline: 2 (Bayview Hunters Point, Bernal Heights).")
+	var body string
+	require.Eventually(t, func() bool { // pages may be a second old
+		body = s.ok("/en/").body
+		return strings.Contains(body, "Neighborhoods of the register without an outline: 2 (Bayview Hunters Point, Bernal Heights).")
+	}, 10*time.Second, 100*time.Millisecond)
 	require.Regexp(t, `Outlines without a location in the register: \d+ \(Atlantis, &lt;b&gt;El Dorado&lt;/b&gt;`, body)
 	require.NotEqual(t, href, address("/en/"), "what changed has another address")
 	features, err = geojson.UnmarshalFeatureCollection([]byte(s.ok(address("/en/")).body))
