@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"sync"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -74,6 +73,14 @@ type lifeKey struct {
 // busy machine, 1.0 s against 10.6 s with an expression for each value. The
 // limit is no limit, see countBy.
 func (m *Mirror) tally(ctx context.Context, match bson.D, paths []string, visit func(id bson.Raw, rows int64)) error {
+	return m.group(ctx, tallied(match, paths), func(raw bson.Raw) {
+		id, _ := raw.Lookup("_id").DocumentOK()
+		visit(id, number(raw, "rows"))
+	})
+}
+
+// tallied is the pipeline of a tally.
+func tallied(match bson.D, paths []string) bson.A {
 	var pipeline bson.A
 	if match != nil {
 		pipeline = append(pipeline, bson.D{{Key: "$match", Value: match}})
@@ -82,14 +89,32 @@ func (m *Mirror) tally(ctx context.Context, match bson.D, paths []string, visit 
 	for _, path := range paths {
 		fields = append(fields, bson.E{Key: path, Value: 1})
 	}
-	pipeline = append(pipeline,
+	return append(pipeline,
 		bson.D{{Key: "$project", Value: fields}},
 		bson.D{{Key: "$limit", Value: int64(1) << 40}},
 		bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: "$$ROOT"}, {Key: "rows", Value: bson.D{{Key: "$sum", Value: 1}}}}}},
 	)
-	return m.group(ctx, pipeline, func(raw bson.Raw) {
-		id, _ := raw.Lookup("_id").DocumentOK()
-		visit(id, number(raw, "rows"))
+}
+
+// tallyLives tallies all rows by sector, start, end and kind of end. Of the
+// combinations, which are nearly as many as there are rows, those of one sector
+// and start come in one document: that takes the local engine half the time, and
+// all of San Francisco's are 6 MB.
+func (m *Mirror) tallyLives(ctx context.Context, visit func(life lifeKey, open bool, rows int64)) error {
+	packed := append(tallied(nil, []string{atSector, atStart, atEnd, atOpen, atAdmin}), bson.D{{Key: "$group", Value: bson.D{
+		{Key: "_id", Value: bson.D{{Key: "sector", Value: "$_id." + atSector}, {Key: "start", Value: "$_id." + atStart}}},
+		{Key: "of", Value: bson.D{{Key: "$push", Value: bson.D{
+			{Key: "end", Value: "$_id." + atEnd}, {Key: "open", Value: "$_id." + atOpen}, {Key: "admin", Value: "$_id." + atAdmin}, {Key: "rows", Value: "$rows"},
+		}}}},
+	}}})
+	return m.group(ctx, packed, func(raw bson.Raw) {
+		of, _ := raw.Lookup("of").ArrayOK()
+		each, _ := of.Values() // what is no array has no rows, and the sums are checked
+		for _, v := range each {
+			one, _ := v.DocumentOK()
+			life := lifeKey{text(raw, "_id", "sector"), text(raw, "_id", "start"), text(one, "end"), truth(one, "admin")}
+			visit(life, truth(one, "open"), number(one, "rows"))
+		}
 	})
 }
 
@@ -131,11 +156,6 @@ func (in *SnapshotInput) spans(asOf time.Time) spans {
 	return s
 }
 
-// livesAtOnce bounds the closed rows whose lives are counted in one pass, so
-// that their combinations fit into one reply of 16 MB: of San Francisco's,
-// 147,000 come of 242,000 rows, with 130 bytes each.
-const livesAtOnce = 150_000
-
 // count makes the server count everything that statistics are made of, in
 // passes over the documents, two at a time.
 func (m *Mirror) count(ctx context.Context, s spans) (*statistics, error) {
@@ -143,7 +163,6 @@ func (m *Mirror) count(ctx context.Context, s spans) (*statistics, error) {
 		starts: map[startKey]int64{}, ends: map[endKey]int64{}, standing: map[nameMonth]int64{}, open: map[nameMonth]int64{},
 		lives: map[lifeKey]int64{}, hexes: map[string]Totals{},
 	}
-	closed := bson.D{{Key: atOpen, Value: false}}
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(counters)
 	pass := func(what string, match bson.D, paths []string, visit func(id bson.Raw, rows int64)) {
@@ -154,39 +173,36 @@ func (m *Mirror) count(ctx context.Context, s spans) (*statistics, error) {
 			return nil
 		})
 	}
-	err := m.tally(ctx, nil, []string{atNeighborhood, atDistrict, atStart, atOpen}, func(id bson.Raw, rows int64) {
-		k := startKey{facet(id, "neighborhood"), facet(id, "start_month"), number(id, "facets", "district"), truth(id, "facets", "open")}
-		c.starts[k] += rows
-		if _, err := id.LookupErr("facets", "open"); err != nil {
-			// A document that another hand made: not open is closed. To say so takes
-			// the local engine twice as long.
-			closed = bson.D{{Key: atOpen, Value: bson.D{{Key: "$ne", Value: true}}}}
+	group.Go(func() error {
+		err := m.tallyLives(gctx, func(life lifeKey, open bool, rows int64) {
+			if open {
+				c.open[nameMonth{life.sector, life.start}] += rows
+				return
+			}
+			c.lives[life] += rows
+		})
+		if err != nil {
+			return fmt.Errorf("count lives: %w", err)
+		}
+		return nil
+	})
+	pass("starts", nil, []string{atNeighborhood, atDistrict, atStart, atOpen}, func(id bson.Raw, rows int64) {
+		c.starts[startKey{facet(id, "neighborhood"), facet(id, "start_month"), number(id, "facets", "district"), truth(id, "facets", "open")}] += rows
+	})
+	// Of what is open there are few groups. To leave it out takes the local engine
+	// longer than to count it.
+	pass("ends", nil, []string{atNeighborhood, atDistrict, atEnd, atOpen, atAdmin}, func(id bson.Raw, rows int64) {
+		if !truth(id, "facets", "open") {
+			c.ends[endKey{facet(id, "neighborhood"), facet(id, "end_month"), number(id, "facets", "district"), truth(id, atAdmin)}] += rows
 		}
 	})
-	if err != nil {
-		return nil, fmt.Errorf("count starts: %w", err)
-	}
-	var mu sync.Mutex
-	for _, starting := range c.split() {
-		pass("lives", append(closed[:1:1], starting...), []string{atSector, atStart, atEnd, atAdmin}, func(id bson.Raw, rows int64) {
-			mu.Lock()
-			defer mu.Unlock()
-			c.lives[lifeKey{facet(id, "sector"), facet(id, "start_month"), facet(id, "end_month"), truth(id, atAdmin)}] += rows
-		})
-	}
+	pass("recent ends", bson.D{{Key: atEnd, Value: bson.D{{Key: "$gte", Value: s.churnFrom}}}}, []string{atNeighborhood, atStart}, func(id bson.Raw, rows int64) {
+		c.standing[nameMonth{facet(id, "neighborhood"), facet(id, "start_month")}] += rows
+	})
 	pass("cells", nil, []string{atNeighborhood, atSector, atDistrict, atOpen, atAdmin}, func(id bson.Raw, rows int64) {
 		of := cell{Neighborhood: facet(id, "neighborhood"), Sector: facet(id, "sector"), District: number(id, "facets", "district")}
 		of.Totals = totalsOf(id, rows)
 		c.cells = append(c.cells, of)
-	})
-	pass("ends", closed, []string{atNeighborhood, atDistrict, atEnd, atAdmin}, func(id bson.Raw, rows int64) {
-		c.ends[endKey{facet(id, "neighborhood"), facet(id, "end_month"), number(id, "facets", "district"), truth(id, atAdmin)}] += rows
-	})
-	pass("open rows", bson.D{{Key: atOpen, Value: true}}, []string{atSector, atStart}, func(id bson.Raw, rows int64) {
-		c.open[nameMonth{facet(id, "sector"), facet(id, "start_month")}] += rows
-	})
-	pass("recent ends", bson.D{{Key: atEnd, Value: bson.D{{Key: "$gte", Value: s.churnFrom}}}}, []string{atNeighborhood, atStart}, func(id bson.Raw, rows int64) {
-		c.standing[nameMonth{facet(id, "neighborhood"), facet(id, "start_month")}] += rows
 	})
 	pass("cells of the map", nil, []string{atCell, atOpen, atAdmin}, func(id bson.Raw, rows int64) {
 		c.hexes[facet(id, "cell")] = c.hexes[facet(id, "cell")].plus(totalsOf(id, rows))
@@ -209,40 +225,6 @@ func totalsOf(id bson.Raw, rows int64) Totals {
 	default:
 		return Totals{Rows: rows, Closed: rows}
 	}
-}
-
-// split are conditions on the month that a row started in: each closed row meets
-// one of them, and some livesAtOnce each.
-func (c *statistics) split() []bson.D {
-	byMonth := map[string]int64{}
-	for k, rows := range c.starts {
-		if !k.open {
-			byMonth[k.month] += rows
-		}
-	}
-	var cuts []string
-	var rows int64
-	for _, month := range slices.Sorted(maps.Keys(byMonth)) {
-		if rows += byMonth[month]; rows > livesAtOnce {
-			cuts = append(cuts, month)
-			rows = byMonth[month]
-		}
-	}
-	if len(cuts) == 0 {
-		return []bson.D{nil}
-	}
-	starting := func(conditions ...bson.E) bson.D { return bson.D{{Key: atStart, Value: bson.D(conditions)}} }
-	// Also those without a start.
-	conditions := []bson.D{starting(bson.E{Key: "$not", Value: bson.D{{Key: "$gte", Value: cuts[0]}}})}
-	for i, cut := range cuts {
-		from := bson.E{Key: "$gte", Value: cut}
-		if i+1 < len(cuts) {
-			conditions = append(conditions, starting(from, bson.E{Key: "$lt", Value: cuts[i+1]}))
-		} else {
-			conditions = append(conditions, starting(from))
-		}
-	}
-	return conditions
 }
 
 // finish makes sure that all passes saw the same rows, and rolls up the cells.
