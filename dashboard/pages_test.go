@@ -38,7 +38,11 @@ func TestDashboard(t *testing.T) {
 	counted := s.documents()
 	doc := s.someDocument()
 	key := doc.Lookup("_id").StringValue()
-	require.NoError(t, s.portal.Edit(
+	// On the day of the first version, whose snapshot stays: what it counts is what
+	// was first loaded.
+	loaded, err := s.mirror.Run(t.Context(), first)
+	require.NoError(t, err)
+	require.NoError(t, s.portal.EditAt(loaded.Version.Served.Add(time.Minute),
 		socratatest.Close(key, time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)),
 		socratatest.SetField(key, "ownership_name", owner), socratatest.SetField(key, "mailing_address_1", home),
 		socratatest.Rename(s.otherKey(key), "Corner Canteen"),
