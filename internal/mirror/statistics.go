@@ -127,8 +127,7 @@ const (
 	atEnd          = "facets.end_month"
 	atOpen         = "facets.open"
 	atCell         = "facets.cell"
-
-	atAdmin = "administratively_closed"
+	atAdmin        = "administratively_closed"
 )
 
 func facet(id bson.Raw, name string) string { return text(id, "facets", name) }
