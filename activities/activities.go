@@ -1,6 +1,9 @@
-// Package activities holds the steps of a run, one file each. They are thin:
-// they bind Temporal (heartbeats, errors, retries) to the packages that do the
-// work.
+// Package activities binds the steps of a run to Temporal, one file each, with its
+// input and result: it opens the dataset, sends heartbeats, guards portal and
+// database with their breakers, and gives errors their types.
+//
+// It judges nothing and knows no SoQL and no BSON of rows: the packages under
+// internal do the work. Only workflows, the two programs and tests may import it.
 package activities
 
 import (
@@ -8,17 +11,24 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 
+	"padron/internal/alerts"
+	"padron/internal/boundaries"
+	"padron/internal/crawl"
 	"padron/internal/dataset"
 	"padron/internal/guard"
+	"padron/internal/landing"
 	"padron/internal/mirror"
+	"padron/internal/mongodb"
+	"padron/internal/quarantine"
+	"padron/internal/runs"
 	"padron/internal/socrata"
+	"padron/internal/statistics"
 	"padron/internal/webhook"
 )
 
@@ -27,12 +37,13 @@ import (
 type Activities struct {
 	Mongo         *mongo.Client
 	MongoDatabase string // prefix of the databases
-	Landing       mirror.LandingConfig
+	Landing       landing.Config
 	KeepCrawls    int           // how many crawls' raw pages are kept
 	RecrawlAfter  time.Duration // how long a torn crawl waits for the portal to settle before the next
 	PageSize      int           // rows asked for in one page request, at most socrata.MaxPage
 	PortalURL     string        // replaces the spec's portal; empty keeps it
 	AppToken      string
+	UserAgent     string // what the portal is told who asks; empty: socrata.DefaultUserAgent
 	Temporal      client.Client
 	Portal        *guard.Guard // around the portal
 	Database      *guard.Guard // around MongoDB
@@ -46,14 +57,47 @@ type Activities struct {
 	open map[string]*opened
 }
 
+// Run identifies a run in every activity's input.
+type Run struct {
+	ID      string `json:"id"`      // "manual-2026-11-23T16:11:58.123Z"
+	Dataset string `json:"dataset"` // a spec's name
+	// Spec is the digest of the spec that the run's first activity used. An
+	// activity on a worker with another spec refuses (WrongBuild). Empty until
+	// the probe has answered.
+	Spec string `json:"spec,omitempty"`
+	// Started is the run's time: first_seen and changed_at of what it writes.
+	Started time.Time `json:"started"`
+}
+
+// JobSpec says what a run is to do, and about what.
+type JobSpec struct {
+	Name runs.Job `json:"name,omitempty"`
+	Of   string   `json:"of,omitempty"`   // approve, rerun: the run that it is about
+	From string   `json:"from,omitempty"` // rerun: runs.FromClean, FromGate or FromSnapshot
+	Keys []string `json:"keys,omitempty"` // retry: only these; empty: all
+	Deep bool     `json:"deep,omitempty"` // hash every document anew; mirror: and repair those that another hand changed
+}
+
 // opened is what is kept of a dataset from one activity to the next.
 type opened struct {
 	spec   *dataset.Spec
 	portal *socrata.Client
-	// boundaries asks for the spec's boundaries; nil where it names none.
-	boundaries *socrata.Client
+	// outlines asks for the spec's boundaries; nil where it names none.
+	outlines *socrata.Client
+
+	// smaller is the page size that the portal served where it failed on larger
+	// ones; nil when there is none.
+	smaller atomic.Pointer[smallerPage]
+
+	database   *mongodb.Database
+	zone       landing.Zone
 	mirror     *mirror.Mirror
-	landing    mirror.Landing
+	runs       *runs.Store
+	quarantine *quarantine.Store
+	statistics *statistics.Store
+	alerts     *alerts.Store
+	boundaries *boundaries.Store
+	pages      *crawl.Pages
 }
 
 // Serve names the datasets that this worker runs.
@@ -64,96 +108,62 @@ func (a *Activities) Serve(specs ...*dataset.Spec) {
 	}
 }
 
+// retryServedAfter is how soon a step is tried again that came to a worker which
+// does not serve its dataset: nothing is wrong, and the next offer may go to one
+// that does.
+const retryServedAfter = time.Second
+
 // dataset opens a run's dataset: its spec, its portal and its database. A
 // database that is not Padron's is refused.
 func (a *Activities) dataset(ctx context.Context, run Run) (*opened, error) {
 	spec, ok := a.specs[run.Dataset]
 	if !ok {
-		return nil, refuse(UnknownDataset, fmt.Sprintf("this worker does not serve the dataset %q: start it with PADRON_DATASET naming its spec", run.Dataset))
+		return nil, later(runs.UnknownDataset, fmt.Errorf("this worker does not serve the dataset %q, which its queue is shared with:"+
+			" waiting for one that does, whose PADRON_DATASET names it", run.Dataset), retryServedAfter)
 	}
 	if run.Spec != "" && run.Spec != spec.Digest() {
-		return nil, retry(WrongBuild, fmt.Sprintf("run %s uses spec %.8s of %s, this worker has %.8s: waiting for a worker of the same build", run.ID, run.Spec, run.Dataset, spec.Digest()))
+		return nil, retry(runs.WrongBuild, fmt.Sprintf("run %s uses spec %.8s of %s, this worker has %.8s: waiting for a worker of the same build", run.ID, run.Spec, run.Dataset, spec.Digest()))
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if o := a.open[run.Dataset]; o != nil {
+		isOf(ctx, o, run)
 		return o, nil
 	}
-	options := socrata.Options{BaseURL: spec.Portal.BaseURL(a.PortalURL), ID: spec.Portal.ID, AppToken: a.AppToken, UserAgent: "padron"}
+	options := socrata.Options{BaseURL: spec.Portal.BaseURL(a.PortalURL), ID: spec.Portal.ID, Hosts: spec.Portal.Hosts(), AppToken: a.AppToken, UserAgent: a.UserAgent}
 	o := &opened{spec: spec}
 	var err error
 	if o.portal, err = socrata.New(options); err != nil {
 		return nil, err
 	}
 	if options.ID = spec.Boundaries.ID; options.ID != "" {
-		if o.boundaries, err = socrata.New(options); err != nil {
+		if o.outlines, err = socrata.New(options); err != nil {
 			return nil, err
 		}
 	}
-	err = a.Database.Do(ctx, func(ctx context.Context) error {
-		if o.mirror, err = mirror.Open(ctx, a.Mongo, a.MongoDatabase, spec.Name); err != nil {
-			return err
-		}
-		o.landing, err = o.mirror.Landing(a.Landing)
-		return err
-	})
-	if err != nil {
+	if err := a.Database.Do(ctx, func(ctx context.Context) error { return a.openDatabase(ctx, o) }); err != nil {
 		return nil, err
 	}
 	a.open[run.Dataset] = o
+	isOf(ctx, o, run)
 	return o, nil
 }
 
-// beatEvery is how often a step tells Temporal that it lives: three times
-// within the heartbeat timeout of 15 s.
-const beatEvery = 5 * time.Second
-
-// alive heartbeats until the returned function is called, for steps that wait
-// for one long call.
-func alive(ctx context.Context) (stop func()) {
-	done := make(chan struct{})
-	go func() {
-		tick := time.NewTicker(beatEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-				activity.RecordHeartbeat(ctx)
-			}
-		}
-	}()
-	return sync.OnceFunc(func() { close(done) })
-}
-
-// progressEvery is how often a step writes its progress into the run's record.
-const progressEvery = 500 * time.Millisecond
-
-// progress shows how many rows of a part a step has done. It is set, not added
-// up, so that a repeated attempt counts once. Losing one is no failure.
-type progress struct {
-	a     *Activities
-	m     *mirror.Mirror
-	run   string
-	field string
-	last  time.Time
-}
-
-func (a *Activities) progress(o *opened, run Run, step string, part int) *progress {
-	return &progress{a: a, m: o.mirror, run: run.ID, field: fmt.Sprintf("progress.%s.%d", step, part)}
-}
-
-// rows reports that n rows are done, at most every progressEvery.
-func (p *progress) rows(ctx context.Context, n int) {
-	if now := time.Now(); now.Sub(p.last) >= progressEvery {
-		p.last = now
-		p.set(ctx, n)
+// openDatabase opens the dataset's database and everything that is kept there. One
+// of an older format is converted.
+func (a *Activities) openDatabase(ctx context.Context, o *opened) error {
+	db, err := mongodb.Open(ctx, a.Mongo, a.MongoDatabase, o.spec.Name)
+	if err != nil {
+		return err
 	}
-}
-
-func (p *progress) set(ctx context.Context, n int) {
-	if err := p.m.SetRun(ctx, p.run, bson.D{{Key: p.field, Value: n}}); err != nil {
-		p.a.Log.Warn("progress was not recorded", "run", p.run, "error", err)
+	o.database, o.mirror, o.runs = db, mirror.New(db), runs.NewStore(db)
+	if err := o.runs.Convert(ctx); err != nil {
+		return err
 	}
+	if o.zone, err = landing.Open(a.Landing, db); err != nil {
+		return err
+	}
+	o.quarantine, o.statistics, o.alerts, o.boundaries = quarantine.NewStore(db), statistics.NewStore(db), alerts.NewStore(db), boundaries.NewStore(db)
+	o.pages = &crawl.Pages{Spec: o.spec, Zone: o.zone, Mirror: o.mirror, Quarantine: &o.quarantine.Reader}
+	return nil
 }

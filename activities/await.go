@@ -30,9 +30,11 @@ type AwaitWriterResult struct {
 // AwaitWriter waits until the run whose writing holds the writer's workflow id
 // has ended, whatever became of it; one of a backfill is asked to let this run
 // go first. The run is the parent of the writing: it ends a little later, once
-// its record says what it came to.
+// its record says what it came to. One that was terminated ends before its
+// writing, which then still holds the id: so both are waited for.
 func (a *Activities) AwaitWriter(ctx context.Context, in AwaitWriterInput) (AwaitWriterResult, error) {
-	return untilStop(ctx, func(ctx context.Context) (AwaitWriterResult, error) { return a.awaitWriter(ctx, in) })
+	defer heartbeat(ctx)()
+	return drainable(ctx, func(ctx context.Context) (AwaitWriterResult, error) { return a.awaitWriter(ctx, in) })
 }
 
 func (a *Activities) awaitWriter(ctx context.Context, in AwaitWriterInput) (AwaitWriterResult, error) {
@@ -40,23 +42,28 @@ func (a *Activities) awaitWriter(ctx context.Context, in AwaitWriterInput) (Awai
 	if err != nil {
 		return AwaitWriterResult{}, fmt.Errorf("describe workflow %s: %w", in.Writer, err)
 	}
-	run := writing.WorkflowExecutionInfo.GetExecution()
+	execution := writing.WorkflowExecutionInfo.GetExecution()
+	run := execution
 	if parent := writing.WorkflowExecutionInfo.GetParentExecution(); parent != nil {
 		run = parent
 	}
 	switch yields := in.Yields != "" && strings.HasPrefix(run.GetWorkflowId(), in.Yields); {
 	case yields:
 		// One that has ended since needs no signal.
-		_ = a.Temporal.SignalWorkflow(ctx, in.Writer, writing.WorkflowExecutionInfo.GetExecution().GetRunId(), SignalYield, in.For)
+		_ = a.Temporal.SignalWorkflow(ctx, in.Writer, execution.GetRunId(), SignalYield, in.For)
 	case in.Hurried:
 		return AwaitWriterResult{Busy: true}, nil
+	}
+	if err := a.awaitWorkflow(ctx, in.Writer, execution.GetRunId()); err != nil {
+		return AwaitWriterResult{}, err
 	}
 	return AwaitWriterResult{}, a.awaitWorkflow(ctx, run.GetWorkflowId(), run.GetRunId())
 }
 
 // AwaitRun waits until a workflow has ended, whatever became of it.
 func (a *Activities) AwaitRun(ctx context.Context, workflowID string) error {
-	_, err := untilStop(ctx, func(ctx context.Context) (any, error) { return nil, a.awaitWorkflow(ctx, workflowID, "") })
+	defer heartbeat(ctx)()
+	_, err := drainable(ctx, func(ctx context.Context) (any, error) { return nil, a.awaitWorkflow(ctx, workflowID, "") })
 	return err
 }
 

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"padron/internal/boundaries"
-	"padron/internal/mirror"
+	"padron/internal/runs"
 	"padron/internal/socrata"
 )
 
@@ -21,8 +21,9 @@ type BoundariesResult struct {
 // changed, and fetches and stores them when they are newer than the stored ones:
 // one request, or two.
 func (a *Activities) FetchBoundaries(ctx context.Context, run Run) (BoundariesResult, error) {
-	result, err := untilStop(ctx, func(ctx context.Context) (BoundariesResult, error) { return a.fetchBoundaries(ctx, run) })
-	return result, classify(err)
+	return attempted(ctx, func(ctx context.Context) (BoundariesResult, error) {
+		return drainable(ctx, func(ctx context.Context) (BoundariesResult, error) { return a.fetchBoundaries(ctx, run) })
+	})
 }
 
 func (a *Activities) fetchBoundaries(ctx context.Context, run Run) (BoundariesResult, error) {
@@ -31,13 +32,13 @@ func (a *Activities) fetchBoundaries(ctx context.Context, run Run) (BoundariesRe
 		return BoundariesResult{}, err
 	}
 	spec := o.spec.Boundaries
-	if o.boundaries == nil {
-		return BoundariesResult{}, refuse(NothingToDo, "the spec of "+o.spec.Name+" names no boundaries")
+	if o.outlines == nil {
+		return BoundariesResult{}, refuse(runs.NothingToDo, "the spec of "+o.spec.Name+" names no boundaries")
 	}
-	var stored mirror.BoundarySet // zero when there are none
+	var stored boundaries.Set // zero when there are none
 	err = a.Database.Do(ctx, func(ctx context.Context) (err error) {
-		stored, err = o.mirror.BoundariesHeader(ctx, spec.ID)
-		if errors.Is(err, mirror.ErrNoBoundaries) {
+		stored, err = o.boundaries.Header(ctx, spec.ID)
+		if errors.Is(err, boundaries.ErrNoBoundaries) {
 			err = nil
 		}
 		return err
@@ -47,7 +48,7 @@ func (a *Activities) fetchBoundaries(ctx context.Context, run Run) (BoundariesRe
 	}
 	var live *socrata.Metadata
 	err = a.Portal.Do(ctx, func(ctx context.Context) (err error) {
-		live, _, err = o.boundaries.Metadata(ctx)
+		live, _, err = o.outlines.Metadata(ctx)
 		return err
 	})
 	if err != nil {
@@ -56,10 +57,10 @@ func (a *Activities) fetchBoundaries(ctx context.Context, run Run) (BoundariesRe
 	if stored.ID != "" && stored.Property == spec.Name && !live.RowsUpdatedAt.IsZero() && stored.Updated.Equal(live.RowsUpdatedAt) {
 		return BoundariesResult{Features: stored.Features}, nil
 	}
-	set := mirror.BoundarySet{ID: spec.ID, Property: spec.Name, Updated: live.RowsUpdatedAt, Run: run.ID}
+	set := boundaries.Set{ID: spec.ID, Property: spec.Name, Updated: live.RowsUpdatedAt, Run: run.ID}
 	var areas []boundaries.Area
 	err = a.Portal.Do(ctx, func(ctx context.Context) (err error) {
-		areas, set.Version, err = o.boundaries.Boundaries(ctx, spec.Name)
+		areas, set.Version, err = boundaries.Fetch(ctx, o.outlines, spec.Name)
 		return err
 	})
 	if err != nil {
@@ -67,10 +68,10 @@ func (a *Activities) fetchBoundaries(ctx context.Context, run Run) (BoundariesRe
 	}
 	if set.Version.OutOfDate {
 		// Stored under the master's date, it would be taken for the newest.
-		return BoundariesResult{}, later(PortalLagging, fmt.Errorf("the portal answered with boundaries of %s, and there are newer ones", stamp(set.Version.Served)), a.RecrawlAfter)
+		return BoundariesResult{}, later(runs.PortalLagging, fmt.Errorf("the portal answered with boundaries of %s, and there are newer ones", set.Version.Served.UTC().Format(time.RFC3339)), a.RecrawlAfter)
 	}
 	set.Of, set.Fetched = boundaries.Points(areas), time.Now().UTC().Truncate(time.Millisecond)
 	set.Areas, set.Tolerance = boundaries.Simplify(areas)
-	err = a.Database.Do(ctx, func(ctx context.Context) error { return o.mirror.PutBoundaries(ctx, &set) })
+	err = a.Database.Do(ctx, func(ctx context.Context) error { return o.boundaries.Put(ctx, &set) })
 	return BoundariesResult{Fetched: true, Features: set.Features}, err
 }

@@ -3,24 +3,46 @@ package activities
 import (
 	"context"
 	"errors"
-	"os"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"padron/internal/mirror"
+	"padron/internal/alerts"
+	"padron/internal/certificate"
+	"padron/internal/crawl"
+	"padron/internal/runs"
 )
 
-// Finish closes the record of a run, however it ended, and prunes the landing:
-// cleaned pages go at once, raw pages stay for the newest crawls. It brings the
-// alerts up to date, and says whether there is something to send.
+// FinishInput closes the record of a run.
+type FinishInput struct {
+	Run     Run                 `json:"run"`
+	Job     JobSpec             `json:"job"`
+	Status  runs.Status         `json:"status"` // done, skipped, failed or cancelled
+	Outcome certificate.Outcome `json:"outcome,omitempty"`
+	Why     string              `json:"why,omitempty"`
+	Kind    string              `json:"kind,omitempty"`    // of a failed run: the type of its error
+	Refused bool                `json:"refused,omitempty"` // it could not be done as asked: whoever asked was told
+	Bytes   int64               `json:"bytes,omitempty"`   // fetched from the portal
+	Rows    int64               `json:"rows,omitempty"`
+	Steps   []runs.Step         `json:"steps,omitempty"`
+}
+
+// ending is the end of the run, for its alerts.
+func (in *FinishInput) ending() alerts.Ending {
+	return alerts.Ending{
+		Run: in.Run.ID, Job: in.Job.Name, From: in.Job.From, Status: in.Status, Outcome: in.Outcome, Why: in.Why, Kind: in.Kind, Refused: in.Refused,
+	}
+}
+
+// tidyWithin bounds the cleaning up after a run.
+const tidyWithin = 5 * time.Minute
+
+// Finish closes the record of a run, however it ended, brings the alerts up to
+// date, and says whether there is something to send. Only then it cleans up,
+// which can fail without failing the run: cleaned pages go at once, raw pages
+// stay for the newest crawls.
 func (a *Activities) Finish(ctx context.Context, in FinishInput) (AlertResult, error) {
-	defer alive(ctx)()
-	result, err := a.finish(ctx, in)
-	return result, classify(err)
+	return step(ctx, in, a.finish)
 }
 
 func (a *Activities) finish(ctx context.Context, in FinishInput) (result AlertResult, err error) {
@@ -31,17 +53,15 @@ func (a *Activities) finish(ctx context.Context, in FinishInput) (result AlertRe
 		return AlertResult{}, err
 	}
 	now := time.Now().UTC()
-	stats := mirror.Stats{PeakMemoryBytes: peakMemory(), PortalBytes: in.Bytes, TookMS: now.Sub(run.Started).Milliseconds()}
+	stats := runs.Stats{PeakMemoryBytes: peakMemory(), PortalBytes: in.Bytes, TookMS: now.Sub(run.Started).Milliseconds()}
 	if in.Rows > 0 {
 		stats.RowsPerSecond = float64(in.Rows) / now.Sub(run.Started).Seconds()
 	}
-	err = a.Database.Do(ctx, func(ctx context.Context) error {
-		if in.Status != mirror.StatusSkipped {
-			if err := a.prune(ctx, o, in); err != nil {
-				return err
-			}
+	err = a.Database.Do(ctx, func(ctx context.Context) (err error) {
+		if in.Why, err = why(ctx, o, run, in.Status, in.Why); err != nil {
+			return err
 		}
-		err := o.mirror.SetRun(ctx, run.ID, bson.D{
+		err = o.runs.SetRun(ctx, run.ID, bson.D{
 			{Key: "status", Value: in.Status},
 			{Key: "outcome", Value: in.Outcome},
 			{Key: "reason", Value: in.Why},
@@ -49,107 +69,75 @@ func (a *Activities) finish(ctx context.Context, in FinishInput) (result AlertRe
 			{Key: "stats", Value: stats},
 			{Key: "steps", Value: in.Steps},
 		})
-		if err != nil && !errors.Is(err, mirror.ErrNoRun) { // one that failed before it was begun has no record
+		if err != nil && !errors.Is(err, runs.ErrNoRun) { // one that failed before it was begun has no record
 			return err
 		}
-		result, err = a.alert(ctx, o, in)
+		if in.Status == runs.StatusDone || in.Status == runs.StatusSkipped {
+			if err := published(ctx, o, run.ID); err != nil {
+				return err
+			}
+		}
+		due, err := o.alerts.RunEnded(ctx, &o.runs.Reader, in.ending())
+		result.Due = due && a.Webhook.Configured()
 		return err
 	})
+	if err == nil && in.Status != runs.StatusSkipped {
+		a.tidy(ctx, o, in)
+	}
 	return result, err
 }
 
-// prune removes what no later step reads, of this run and of those before:
-//
-//   - cleaned pages, except those of a crawl that failed, from which a rerun can
-//     go on;
-//   - pages of missing keys, except those of the crawl whose removals are held;
-//   - raw pages but those of the newest crawls. The pages of other jobs are no
-//     crawls.
-//
-// The quarantined rows of crawls whose pages have gone go with them.
+// cancelledReason is what workflows give as the reason of a cancelled run.
+const cancelledReason = "cancelled"
+
+// why is the reason of a run's end: to that of a cancelled one belongs what it was
+// waiting for.
+func why(ctx context.Context, o *opened, run Run, status runs.Status, reason string) (string, error) {
+	if status != runs.StatusCancelled || reason != cancelledReason { // or was added by the try before
+		return reason, nil
+	}
+	record, err := runs.OrNone(o.runs.Run(ctx, run.ID))
+	if err == nil && record.LastFailure.Step != "" {
+		reason += "; " + record.LastFailure.String()
+	}
+	return reason, err
+}
+
+// tidy prunes once the run's end is recorded. What could not be removed is a
+// warning on the run; the next run's end tries again.
+func (a *Activities) tidy(ctx context.Context, o *opened, in FinishInput) {
+	within, cancel := context.WithTimeout(ctx, tidyWithin)
+	defer cancel()
+	err := a.Database.Do(within, func(ctx context.Context) error { return a.prune(ctx, o, in) })
+	if err == nil {
+		return
+	}
+	a.Log.Warn("cleaning up after a run failed", "run", in.Run.ID, "error", err)
+	err = a.Database.Do(ctx, func(ctx context.Context) error {
+		return o.runs.Warn(ctx, in.Run.ID, "cleaning up after the run failed, and is tried again by the next: "+told(err))
+	})
+	if err != nil && !errors.Is(err, runs.ErrNoRun) {
+		a.Log.Warn("a warning was not recorded", "run", in.Run.ID, "error", err)
+	}
+}
+
+// prune removes what no later step reads, of this run and of those before.
 func (a *Activities) prune(ctx context.Context, o *opened, in FinishInput) error {
-	last, err := orNone(o.mirror.LastCrawl(ctx))
+	last, err := runs.OrNone(o.runs.LastCrawl(ctx))
 	if err != nil {
 		return err
 	}
-	pages, err := o.landing.List(ctx, "")
+	kept, err := o.pages.Prune(ctx, crawl.PruneInput{
+		Run: in.Run.ID, IsCrawl: in.Job.Name.OrMirror() == runs.JobMirror, Failed: in.Status != runs.StatusDone,
+		Last: last.ID, Holds: last.Held.Rows > 0, Keep: a.KeepCrawls,
+		UnderWay: func(ctx context.Context, id string) (bool, error) {
+			run, err := runs.OrNone(o.runs.Run(ctx, id))
+			return run.Status == runs.StatusRunning, err
+		},
+	})
 	if err != nil {
 		return err
 	}
-	busy, err := others(ctx, o, in.Run.ID, pages)
-	if err != nil {
-		return err
-	}
-	crawl := in.Task.Job == JobMirror || in.Task.Job == ""
-	failed := in.Status != mirror.StatusDone
-	var gone []string
-	for _, p := range pages {
-		own := p.Run == in.Run.ID
-		switch {
-		case busy[p.Run]:
-		case own && !crawl && (p.Kind != mirror.KindKeys || last.ID != p.Run):
-			gone = append(gone, p.ID)
-		case p.Kind == mirror.KindClean && (!own || !failed):
-			gone = append(gone, p.ID)
-		case p.Kind == mirror.KindKeys && (last.ID != p.Run || last.Held.Rows == 0):
-			gone = append(gone, p.ID)
-		}
-	}
-	if err := o.landing.Delete(ctx, gone...); err != nil {
-		return err
-	}
-	if _, err := o.landing.Prune(ctx, a.KeepCrawls, in.Run.ID, last.ID); err != nil {
-		return err
-	}
-	keep := []string{in.Run.ID, last.ID}
-	if pages, err = o.landing.List(ctx, ""); err != nil {
-		return err
-	}
-	for _, p := range pages {
-		keep = append(keep, p.Run)
-	}
-	slices.Sort(keep)
-	_, err = o.mirror.PruneQuarantine(ctx, slices.Compact(keep)...)
+	_, err = o.quarantine.Prune(ctx, kept...)
 	return err
-}
-
-// abandonedAfter is how old the pages of a run must be that its record says is
-// running, and that is not: one whose end was never recorded.
-const abandonedAfter = 24 * time.Hour
-
-// others are the other runs with pages that are still under way: the next run
-// may have begun when this one closes its record.
-func others(ctx context.Context, o *opened, own string, pages []mirror.Entry) (map[string]bool, error) {
-	busy := map[string]bool{own: false}
-	for _, p := range pages {
-		if _, known := busy[p.Run]; known || time.Since(p.Created) > abandonedAfter {
-			continue
-		}
-		run, err := orNone(o.mirror.Run(ctx, p.Run))
-		if err != nil {
-			return nil, err
-		}
-		busy[p.Run] = run.Status == mirror.StatusRunning
-	}
-	return busy, nil
-}
-
-// peakMemory is the largest resident set of this process so far, in bytes; 0
-// where the system does not tell. It reads Linux's VmHWM: the maximum that
-// getrusage reports goes over from a parent to the program that it starts.
-func peakMemory() int64 {
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-			if err != nil {
-				return 0
-			}
-			return kib << 10
-		}
-	}
-	return 0
 }

@@ -6,9 +6,23 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"padron/internal/mirror"
+	"padron/internal/runs"
 	"padron/internal/socrata"
 )
+
+// PlanInput asks to cut the key space.
+type PlanInput struct {
+	Run    Run         `json:"run"`
+	Crawl  int         `json:"crawl"`  // 1, or more when the one before was torn
+	Before ProbeResult `json:"before"` // as the probe, or the plan before, found the portal
+}
+
+// PlanResult lists the key ranges, in key order; the last one is the rows
+// without a key.
+type PlanResult struct {
+	Ranges []socrata.Range `json:"ranges"`
+	Before ProbeResult     `json:"before"` // looked at anew for a further crawl
+}
 
 // rowsPerRange is how many rows a planned range may hold: a little under a
 // page, so that a range which grew since the count still fits into one request.
@@ -23,9 +37,7 @@ func rowsPerRange(pageSize int) int64 { return int64(max(1, pageSize-pageSize/50
 // Of a further crawl it looks at the portal anew and drops the torn crawl's
 // pages.
 func (a *Activities) Plan(ctx context.Context, in PlanInput) (PlanResult, error) {
-	defer alive(ctx)()
-	result, err := a.plan(ctx, in)
-	return result, classify(err)
+	return step(ctx, in, a.plan)
 }
 
 func (a *Activities) plan(ctx context.Context, in PlanInput) (PlanResult, error) {
@@ -52,6 +64,9 @@ func (a *Activities) plan(ctx context.Context, in PlanInput) (PlanResult, error)
 		if errors.Is(err, socrata.ErrPastEnd) {
 			break // the table shrank since the count; the last range takes the rest
 		}
+		if errors.Is(err, socrata.ErrUnusableKey) {
+			continue // the next cut will be another; the range in between is two pages long
+		}
 		if err != nil {
 			return PlanResult{}, err
 		}
@@ -63,10 +78,10 @@ func (a *Activities) plan(ctx context.Context, in PlanInput) (PlanResult, error)
 	}
 	result.Ranges = append(result.Ranges, socrata.Range{After: lo}, socrata.Range{NullKeys: true})
 	err = a.Database.Do(ctx, func(ctx context.Context) error {
-		return o.mirror.SetRun(ctx, in.Run.ID, bson.D{
+		return o.runs.SetRun(ctx, in.Run.ID, bson.D{
 			{Key: "ranges", Value: planned(result.Ranges)},
 			{Key: "crawls", Value: in.Crawl},
-			{Key: "progress", Value: mirror.RunProgress{}},
+			{Key: "progress", Value: runs.Progress{}},
 		})
 	})
 	return result, err
@@ -76,7 +91,7 @@ func (a *Activities) plan(ctx context.Context, in PlanInput) (PlanResult, error)
 // columns anew.
 func (a *Activities) lookAgain(ctx context.Context, o *opened, run Run, before *ProbeResult) error {
 	err := a.Database.Do(ctx, func(ctx context.Context) error {
-		pages, err := o.landing.List(ctx, run.ID)
+		pages, err := o.zone.List(ctx, run.ID)
 		if err != nil {
 			return err
 		}
@@ -84,7 +99,7 @@ func (a *Activities) lookAgain(ctx context.Context, o *opened, run Run, before *
 		for _, p := range pages {
 			ids = append(ids, p.ID)
 		}
-		return o.landing.Delete(ctx, ids...)
+		return o.zone.Delete(ctx, ids...)
 	})
 	if err != nil {
 		return err
@@ -92,12 +107,17 @@ func (a *Activities) lookAgain(ctx context.Context, o *opened, run Run, before *
 	if before.Rows, before.Version, err = a.count(ctx, o); err != nil {
 		return err
 	}
+	metadata, err := a.metadata(ctx, o)
+	if err != nil {
+		return err
+	}
+	before.Version.Updated = metadata.RowsUpdatedAt
 	var warnings []string
-	if _, before.Columns, warnings, err = a.checkSchema(ctx, o); err != nil {
+	if _, before.Columns, warnings, err = a.checkSchema(ctx, o, metadata); err != nil {
 		return err
 	}
 	return a.Database.Do(ctx, func(ctx context.Context) error {
-		return o.mirror.SetRun(ctx, run.ID, bson.D{
+		return o.runs.SetRun(ctx, run.ID, bson.D{
 			{Key: "probe.rows", Value: before.Rows},
 			{Key: "probe.version", Value: before.Version},
 			{Key: "probe.columns", Value: before.Columns},
@@ -106,10 +126,10 @@ func (a *Activities) lookAgain(ctx context.Context, o *opened, run Run, before *
 	})
 }
 
-func planned(ranges []socrata.Range) []mirror.RunRange {
-	plan := make([]mirror.RunRange, 0, len(ranges))
+func planned(ranges []socrata.Range) []runs.Range {
+	plan := make([]runs.Range, 0, len(ranges))
 	for _, r := range ranges {
-		plan = append(plan, mirror.RunRange{Range: r})
+		plan = append(plan, runs.Range{Range: r})
 	}
 	return plan
 }

@@ -1,39 +1,60 @@
 package activities
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"padron/internal/dataset"
-	"padron/internal/mirror"
+	"padron/internal/certificate"
+	"padron/internal/runs"
 	"padron/internal/socrata"
 )
 
-// fullCrawlAtLeast is how old the last full crawl may be for a run to be
-// skipped: a portal that lost a change of version is found within a week.
-const fullCrawlAtLeast = 7 * 24 * time.Hour
+// ProbeInput says which run asks and how it was started.
+type ProbeInput struct {
+	Run         Run       `json:"run"`
+	Job         JobSpec   `json:"job"`
+	Mode        string    `json:"mode"`    // runs.ModeAuto or ModeFull
+	Trigger     string    `json:"trigger"` // runs.TriggerManual, TriggerSchedule or TriggerBackfill
+	LogicalDate time.Time `json:"logical_date,omitzero"`
+	Deadline    time.Time `json:"deadline,omitzero"` // by when the run should be done
+	WorkflowID  string    `json:"workflow_id"`
+	TemporalID  string    `json:"temporal_id"` // Temporal's run id
+}
 
-// settledAfter is how old a version must have been when its crawl began.
-// Versions have a resolution of one second, and an edit within the same second
-// leaves the version as it is; a portal's copies agree within a minute.
-const settledAfter = time.Minute
+// ProbeResult is what the portal and the earlier runs say.
+type ProbeResult struct {
+	Skip    bool            `json:"skip"`
+	Why     string          `json:"why"`
+	Rows    int64           `json:"rows"`    // count(*) on the portal; retry: rows to fetch
+	Version socrata.Version `json:"version"` // of that count
+	Spec    string          `json:"spec"`    // digest of the worker's spec
+	// Columns are those of the portal's metadata that the spec does not drop.
+	// Pages name them all: portals were seen to leave computed columns out of
+	// whole rows that are ordered. Nil when nothing is to be fetched.
+	Columns []string `json:"columns,omitempty"`
+
+	// Boundaries says that the spec names a dataset of boundaries; of a run that mirrors.
+	Boundaries bool `json:"boundaries,omitempty"`
+
+	Empty     bool `json:"empty,omitempty"`      // the mirror has no document
+	FirstLoad bool `json:"first_load,omitempty"` // no run has loaded the mirror yet: its rows are no events
+
+	Of      string `json:"of,omitempty"`      // other jobs than mirroring: the run whose crawl the mirror was last written from (reload: and Version is that crawl's)
+	Batches int    `json:"batches,omitempty"` // retry: requests to make
+}
 
 // Probe opens the record of a run and decides whether the portal has anything
-// new. Skipping needs proof: the portal is at the very version of the last
-// green run, with as many rows, under the same spec, and the last full crawl is
-// at most a week old. A skip costs one request.
+// new (certificate.Question). A skip costs one request.
 //
 // Before a full crawl it holds the portal's columns against the spec: a
 // vanished required column ends the run here (SchemaChanged), other
 // differences are warnings on the run.
 func (a *Activities) Probe(ctx context.Context, in ProbeInput) (ProbeResult, error) {
-	result, err := a.probe(ctx, in)
-	return result, classify(err)
+	return step(ctx, in, a.probe)
 }
 
 func (a *Activities) probe(ctx context.Context, in ProbeInput) (ProbeResult, error) {
@@ -41,16 +62,23 @@ func (a *Activities) probe(ctx context.Context, in ProbeInput) (ProbeResult, err
 	if err != nil {
 		return ProbeResult{}, err
 	}
-	result := ProbeResult{Spec: o.spec.Digest(), Boundaries: o.boundaries != nil}
-	var green, proven mirror.Run // zero when there is none yet
+	result := ProbeResult{Spec: o.spec.Digest(), Boundaries: o.outlines != nil}
+	var green, done, proven runs.Run // zero when there is none yet
+	var writers []runs.Run
 	err = a.Database.Do(ctx, func(ctx context.Context) (err error) {
-		if err = begin(ctx, o, in, &result); err != nil {
+		if err = a.begin(ctx, o, in, &result); err != nil {
 			return err
 		}
-		if green, err = orNone(o.mirror.LastGreen(ctx)); err != nil {
+		if green, err = runs.OrNone(o.runs.LastGreen(ctx)); err != nil {
 			return err
 		}
-		proven, err = orNone(o.mirror.NewestCertificate(ctx))
+		if done, err = runs.OrNone(o.runs.LastDone(ctx)); err != nil {
+			return err
+		}
+		if writers, err = o.runs.Writers(ctx); err != nil {
+			return err
+		}
+		proven, err = runs.OrNone(o.runs.NewestCertificate(ctx))
 		return err
 	})
 	if err != nil {
@@ -59,16 +87,39 @@ func (a *Activities) probe(ctx context.Context, in ProbeInput) (ProbeResult, err
 	if result.Rows, result.Version, err = a.count(ctx, o); err != nil {
 		return ProbeResult{}, err
 	}
-	result.Skip, result.Why = decide(in, result, green, proven)
+	// The metadata show what the answers do not say themselves.
+	var metadata *socrata.Metadata
+	if stated := (&certificate.Versions{First: result.Version}).Stated(); !stated {
+		if metadata, err = a.metadata(ctx, o); err != nil {
+			return ProbeResult{}, err
+		}
+		result.Version.Updated = metadata.RowsUpdatedAt
+	}
+	question := certificate.Question{
+		Full: in.Mode == runs.ModeFull, Started: in.Run.Started, Spec: result.Spec, Version: result.Version, Rows: result.Rows, Green: green.Proof(),
+		Mirrored: done.ID, Certified: proven.Spec, Writer: unfinished(writers),
+	}
+	if proven.Certificate.Outcome == certificate.Red {
+		question.Red = fmt.Sprintf("%s (%s)", proven.ID, proven.Job.OrMirror())
+	}
+	result.Skip, result.Why = question.Skip()
 	var warnings []string
 	if !result.Skip {
-		if _, result.Columns, warnings, err = a.checkSchema(ctx, o); err != nil {
+		if metadata == nil {
+			if metadata, err = a.metadata(ctx, o); err != nil {
+				return ProbeResult{}, err
+			}
+			result.Version.Updated = metadata.RowsUpdatedAt
+		}
+		if _, result.Columns, warnings, err = a.checkSchema(ctx, o, metadata); err != nil {
 			return ProbeResult{}, err
 		}
 	}
 	err = a.Database.Do(ctx, func(ctx context.Context) error {
-		return o.mirror.SetRun(ctx, in.Run.ID, bson.D{
-			{Key: "probe", Value: mirror.Probe{Decision: decision(result.Skip), Why: result.Why, Version: result.Version, Rows: result.Rows, Columns: result.Columns}},
+		return o.runs.SetRun(ctx, in.Run.ID, bson.D{
+			{Key: "probe", Value: runs.Probe{
+				Decision: runs.Decision(result.Skip), Why: result.Why, Version: result.Version, Rows: result.Rows, Columns: result.Columns,
+			}},
 			{Key: "first_load", Value: result.FirstLoad},
 			{Key: "warnings", Value: warnings},
 		})
@@ -76,9 +127,23 @@ func (a *Activities) probe(ctx context.Context, in ProbeInput) (ProbeResult, err
 	return result, err
 }
 
-// begin opens the run's record and finds out what is in the mirror.
-func begin(ctx context.Context, o *opened, in ProbeInput, result *ProbeResult) error {
-	done, err := orNone(o.mirror.LastDone(ctx))
+// unfinished is the newest run that wrote and did not come to its end; empty:
+// there is none. A backfill that is at work is none: it reloads what is proven.
+func unfinished(writers []runs.Run) string {
+	for _, run := range writers {
+		if run.Job != runs.JobReload || run.Status != runs.StatusRunning {
+			return run.ID
+		}
+	}
+	return ""
+}
+
+// begin brings the records of earlier runs in order, opens the run's own and finds out what is in the mirror.
+func (a *Activities) begin(ctx context.Context, o *opened, in ProbeInput, result *ProbeResult) error {
+	if err := a.settleRecords(ctx, o, in.Run.ID); err != nil {
+		return err
+	}
+	done, err := runs.OrNone(o.runs.LastDone(ctx))
 	if err != nil {
 		return err
 	}
@@ -86,91 +151,114 @@ func begin(ctx context.Context, o *opened, in ProbeInput, result *ProbeResult) e
 	if result.Empty, err = o.mirror.Empty(ctx); err != nil {
 		return err
 	}
-	_, err = o.mirror.BeginRun(ctx, mirror.Run{
-		ID: in.Run.ID, Job: string(in.Task.Job), Of: in.Task.Of, From: in.Task.From,
-		Trigger: in.Trigger, Mode: string(in.Mode), Nominal: in.Nominal, Deadline: in.Deadline,
-		Started: in.Run.Started, Status: mirror.StatusRunning, Spec: result.Spec,
+	_, err = o.runs.BeginRun(ctx, runs.Run{
+		ID: in.Run.ID, Job: in.Job.Name, Of: in.Job.Of, From: in.Job.From,
+		Trigger: in.Trigger, Mode: in.Mode, LogicalDate: in.LogicalDate, Deadline: in.Deadline,
+		Started: in.Run.Started, Status: runs.StatusRunning, Spec: result.Spec,
 		WorkflowID: in.WorkflowID, TemporalRunID: in.TemporalID,
 	})
 	return err
 }
 
-// count asks the portal how many rows it has.
-func (a *Activities) count(ctx context.Context, o *opened) (rows int64, v Version, err error) {
-	err = a.Portal.Do(ctx, func(ctx context.Context) (err error) {
-		rows, v, err = o.portal.Count(ctx, "")
-		return err
-	})
-	return rows, v, err
+// Prepare opens the record of a run whose job is not to mirror, and finds out
+// whether the job can be done. What cannot is refused with the reason
+// (NothingToDo).
+func (a *Activities) Prepare(ctx context.Context, in ProbeInput) (ProbeResult, error) {
+	return step(ctx, in, a.prepare)
 }
 
-// decide says whether to skip, and why or why not.
-func decide(in ProbeInput, now ProbeResult, green, proven mirror.Run) (skip bool, why string) {
-	switch {
-	case in.Mode == Full:
-		return false, "a full crawl was asked for"
-	case green.ID == "":
-		return false, "there is no green run yet"
-	case proven.Certificate.Outcome == mirror.OutcomeRed:
-		return false, fmt.Sprintf("run %s (%s) found that the mirror is not right", proven.ID, orElse(proven.Job, mirror.JobMirror))
-	case green.Spec != now.Spec:
-		return false, "the spec changed since run " + green.ID
-	case in.Run.Started.Sub(green.Finished) > fullCrawlAtLeast:
-		return false, fmt.Sprintf("the last full crawl, %s, is more than 7 days old", green.ID)
-	case now.Version.Truth.IsZero() || now.Version.OutOfDate || !now.Version.Truth.Equal(now.Version.Served):
-		return false, "the portal does not say which version it serves, or lags behind its master"
-	case !now.Version.Truth.Equal(green.Version.Served):
-		return false, fmt.Sprintf("the portal was updated at %s, after run %s", now.Version.Truth.Format(time.RFC3339), green.ID)
-	case green.Started.Sub(green.Version.Served) < settledAfter:
-		return false, fmt.Sprintf("run %s read a version that was less than a minute old and may have changed since", green.ID)
-	case now.Rows != green.Counts.PortalRows:
-		return false, fmt.Sprintf("the portal has %s rows, run %s saw %s", humanize.Comma(now.Rows), green.ID, humanize.Comma(green.Counts.PortalRows))
+func (a *Activities) prepare(ctx context.Context, in ProbeInput) (ProbeResult, error) {
+	o, err := a.dataset(ctx, in.Run)
+	if err != nil {
+		return ProbeResult{}, err
 	}
-	return true, fmt.Sprintf("nothing new: the portal is at the version of %s that run %s mirrored", green.Version.Served.Format(time.RFC3339), green.ID)
-}
-
-// orNone makes the zero Run of there being none.
-func orNone(run mirror.Run, err error) (mirror.Run, error) {
-	if errors.Is(err, mirror.ErrNoRun) {
-		return mirror.Run{}, nil
-	}
-	return run, err
-}
-
-func decision(skip bool) string {
-	if skip {
-		return mirror.ProbeSkip
-	}
-	return "full"
-}
-
-// checkSchema holds the portal's columns against the spec and returns its
-// metadata and the names of the columns that are asked for.
-func (a *Activities) checkSchema(ctx context.Context, o *opened) (live *socrata.Metadata, columns, warnings []string, err error) {
-	err = a.Portal.Do(ctx, func(ctx context.Context) (err error) {
-		live, _, err = o.portal.Metadata(ctx)
+	result := ProbeResult{Spec: o.spec.Digest()}
+	var last runs.Run
+	err = a.Database.Do(ctx, func(ctx context.Context) (err error) {
+		// Before anything is recorded: a job that makes no sense is no failed run.
+		if err = possible(ctx, o, in); err != nil {
+			return err
+		}
+		if err = a.begin(ctx, o, in, &result); err != nil {
+			return err
+		}
+		last, err = runs.OrNone(o.runs.LastCrawl(ctx))
 		return err
 	})
 	if err != nil {
-		return nil, nil, nil, err
+		return ProbeResult{}, err
 	}
-	check := o.spec.Check(Columns(live))
-	if err := check.Err(); err != nil {
-		return nil, nil, nil, refuse(SchemaChanged, err.Error())
+	result.Of = last.ID
+	var warnings []string
+	switch in.Job.Name {
+	case runs.JobRerun:
+		err = a.prepareRerun(ctx, o, in.Job, &result)
+	case runs.JobRetry:
+		warnings, err = a.prepareRetry(ctx, o, in.Job, &result)
+	case runs.JobReload:
+		result.Version = last.Crawl.Version
+		_, result.Columns, err = a.reloadable(ctx, o, last)
+	case runs.JobMirror, runs.JobApprove, runs.JobVerify, runs.JobReconstruct, runs.JobBackfill:
 	}
-	for _, c := range live.Columns {
-		if !o.spec.Dropped(c.FieldName) {
-			columns = append(columns, c.FieldName)
-		}
+	if err != nil {
+		return ProbeResult{}, err
 	}
-	return live, columns, check.Warnings(), nil
+	why := "asked for by hand"
+	if in.Trigger == runs.TriggerBackfill {
+		why = "part of a backfill"
+	}
+	err = a.Database.Do(ctx, func(ctx context.Context) error {
+		return o.runs.SetRun(ctx, in.Run.ID, bson.D{
+			{Key: "probe", Value: runs.Probe{Decision: string(in.Job.Name), Why: cmp.Or(result.Why, why), Rows: result.Rows}},
+			{Key: "first_load", Value: result.FirstLoad && in.Job.Name == runs.JobRerun},
+			{Key: "warnings", Value: warnings},
+		})
+	})
+	return result, err
 }
 
-// Columns are the live columns in the form that a spec checks.
-func Columns(live *socrata.Metadata) []dataset.Column {
-	columns := make([]dataset.Column, 0, len(live.Columns))
-	for _, c := range live.Columns {
-		columns = append(columns, dataset.Column{Name: c.FieldName, Type: c.DataTypeName})
+// possible is an error for a job that cannot be done, as far as the records and the
+// landing tell.
+func possible(ctx context.Context, o *opened, in ProbeInput) error {
+	if err := o.runs.Possible(ctx, in.Job.Name, in.Job.Of, in.Job.From); err != nil {
+		return err
 	}
-	return columns
+	if in.Job.Name == runs.JobRerun && in.Job.From != runs.FromSnapshot {
+		of, err := o.runs.Run(ctx, in.Job.Of)
+		if err == nil {
+			_, err = o.pages.Load(ctx, of, in.Job.From)
+		}
+		return err
+	}
+	return nil
+}
+
+// prepareRerun takes what the probe of the run that is repeated found.
+func (a *Activities) prepareRerun(ctx context.Context, o *opened, job JobSpec, result *ProbeResult) error {
+	return a.Database.Do(ctx, func(ctx context.Context) error {
+		of, err := o.runs.Run(ctx, job.Of)
+		result.Rows, result.Version, result.Columns = of.Probe.Rows, of.Probe.Version, of.Probe.Columns
+		return err
+	})
+}
+
+// prepareRetry counts the quarantined rows that are to be fetched anew.
+func (a *Activities) prepareRetry(ctx context.Context, o *opened, job JobSpec, result *ProbeResult) (warnings []string, err error) {
+	batches, err := a.quarantined(ctx, o, result.Of, job.Keys)
+	if err != nil {
+		return nil, err
+	}
+	for _, keys := range batches {
+		result.Rows += int64(len(keys))
+	}
+	if result.Batches = len(batches); result.Batches == 0 {
+		result.Skip, result.Why = true, "no row that was asked for is in quarantine"
+		return nil, nil
+	}
+	metadata, err := a.metadata(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	_, result.Columns, warnings, err = a.checkSchema(ctx, o, metadata)
+	return warnings, err
 }

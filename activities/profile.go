@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"padron/internal/dataset"
-	"padron/internal/mirror"
+	"padron/internal/statistics"
 )
 
 // ProfileInput asks for the description of the mirror's columns.
@@ -23,9 +23,7 @@ type ProfileResult struct {
 // ProfileColumns describes what every column of the mirror holds, on the
 // database server, and keeps that beside the run's snapshot.
 func (a *Activities) ProfileColumns(ctx context.Context, in ProfileInput) (ProfileResult, error) {
-	defer alive(ctx)()
-	result, err := a.profileColumns(ctx, in)
-	return result, classify(err)
+	return step(ctx, in, a.profileColumns)
 }
 
 func (a *Activities) profileColumns(ctx context.Context, in ProfileInput) (ProfileResult, error) {
@@ -33,9 +31,9 @@ func (a *Activities) profileColumns(ctx context.Context, in ProfileInput) (Profi
 	if err != nil {
 		return ProfileResult{}, err
 	}
-	var made mirror.DataProfile
+	var made statistics.DataProfile
 	err = a.Database.Do(ctx, func(ctx context.Context) error {
-		made, err = o.mirror.ProfileColumns(ctx, ProfileOf(o.spec, in.Snapshot))
+		made, err = o.statistics.ProfileColumns(ctx, ProfileOf(o.spec, in.Snapshot))
 		return err
 	})
 	return ProfileResult{Fields: len(made.Fields), Rows: made.Rows}, err
@@ -43,13 +41,13 @@ func (a *Activities) profileColumns(ctx context.Context, in ProfileInput) (Profi
 
 // ProfileOf says which fields of a dataset's documents are described, and how:
 // all that are stored and are no copies of others.
-func ProfileOf(spec *dataset.Spec, snapshot string) mirror.ProfileInput {
-	in := mirror.ProfileInput{Snapshot: snapshot}
+func ProfileOf(spec *dataset.Spec, snapshot string) statistics.ProfileInput {
+	in := statistics.ProfileInput{Snapshot: snapshot}
 	for _, f := range spec.Fields {
 		if f.Drop || f.Copy != "" {
 			continue
 		}
-		in.Fields = append(in.Fields, mirror.ProfiledField{
+		in.Fields = append(in.Fields, statistics.ProfiledField{
 			Path: f.Path, Type: string(f.Type), Sensitive: spec.Sensitive(f.Path),
 			Date: f.Type == dataset.Date, Number: f.Type == dataset.Number, Opaque: f.Type == dataset.Point,
 		})

@@ -5,30 +5,59 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"golang.org/x/sync/errgroup"
 
+	"padron/internal/certificate"
+	"padron/internal/changes"
 	"padron/internal/dataset"
 	"padron/internal/guard"
+	"padron/internal/landing"
+	"padron/internal/lineage"
 	"padron/internal/mirror"
+	"padron/internal/runs"
 	"padron/internal/socrata"
 )
 
+// ReconcileInput gives what the mirror must equal.
+type ReconcileInput struct {
+	Run Run     `json:"run"`
+	Job JobSpec `json:"job"`
+	Of  string  `json:"of,omitempty"` // other jobs than mirroring: the run whose crawl the mirror was written from
+	// Written are the ranges that were written to; nil: all. The rest of the
+	// documents is Unwritten, as the gate found it.
+	Written   []socrata.Range      `json:"written"`
+	Unwritten *mirror.Totals       `json:"unwritten,omitempty"`
+	Removals  FindRemovedResult    `json:"removals"`
+	Removed   ConfirmRemovedResult `json:"removed"`
+}
+
+// ReconcileResult is the certificate's summary.
+type ReconcileResult struct {
+	Outcome     certificate.Outcome `json:"outcome"`
+	Why         string              `json:"why"`
+	Documents   int64               `json:"documents"`
+	Inserted    int64               `json:"inserted"`
+	Replaced    int64               `json:"replaced"`
+	Removed     int64               `json:"removed"`
+	Held        int64               `json:"held,omitempty"`
+	Quarantined int64               `json:"quarantined"`
+	Events      int64               `json:"events"`
+}
+
 // Reconcile makes the run's certificate: it counts and digests what is stored
-// and holds that against the crawl and against what the portal itself counted.
-// Every count is of what is stored, never of what attempts summed up; key ranges
-// that needed no writing were counted when they were compared.
+// and holds that against the crawl and against what the portal itself counted
+// (certificate.Evidence). Every count is of what is stored, never of what attempts
+// summed up; key ranges that needed no writing were counted when they were
+// compared.
 //
 // The jobs that did not crawl hold the mirror against the crawl it was last
 // written from, and ask the portal whether it has moved on since (behind).
 func (a *Activities) Reconcile(ctx context.Context, in ReconcileInput) (ReconcileResult, error) {
-	defer alive(ctx)()
-	result, err := a.reconcile(ctx, in)
-	return result, classify(err)
+	return step(ctx, in, a.reconcile)
 }
 
 func (a *Activities) reconcile(ctx context.Context, in ReconcileInput) (ReconcileResult, error) {
@@ -36,16 +65,25 @@ func (a *Activities) reconcile(ctx context.Context, in ReconcileInput) (Reconcil
 	if err != nil {
 		return ReconcileResult{}, err
 	}
-	crawled := in.Task.Job == JobMirror || in.Task.Job == "" || in.Task.Job == JobRerun
+	crawled := in.Job.Name.OrMirror() == runs.JobMirror || in.Job.Name == runs.JobRerun
 	of := in.Run.ID
 	if !crawled {
 		of = in.Of
 	}
-	var c *certificate
+	var c *counted
 	err = a.Database.Do(ctx, func(ctx context.Context) error {
-		c = &certificate{in: in} // counted from the start after a blip
-		if c.record, err = o.mirror.Run(ctx, of); err != nil {
+		c = &counted{in: &in} // counted from the start after a blip
+		if c.record, err = o.runs.Run(ctx, of); err != nil {
 			return err
+		}
+		if !in.Job.Deep {
+			deep, err := runs.OrNone(o.runs.LastDeep(ctx))
+			if err != nil {
+				return err
+			}
+			if looked, sound := deep.Certificate.Deep(); looked && !sound {
+				c.Damage = deep.ID
+			}
 		}
 		return c.count(ctx, o)
 	})
@@ -57,17 +95,18 @@ func (a *Activities) reconcile(ctx context.Context, in ReconcileInput) (Reconcil
 			return ReconcileResult{}, err
 		}
 	}
-	if in.Task.Job == JobReplay || in.Task.Job == JobReload {
-		// What replayed and reloaded rows hash to, no crawl has said: the mirror's
+	if in.Job.Name == runs.JobRetry || in.Job.Name == runs.JobReload {
+		// What retried and reloaded rows hash to, no crawl has said: the mirror's
 		// own digest is what later certificates hold it against. That also where no
-		// row was counted as written: silent fields may have been.
-		if err := a.recrawled(ctx, o, c); err != nil {
+		// row was counted as written: untracked fields may have been.
+		if err := a.amendCrawl(ctx, o, c); err != nil {
 			return ReconcileResult{}, err
 		}
 	}
-	checks := c.check()
-	if in.Task.Deep {
-		found, err := a.rehash(ctx, o, c.record.Ranges)
+	c.Crawl, c.MaxStale = c.record.Crawl, o.spec.MaxStale.Of(c.record.Crawl.SourceCounts.Rows)
+	checks := c.Checks()
+	if in.Job.Deep {
+		found, err := a.rehash(ctx, o, &in, c.record.Ranges)
 		if err != nil {
 			return ReconcileResult{}, err
 		}
@@ -75,98 +114,110 @@ func (a *Activities) reconcile(ctx context.Context, in ReconcileInput) (Reconcil
 	}
 	result := c.result(checks)
 	err = a.Database.Do(ctx, func(ctx context.Context) error {
-		if in.Task.Job == JobApprove && in.Removed.Lagging == 0 {
-			if err := o.mirror.SetRun(ctx, of, bson.D{{Key: "held", Value: mirror.Held{}}}); err != nil {
+		if in.Job.Name == runs.JobApprove && in.Removed.Lagging == 0 {
+			if err := o.runs.SetRun(ctx, of, bson.D{{Key: "held", Value: runs.Held{}}}); err != nil {
 				return err
 			}
 		}
-		return o.mirror.SetRun(ctx, in.Run.ID, bson.D{
+		if crawled {
+			if err := o.runs.Overwritten(ctx, in.Run.ID); err != nil {
+				return err
+			}
+		}
+		return o.runs.SetRun(ctx, in.Run.ID, bson.D{
 			{Key: "counts", Value: c.counts(result)},
-			{Key: "certificate", Value: mirror.Verdict{Outcome: result.Outcome, Checks: checks}},
+			{Key: "certificate", Value: certificate.Verdict{Outcome: result.Outcome, Checks: checks}},
 		})
 	})
 	return result, err
 }
 
-// certificate gathers what is compared.
-type certificate struct {
-	in     ReconcileInput
-	record mirror.Run // of the crawl
-	behind string     // how the portal has moved on since; empty: it has not, as far as is known
-	silent string     // why the portal could not be asked
-
-	census      mirror.Census
-	quarantined int64         // rows
-	held        int64         // their keys, different ones
-	heldStored  int64         // of those, keys that have a document
-	kept        int64         // of those, documents that are older than the quarantined row
-	keptDigest  mirror.Digest // of these
-	left        int64         // documents that the crawl lacks and that were not removed
-	leftDigest  mirror.Digest
-	altered     bool           // by a replay or reload: the documents are not those of the crawl any more
-	groups      []mirror.Group // of the mirror, by source values
-	events      map[string]int64
+// counted is a certificate's evidence, and what else was counted for the record.
+type counted struct {
+	certificate.Evidence
+	in     *ReconcileInput
+	record runs.Run // of the crawl
+	totals mirror.Totals
+	events map[string]int64 // change events of the run, by kind
 }
 
 // count reads the mirror.
-func (c *certificate) count(ctx context.Context, o *opened) (err error) {
-	m, of := o.mirror, c.record.ID
+func (c *counted) count(ctx context.Context, o *opened) (err error) {
+	c.Run, c.Held = c.record.ID, c.record.Held.Rows
+	c.Removed, c.Present, c.Lagging = int64(c.in.Removed.Removed), int64(c.in.Removed.Present), int64(c.in.Removed.Lagging)
+	c.NotRemovable = c.in.Removals.Why
+	if err := c.countStored(ctx, o); err != nil {
+		return err
+	}
+	if c.Quarantined, err = o.quarantine.Count(ctx, c.Run); err != nil {
+		return err
+	}
+	keys, err := o.quarantine.Keys(ctx, c.Run)
+	if err != nil {
+		return err
+	}
+	c.QuarantinedKeys = int64(len(keys))
+	stored, _, err := o.mirror.DigestOf(ctx, keys)
+	if err != nil {
+		return err
+	}
+	c.QuarantinedKeysStored = int64(stored)
+	kept, digest, err := o.mirror.StaleOf(ctx, keys)
+	if err != nil {
+		return err
+	}
+	c.Kept, c.KeptDigest = int64(kept), digest
+
+	pages := c.in.Removals.Pages
+	if len(pages) == 0 {
+		pages = c.record.Held.Pages
+	}
+	err = landing.EachKey(ctx, o.zone, pages, func(keys []string) error {
+		n, digest, err := o.mirror.DigestOf(ctx, keys)
+		c.Left += int64(n)
+		c.LeftDigest.Merge(digest)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	c.events, err = o.mirror.TallyChanges(ctx, c.in.Run.ID)
+	return err
+}
+
+// countStored counts and digests all documents. The server groups them while they
+// are read from it.
+func (c *counted) countStored(ctx context.Context, o *opened) error {
 	ranges := make([]socrata.Range, 0, len(c.record.Ranges))
 	for _, r := range c.record.Ranges {
 		ranges = append(ranges, r.Range)
 	}
-	columns := make([]string, 0, len(c.record.Crawl.Facts.Groups))
-	for _, g := range c.record.Crawl.Facts.Groups {
+	columns := make([]string, 0, len(c.record.Crawl.SourceCounts.Groups))
+	for _, g := range c.record.Crawl.SourceCounts.Groups {
 		columns = append(columns, g.Column)
 	}
-	// The server counts while documents are read from it.
 	group, both := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		c.groups, err = m.GroupCounts(both, grouped(o.spec, columns)...)
+		of := grouped(o.spec, columns)
+		c.Groups, err = o.mirror.GroupCounts(both, of...)
+		for i := range c.Groups {
+			field, _ := o.spec.Field(of[i].Path)
+			c.Groups[i].Type = field.GroupedAs()
+		}
 		return err
 	})
 	group.Go(func() (err error) {
-		c.census, err = m.Census(both, mirror.CensusInput{Run: c.in.Run.ID, Ranges: ranges, Within: c.in.Written})
-		c.census.Add(c.in.Unwritten)
+		c.totals, err = o.mirror.Totals(both, mirror.TotalsInput{Run: c.in.Run.ID, Ranges: ranges, Within: c.in.Written})
+		if c.in.Unwritten != nil {
+			c.totals.Add(*c.in.Unwritten)
+		}
 		return err
 	})
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if c.quarantined, err = m.CountQuarantine(ctx, of); err != nil {
-		return err
-	}
-	keys, err := m.QuarantinedKeys(ctx, of)
-	if err != nil {
-		return err
-	}
-	c.held = int64(len(keys))
-	stored, _, err := m.DigestOf(ctx, keys)
-	if err != nil {
-		return err
-	}
-	c.heldStored = int64(stored)
-	kept, digest, err := m.StaleOf(ctx, keys)
-	if err != nil {
-		return err
-	}
-	c.kept, c.keptDigest = int64(kept), digest
-
-	pages := c.in.Swept.Pages
-	if len(pages) == 0 {
-		pages = c.record.Held.Pages
-	}
-	err = m.EachKey(ctx, o.landing, pages, func(keys []string) error {
-		n, digest, err := m.DigestOf(ctx, keys)
-		c.left += int64(n)
-		c.leftDigest.Merge(digest)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	c.events, err = m.TallyChanges(ctx, c.in.Run.ID)
-	return err
+	c.Documents, c.Foreign, c.Digest = c.totals.Documents, c.totals.Foreign, c.totals.Digest
+	return nil
 }
 
 // grouped lists the columns of the spec's dimensions whose values the mirror
@@ -185,211 +236,110 @@ func grouped(spec *dataset.Spec, columns []string) []mirror.SourceColumn {
 
 // askNow asks the portal whether it still is at the crawl's version. One that
 // does not answer leaves the certificate unproven: an operator is waiting.
-func (a *Activities) askNow(ctx context.Context, o *opened, c *certificate) error {
+func (a *Activities) askNow(ctx context.Context, o *opened, c *counted) error {
 	rows, v, err := a.count(ctx, o)
 	crawl := c.record.Crawl
+	if err == nil && crawl.Proof == certificate.ByMetadata {
+		var metadata *socrata.Metadata
+		if metadata, err = a.metadata(ctx, o); err == nil {
+			v.Updated = metadata.RowsUpdatedAt
+		}
+	}
+	moved := certificate.Moved(v, crawl.Version)
+	_, isOpen := errors.AsType[*guard.OpenError](err)
 	switch {
-	case err != nil && (PortalDown(err) || isOpen(err)):
-		c.silent = "the portal does not answer: " + err.Error()
+	case err != nil && (PortalDown(err) || isOpen):
+		c.Silent = "the portal does not answer: " + told(err)
 	case err != nil:
 		return err
-	case v.Truth.After(crawl.Version.Served) || v.Served.After(crawl.Version.Served):
-		c.behind = fmt.Sprintf("the portal was updated at %s, after the crawl of %s", stamp(newest(v)), stamp(crawl.Version.Served))
-	case rows != crawl.Facts.Rows:
-		c.behind = fmt.Sprintf("the portal has %s rows, the crawl had %s", humanize.Comma(rows), humanize.Comma(crawl.Facts.Rows))
+	case !moved.IsZero():
+		c.Behind = fmt.Sprintf("the portal was updated at %s, after the crawl of %s",
+			moved.UTC().Format(time.RFC3339), crawl.Version.Time().UTC().Format(time.RFC3339))
+	case rows != crawl.SourceCounts.Rows:
+		c.Behind = fmt.Sprintf("the portal has %s rows, the crawl had %s", humanize.Comma(rows), humanize.Comma(crawl.SourceCounts.Rows))
 	}
 	return nil
 }
 
-func newest(v Version) time.Time {
-	if v.Truth.After(v.Served) {
-		return v.Truth
-	}
-	return v.Served
-}
-
-func isOpen(err error) bool {
-	var open *guard.OpenError
-	return errors.As(err, &open)
-}
-
-// recrawled corrects the record of the crawl by what a replay made of its
-// quarantined rows.
-func (a *Activities) recrawled(ctx context.Context, o *opened, c *certificate) error {
+// amendCrawl corrects the record of the crawl by what a retry or reload made of
+// its rows.
+func (a *Activities) amendCrawl(ctx context.Context, o *opened, c *counted) error {
 	crawl := &c.record.Crawl
 	before := crawl.Digest
-	crawl.Quarantined = c.quarantined
-	crawl.Clean = c.census.Documents - c.kept - c.left
-	crawl.Digest = c.census.Digest
-	crawl.Digest.Take(c.keptDigest)
-	crawl.Digest.Take(c.leftDigest)
+	crawl.Quarantined = c.Quarantined
+	crawl.Clean = c.Documents - c.Kept - c.Left
+	crawl.Digest = without(c.Digest, c.KeptDigest, c.LeftDigest)
 	return a.Database.Do(ctx, func(ctx context.Context) error {
-		own, err := o.mirror.Run(ctx, c.in.Run.ID)
+		own, err := o.runs.Run(ctx, c.in.Run.ID)
 		if err != nil {
 			return err
 		}
 		// Before the crawl's digest: after a crash in between there is no telling.
-		if c.altered = own.Counts.Altered || crawl.Digest != before || c.census.Inserted+c.census.Replaced > 0; c.altered {
-			if err := o.mirror.SetRun(ctx, own.ID, bson.D{{Key: "counts.altered", Value: true}}); err != nil {
+		if c.Altered = own.Counts.Altered || crawl.Digest != before || c.totals.Inserted+c.totals.Replaced > 0; c.Altered {
+			if err := o.runs.SetRun(ctx, own.ID, bson.D{{Key: "counts.altered", Value: true}}); err != nil {
 				return err
 			}
 		}
-		return o.mirror.SetRun(ctx, c.record.ID, bson.D{
+		return o.runs.SetRun(ctx, c.record.ID, bson.D{
 			{Key: "crawl.quarantined", Value: crawl.Quarantined}, {Key: "crawl.clean", Value: crawl.Clean}, {Key: "crawl.digest", Value: crawl.Digest},
 		})
 	})
 }
 
-// check compares, one check for each thing that must hold.
-func (c *certificate) check() []mirror.Check {
-	crawl := c.record.Crawl
-	var checks []mirror.Check
-	verdict := func(name string, ok bool, format string, args ...any) {
-		checks = append(checks, mirror.Check{Name: name, OK: ok, Detail: fmt.Sprintf(format, args...)})
+func without(all lineage.Digest, parts ...lineage.Digest) lineage.Digest {
+	for _, p := range parts {
+		all.Take(p)
 	}
-	verdict("whole", crawl.Whole, "%s", orElse(crawl.Why, "one version of the portal, "+stamp(crawl.Version.Served)+", from the first count to the last"))
-
-	alone := c.quarantined - c.kept // quarantined rows without a document of their own
-	rows := c.census.Documents - c.left + alone
-	detail := fmt.Sprintf("%s rows on the portal, %s documents here", humanize.Comma(crawl.Facts.Rows), humanize.Comma(c.census.Documents))
-	if alone > 0 {
-		detail += fmt.Sprintf(", %s rows in quarantine without one", humanize.Comma(alone))
-	}
-	if c.left > 0 {
-		detail += fmt.Sprintf(", %s of the documents not on the portal", humanize.Comma(c.left))
-	}
-	verdict("rows", crawl.Facts.Rows == rows, "%s", detail)
-
-	distinct := c.census.Documents - c.left - c.kept + c.held - (c.heldStored - c.kept)
-	verdict("keys", crawl.Facts.Distinct == distinct, "%s different keys on the portal, %s here", humanize.Comma(crawl.Facts.Distinct), humanize.Comma(distinct))
-
-	// What is in quarantine or left behind may be in any group.
-	allowed := c.quarantined + c.kept + c.left
-	for _, here := range c.groups {
-		i := slices.IndexFunc(crawl.Facts.Groups, func(g mirror.Group) bool { return g.Column == here.Column })
-		group := crawl.Facts.Groups[i] // the columns to count came from there
-		values, differ, worst := compareGroups(group, here)
-		if differ <= allowed {
-			verdict(group.Column, true, "the rows of each of %d values are as many here as on the portal", values)
-		} else {
-			verdict(group.Column, false, "%s rows are counted elsewhere here than on the portal: %s", humanize.Comma(differ), worst)
-		}
-	}
-
-	expected := crawl.Digest
-	expected.Merge(c.keptDigest)
-	expected.Merge(c.leftDigest)
-	switch {
-	case c.altered:
-		verdict("digest", true, "keys and contents of all documents digest to %.16s, with the rows that were read anew", c.census.Digest)
-	case expected == c.census.Digest:
-		verdict("digest", true, "keys and contents of all documents digest to %.16s, as the crawl says", c.census.Digest)
-	default:
-		verdict("digest", false, "keys and contents of all documents digest to %.16s, expected were %.16s: a document is missing, another, or one too many", c.census.Digest, expected)
-	}
-	verdict("owner", c.census.Foreign == 0, "%s documents that Padron did not write", humanize.Comma(c.census.Foreign))
-	verdict("removals", c.left == 0, "%s", c.removals())
-	return checks
+	return all
 }
 
-// removals says what became of the documents that the crawl lacks.
-func (c *certificate) removals() string {
-	switch {
-	case c.left == 0 && c.in.Removed.Removed == 0:
-		return "no document is without a row"
-	case c.left == 0:
-		return fmt.Sprintf("%s documents were removed, their keys denied by the portal", humanize.Comma(int64(c.in.Removed.Removed)))
-	case c.in.Swept.Why != "":
-		return fmt.Sprintf("%s documents are no longer on the portal: %s", humanize.Comma(c.left), c.in.Swept.Why)
-	case c.in.Removed.Lagging > 0:
-		return fmt.Sprintf("%s documents were not in the crawl, and an old copy of the portal answered whether they still are", humanize.Comma(c.left))
-	case c.in.Removed.Present > 0:
-		return fmt.Sprintf("%s documents were not in the crawl, and are on the portal all the same", humanize.Comma(c.left))
-	case c.record.Held.Rows > 0:
-		return fmt.Sprintf("%s removals are held: `starter approve %s` makes them", humanize.Comma(c.left), c.record.ID)
+// rehash looks at every stored document and change event: what `starter verify
+// --deep` adds to a certificate. A run that mirrors first mends what is not right
+// with versions and events; the documents were written anew before.
+func (a *Activities) rehash(ctx context.Context, o *opened, of *ReconcileInput, planned []runs.Range) ([]certificate.Check, error) {
+	in := mirror.RehashInput{Untracked: func(path string) bool { return slices.Contains(o.spec.Untracked, path) }}
+	for _, r := range planned {
+		in.Ranges = append(in.Ranges, r.Range)
 	}
-	return fmt.Sprintf("%s documents are no longer on the portal", humanize.Comma(c.left))
+	var report mirror.DeepReport
+	err := a.Database.Do(ctx, func(ctx context.Context) (err error) {
+		if in.FirstLoads, err = o.runs.FirstLoads(ctx); err != nil {
+			return err
+		}
+		if of.Job.Name.OrMirror() == runs.JobMirror {
+			mend := mirror.MendInput{RehashInput: in, Run: of.Run.ID, Part: "repair", At: of.Run.Started}
+			if _, err := o.mirror.Mend(ctx, mend); err != nil {
+				return err
+			}
+		}
+		report, err = o.mirror.Rehash(ctx, in)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return certificate.DeepChecks(report.Documents, report.Events, report.Findings), nil
 }
 
-// compareGroups counts the rows that would have to change their value for the
-// groups to be equal, and names the worst difference.
-func compareGroups(portal, here mirror.Group) (values int, differ int64, worst string) {
-	type key struct {
-		value string
-		null  bool
-	}
-	counts := map[key]int64{}
-	for _, v := range portal.Values {
-		counts[key{v.Value, v.Null}] += v.Rows
-	}
-	values = len(counts)
-	for _, v := range here.Values {
-		counts[key{v.Value, v.Null}] -= v.Rows
-	}
-	var most int64
-	for k, n := range counts {
-		n = max(n, -n)
-		differ += n
-		name := fmt.Sprintf("%q", k.value)
-		if k.null {
-			name = "no value"
-		}
-		// Of equal ones the first by name, so that the text is always the same.
-		if n > most || n == most && n > 0 && name < worst {
-			most, worst = n, name
-		}
-	}
-	return values, differ, worst
-}
-
-// result says what the checks come to.
-func (c *certificate) result(checks []mirror.Check) ReconcileResult {
+// result is what the checks come to, and the counts that go with it.
+func (c *counted) result(checks []certificate.Check) ReconcileResult {
+	outcome, why := c.Judge(checks)
 	result := ReconcileResult{
-		Outcome: mirror.OutcomeGreen, Why: checks[1].Detail,
-		Documents: c.census.Documents, Inserted: c.census.Inserted, Replaced: c.census.Replaced,
-		Removed: c.events[mirror.KindRemoved], Held: int64(c.in.Swept.Held), Quarantined: c.quarantined,
+		Outcome: outcome, Why: why, Documents: c.Documents, Inserted: c.totals.Inserted, Replaced: c.totals.Replaced,
+		Removed: c.events[changes.KindRemoved], Held: int64(c.in.Removals.Held), Quarantined: c.Quarantined,
 	}
 	for _, n := range c.events {
 		result.Events += n
 	}
-	var wrong []string
-	intact := true
-	for _, check := range checks[1:] {
-		if !check.OK {
-			wrong = append(wrong, check.Detail)
-			intact = intact && !ofTheMirror(check.Name)
-		}
-	}
-	moved := c.in.Removed.Present+c.in.Removed.Lagging > 0
-	switch {
-	case c.behind != "" && intact:
-		// Rows that were replayed since are other rows than those that the
-		// portal counted at the crawl.
-		result.Outcome, result.Why = mirror.OutcomeBehind, c.behind
-	case !c.record.Crawl.Whole:
-		result.Outcome, result.Why = mirror.OutcomeUnproven, c.record.Crawl.Why
-	case len(wrong) > 0 && moved:
-		result.Outcome, result.Why = mirror.OutcomeUnproven, strings.Join(wrong, "; ")
-	case len(wrong) > 0:
-		result.Outcome, result.Why = mirror.OutcomeRed, strings.Join(wrong, "; ")
-	case c.silent != "":
-		result.Outcome, result.Why = mirror.OutcomeUnproven, c.silent
-	}
 	return result
 }
 
-// ofTheMirror names the checks that hold whatever the portal counts: what fails
-// one of them is wrong here.
-func ofTheMirror(check string) bool {
-	return check == "digest" || check == "owner" || check == "removals" || strings.HasPrefix(check, "deep")
-}
-
-func (c *certificate) counts(r ReconcileResult) mirror.Counts {
+func (c *counted) counts(r ReconcileResult) runs.Counts {
 	crawl := c.record.Crawl
-	return mirror.Counts{
-		PortalRows: crawl.Facts.Rows, Fetched: crawl.Rows, Cleaned: crawl.Clean, Documents: r.Documents,
-		Inserted: r.Inserted, Replaced: r.Replaced, Unchanged: r.Documents - r.Inserted - r.Replaced - c.left,
-		Missing: c.left, Quarantined: c.quarantined, Kept: c.kept,
-		Removed: r.Removed, Returned: c.events[mirror.KindReturned], Held: r.Held, Events: r.Events, Altered: c.altered,
+	return runs.Counts{
+		PortalRows: crawl.SourceCounts.Rows, Fetched: crawl.Rows, Cleaned: crawl.Clean, Documents: r.Documents,
+		Inserted: r.Inserted, Replaced: r.Replaced, Unchanged: r.Documents - r.Inserted - r.Replaced - c.Left,
+		Missing: c.Left, Quarantined: c.Quarantined, Kept: c.Kept,
+		Removed: r.Removed, Returned: c.events[changes.KindReturned], Held: r.Held, Events: r.Events, Altered: c.Altered,
 	}
 }

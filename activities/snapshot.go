@@ -8,18 +8,34 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"padron/internal/backfill"
+	"padron/internal/certificate"
 	"padron/internal/cleaning"
 	"padron/internal/dataset"
-	"padron/internal/mirror"
+	"padron/internal/runs"
+	"padron/internal/statistics"
 )
+
+// SnapshotInput asks for the statistics of the mirror as it is.
+type SnapshotInput struct {
+	Run     Run                 `json:"run"`
+	Job     JobSpec             `json:"job"`
+	Outcome certificate.Outcome `json:"outcome"`
+}
+
+// SnapshotResult names the snapshot.
+type SnapshotResult struct {
+	ID      string              `json:"id"`
+	Open    int64               `json:"open"`
+	Outcome certificate.Outcome `json:"outcome"` // of the run that it is about
+	Why     string              `json:"why"`
+}
 
 // AggregateSnapshot counts the mirror as it is, on the database server, and
 // keeps the counts as the snapshot of the day that the crawl's version belongs
 // to in the dataset's time zone. A snapshot that exists is not made again.
 func (a *Activities) AggregateSnapshot(ctx context.Context, in SnapshotInput) (SnapshotResult, error) {
-	defer alive(ctx)()
-	result, err := a.aggregateSnapshot(ctx, in)
-	return result, classify(err)
+	return step(ctx, in, a.aggregateSnapshot)
 }
 
 func (a *Activities) aggregateSnapshot(ctx context.Context, in SnapshotInput) (SnapshotResult, error) {
@@ -29,26 +45,26 @@ func (a *Activities) aggregateSnapshot(ctx context.Context, in SnapshotInput) (S
 	}
 	result := SnapshotResult{Outcome: in.Outcome}
 	err = a.Database.Do(ctx, func(ctx context.Context) error {
-		of, err := o.mirror.LastCrawl(ctx)
+		of, err := o.runs.LastCrawl(ctx)
 		if err != nil {
 			return err
 		}
 		if result.Outcome == "" { // a rerun of this step alone
 			result.Outcome, result.Why = of.Outcome, "the snapshot of run "+of.ID
 		}
-		served := of.Crawl.Version.Served
-		if served.IsZero() {
-			served = in.Run.Started // a portal that tells no version: the day it was seen
+		seen, err := seenAt(ctx, o, &of)
+		if err != nil {
+			return err
 		}
-		taken, _, err := o.mirror.TakeSnapshot(ctx, mirror.SnapshotInput{
-			AsOf: served.In(o.spec.Location()), Version: of.Crawl.Version, Run: in.Run.ID, Spec: in.Run.Spec, Outcome: result.Outcome,
+		taken, _, err := o.statistics.TakeSnapshot(ctx, statistics.SnapshotInput{
+			AsOf: seen.In(o.spec.Location()), Version: of.Crawl.Version, Run: in.Run.ID, Spec: in.Run.Spec, Outcome: result.Outcome,
 			Entry: o.spec.SurvivorsBefore(), Grid: gridOf(o.spec),
 		})
 		if err != nil {
 			return err
 		}
 		result.ID, result.Open = taken.ID, taken.Totals.Open
-		return o.mirror.SetRun(ctx, in.Run.ID, bson.D{{Key: "snapshot", Value: taken.ID}})
+		return o.runs.SetRun(ctx, in.Run.ID, bson.D{{Key: "snapshot", Value: taken.ID}})
 	})
 	if err != nil {
 		return SnapshotResult{}, fmt.Errorf("take snapshot: %w", err)
@@ -56,38 +72,47 @@ func (a *Activities) aggregateSnapshot(ctx context.Context, in SnapshotInput) (S
 	return result, nil
 }
 
+// seenAt is when what a run's crawl saw was published (runs.Run.Seen), but not
+// later than now by the database's clock: a snapshot of a day to come would stay
+// the newest until then.
+func seenAt(ctx context.Context, o *opened, of *runs.Run) (time.Time, error) {
+	now, err := o.database.Now(ctx)
+	if seen := of.Seen(); err != nil || seen.Before(now) {
+		return seen, err
+	}
+	return now, nil
+}
+
 // gridOf is the grid of the map; nil when documents have no point.
-func gridOf(spec *dataset.Spec) *mirror.Grid {
+func gridOf(spec *dataset.Spec) *statistics.Grid {
 	if !slices.ContainsFunc(spec.Fields, func(f dataset.Field) bool { return f.Type == dataset.Point && !f.Drop }) {
 		return nil
 	}
 	g := cleaning.GridOf(spec.Box)
-	return &mirror.Grid{
-		Size: g.Size, Width: g.Width, MetersPerLon: g.MetersPerLon, MetersPerLat: g.MetersPerLat, Box: mirror.Box(spec.Box),
+	return &statistics.Grid{
+		Size: g.Size, Width: g.Width, MetersPerLon: g.MetersPerLon, MetersPerLat: g.MetersPerLat, Box: statistics.Box(spec.Box),
 		Center: func(cell string) (lon, lat float64, err error) { return cleaning.CellCenter(spec.Box, cell) },
 	}
 }
 
 // ReconstructInput asks for the snapshots of past days.
 type ReconstructInput struct {
-	Run  Run    `json:"run"`
-	Of   string `json:"of"`    // the run whose crawl the mirror was written from
-	AsOf []Day  `json:"as_of"` // first days of months
+	Run  Run            `json:"run"`
+	Of   string         `json:"of"`    // the run whose crawl the mirror was written from
+	AsOf []backfill.Day `json:"as_of"` // first days of months
 }
 
 // ReconstructResult says what was made.
 type ReconstructResult struct {
-	mirror.ReconstructResult
-	Outcome mirror.Outcome `json:"outcome"` // of the run that the mirror was written by
+	statistics.ReconstructResult
+	Outcome certificate.Outcome `json:"outcome"` // of the run that the mirror was written by
 }
 
 // ReconstructSnapshots counts the mirror as it was on past days, from the
 // lifecycle dates of its rows, and keeps the counts as reconstructed snapshots.
 // Observed ones are never touched.
 func (a *Activities) ReconstructSnapshots(ctx context.Context, in ReconstructInput) (ReconstructResult, error) {
-	defer alive(ctx)()
-	result, err := a.reconstruct(ctx, in)
-	return result, classify(err)
+	return step(ctx, in, a.reconstruct)
 }
 
 func (a *Activities) reconstruct(ctx context.Context, in ReconstructInput) (ReconstructResult, error) {
@@ -101,16 +126,16 @@ func (a *Activities) reconstruct(ctx context.Context, in ReconstructInput) (Reco
 	}
 	var result ReconstructResult
 	err = a.Database.Do(ctx, func(ctx context.Context) error {
-		of, err := o.mirror.Run(ctx, in.Of)
+		of, err := o.runs.Run(ctx, in.Of)
 		if err != nil {
 			return err
 		}
 		result.Outcome = of.Outcome
-		seen := of.Crawl.Version.Served
-		if seen.IsZero() {
-			seen = of.Started // a portal that tells no version
+		seen, err := seenAt(ctx, o, &of)
+		if err != nil {
+			return err
 		}
-		result.ReconstructResult, err = o.mirror.Reconstruct(ctx, mirror.ReconstructInput{
+		result.ReconstructResult, err = o.statistics.Reconstruct(ctx, statistics.ReconstructInput{
 			AsOf: dates, Date: seen.In(o.spec.Location()), SurvivorsBefore: o.spec.SurvivorsBefore(),
 			Version: of.Crawl.Version, Run: in.Run.ID, Spec: in.Run.Spec, Outcome: of.Outcome,
 		})

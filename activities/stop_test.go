@@ -14,11 +14,12 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"padron/activities"
+	"padron/internal/runs"
 )
 
-// TestAStepIsLetGoOfWhenItsTimeIsUp has a worker stop while it is at steps of
+// TestAStepIsDrainedWhenItsTimeIsUp has a worker stop while it is at steps of
 // all kinds.
-func TestAStepIsLetGoOfWhenItsTimeIsUp(t *testing.T) {
+func TestAStepIsDrainedWhenItsTimeIsUp(t *testing.T) {
 	const within = 300 * time.Millisecond
 	broken := errors.New("the connection broke")
 	for name, c := range map[string]struct {
@@ -31,23 +32,23 @@ func TestAStepIsLetGoOfWhenItsTimeIsUp(t *testing.T) {
 		"notices that it may not go on": {func(ctx context.Context) (string, error) {
 			<-ctx.Done()
 			return "", ctx.Err()
-		}, activities.WorkerStopping, false},
+		}, runs.WorkerStopping, false},
 		"fails because of that": {func(ctx context.Context) (string, error) {
 			<-ctx.Done()
 			return "", errors.Join(broken, ctx.Err())
-		}, activities.WorkerStopping, false},
+		}, runs.WorkerStopping, false},
 		"finds something wrong because of that": {func(ctx context.Context) (string, error) {
 			<-ctx.Done()
-			return "", temporal.NewNonRetryableApplicationError("closed", activities.GateClosed, nil)
-		}, activities.WorkerStopping, false},
+			return "", temporal.NewNonRetryableApplicationError("closed", runs.GateClosed, nil)
+		}, runs.WorkerStopping, false},
 		"fails before, by itself": {func(context.Context) (string, error) {
-			return "", temporal.NewApplicationError("gone", activities.DatabaseFailed)
-		}, activities.DatabaseFailed, true},
+			return "", temporal.NewApplicationError("gone", runs.DatabaseFailed)
+		}, runs.DatabaseFailed, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var suite testsuite.WorkflowTestSuite
 			env := suite.NewTestActivityEnvironment()
-			env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{activities.LetGo(within)}})
+			env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{activities.Drain(within)}})
 			stop := make(chan struct{})
 			env.SetWorkerStopChannel(stop)
 			env.RegisterActivityWithOptions(c.step, activity.RegisterOptions{Name: "step"})
@@ -67,7 +68,7 @@ func TestAStepIsLetGoOfWhenItsTimeIsUp(t *testing.T) {
 			var app *temporal.ApplicationError
 			require.ErrorAs(t, err, &app)
 			require.Equal(t, c.want, app.Type())
-			if c.want == activities.WorkerStopping {
+			if c.want == runs.WorkerStopping {
 				require.Less(t, app.NextRetryDelay(), time.Second, "another worker goes on at once")
 				require.Positive(t, app.NextRetryDelay())
 				require.False(t, app.NonRetryable())
@@ -81,11 +82,11 @@ func TestAStepThatIsCancelledStaysCancelled(t *testing.T) {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
 	ctx, cancel := context.WithCancel(t.Context())
-	env.SetWorkerOptions(worker.Options{BackgroundActivityContext: ctx, Interceptors: []interceptor.WorkerInterceptor{activities.LetGo(time.Hour)}})
+	env.SetWorkerOptions(worker.Options{BackgroundActivityContext: ctx, Interceptors: []interceptor.WorkerInterceptor{activities.Drain(time.Hour)}})
 	env.RegisterActivityWithOptions(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, activity.RegisterOptions{Name: "step"})
 	time.AfterFunc(50*time.Millisecond, cancel)
 	_, err := env.ExecuteActivity("step")
 	require.ErrorContains(t, err, context.Canceled.Error())
 	var app *temporal.ApplicationError
-	require.False(t, errors.As(err, &app) && app.Type() == activities.WorkerStopping, "%v", err)
+	require.False(t, errors.As(err, &app) && app.Type() == runs.WorkerStopping, "%v", err)
 }

@@ -9,20 +9,21 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"mime"
 	"net/http"
-	"path"
 	"slices"
 	"strings"
+	"time"
+
+	"padron/dashboard/i18n"
 )
 
-// The bundle is what `npm run build` made of dashboard/web; before that, the
-// folder holds a placeholder only.
+// bundle is what `npm run build` made of dashboard/web; before that, the folder
+// holds a placeholder only.
 //
 //go:embed all:web/dist
 var bundle embed.FS
 
-// assets are the static files, compressed once.
+// assets are the static files.
 type assets struct {
 	Script string   // address of the entry script; empty: the bundle was not built
 	Theme  string   // address of the script that sets the theme before the page is painted
@@ -32,21 +33,16 @@ type assets struct {
 }
 
 type asset struct {
-	kind          string // MIME type
-	plain, packed []byte
-	etag          string
+	content []byte
+	etag    string
 }
 
-// loadAssets reads the bundle and Vite's manifest, which says what the entry is:
-// https://vite.dev/guide/backend-integration
-func loadAssets() (*assets, error) {
-	dist, err := fs.Sub(bundle, "web/dist")
-	if err != nil {
-		return nil, err
-	}
+// loadAssets reads the bundle and Vite's manifest, which says what the entry
+// is: https://vite.dev/guide/backend-integration
+func loadAssets(dist fs.FS) (*assets, error) {
 	a := &assets{files: map[string]asset{}}
 	all := sha256.New()
-	err = fs.WalkDir(dist, ".", func(name string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(dist, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || name == "placeholder.txt" || strings.HasPrefix(name, ".") {
 			return err
 		}
@@ -56,15 +52,8 @@ func loadAssets() (*assets, error) {
 		}
 		sum := sha256.Sum256(content)
 		all.Write(sum[:])
-		kind := mime.TypeByExtension(path.Ext(name))
-		if kind == "" {
-			kind = "application/octet-stream"
-		}
-		file := asset{kind: kind, plain: content, etag: `"` + hex.EncodeToString(sum[:8]) + `"`}
-		if packed := pack(content); len(packed) < len(content) {
-			file.packed = packed
-		}
-		a.files[name] = file
+		// The tag is weak, as the file is sent compressed or not.
+		a.files[name] = asset{content: content, etag: `W/"` + hex.EncodeToString(sum[:8]) + `"`}
 		return nil
 	})
 	if err != nil {
@@ -112,54 +101,33 @@ func (a *assets) readManifest(dist fs.FS) error {
 	return nil
 }
 
-// ServeHTTP serves a file. Names carry a hash of what is in them, so a browser
-// may keep them for good.
+// ServeHTTP serves a file. Its name has a hash of the content in it, so a
+// browser may keep it for good.
 func (a *assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	file, ok := a.files[strings.TrimPrefix(r.URL.Path, "/static/")]
 	if !ok {
 		http.Error(w, "no such file", http.StatusNotFound)
 		return
 	}
-	h := w.Header()
-	h.Set("Content-Type", file.kind)
-	h.Set("Cache-Control", "public, max-age=31536000, immutable")
-	h.Set("Vary", "Accept-Encoding")
-	h.Set("ETag", file.etag)
-	if matches(r, file.etag) {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	body := file.plain
-	if file.packed != nil && acceptsGzip(r) {
-		h.Set("Content-Encoding", "gzip")
-		body = file.packed
-	}
-	send(w, r, http.StatusOK, body)
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	w.Header().Set("ETag", file.etag)
+	http.ServeContent(w, r, r.URL.Path, time.Time{}, bytes.NewReader(file.content))
 }
 
-// digest names the build: what a page is made with besides the data.
+// digest names what a page is made with besides the data.
 func (s *Server) digest() string {
 	sum := sha256.New()
-	for _, files := range []embed.FS{templateFiles, catalogueFiles} {
+	for _, files := range []fs.FS{templateFiles, i18n.Files()} {
 		// Embedded files can be walked and read.
 		_ = fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 			if err == nil && !entry.IsDir() {
-				content, _ := files.ReadFile(name)
+				content, _ := fs.ReadFile(files, name)
 				sum.Write(content)
 			}
 			return err
 		})
 	}
-	fmt.Fprint(sum, s.assets.digest, s.Sensitive, s.Spec.Digest(), s.Spec.License, s.Spec.Attribution, s.Spec.Breaks, s.Spec.Boundaries)
+	spec := s.Spec
+	fmt.Fprint(sum, s.assets.digest, s.Sensitive, spec.Digest(), spec.License, spec.Attribution, spec.Breaks, spec.Boundaries)
 	return hex.EncodeToString(sum.Sum(nil)[:6])
-}
-
-// pack compresses; nil when it cannot.
-func pack(content []byte) []byte {
-	var b bytes.Buffer
-	w := newGzip(&b, gzipBest)
-	if _, err := w.Write(content); err != nil || w.Close() != nil {
-		return nil
-	}
-	return b.Bytes()
 }

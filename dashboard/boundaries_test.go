@@ -12,16 +12,18 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"padron/internal/boundaries"
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/mongodb"
+	"padron/internal/portalsim/register"
+	"padron/internal/runs"
 )
 
-// TestBoundariesOnTheMap: the map says where its outlines are, whose they are,
-// and which names are not in both; they are what is stored, and small.
+// TestBoundariesOnTheMap: the map has the address of its outlines, names their
+// publisher, and lists the names that only one of the two has. The outlines are
+// those that are stored, and the file is small.
 func TestBoundariesOnTheMap(t *testing.T) {
 	s := newStack(t, 3000)
 	s.load()
-	stored, err := s.mirror.Boundaries(t.Context(), s.spec.Boundaries.ID)
+	stored, err := s.reader.Boundaries.Get(t.Context(), s.spec.Boundaries.ID)
 	require.NoError(t, err)
 	require.Len(t, stored.Areas, 41)
 
@@ -55,19 +57,21 @@ func TestBoundariesOnTheMap(t *testing.T) {
 		}
 	}
 	require.Equal(t, s.spec.Boundaries.License, features.ExtraMembers["license"])
-	require.Equal(t, "private, no-cache", s.ok("/data/boundaries.json").header.Get("Cache-Control"), "an address that says no version may answer another one tomorrow")
+	require.Equal(t, "private, no-cache", s.ok("/data/boundaries.json").header.Get("Cache-Control"),
+		"an address without a version may answer with another one tomorrow")
 	require.Equal(t, "private, no-cache", s.ok("/data/boundaries.json?v=0").header.Get("Cache-Control"))
 
 	day := stored.Updated.In(s.spec.Location()).Format("2006-01-02")
-	require.Contains(t, s.ok("/en/").body, "Over it the outlines of 41 neighborhoods: Analysis Neighborhoods, City and County of San Francisco, DataSF, as of "+day+"; license: Open Data Commons")
+	require.Contains(t, s.ok("/en/").body, "Over it the outlines of 41 neighborhoods: Analysis Neighborhoods, "+
+		"City and County of San Francisco, DataSF, as of "+day+"; license: Open Data Commons")
 	require.Contains(t, s.ok("/es/").body, "Encima, los contornos de 41 barrios")
 	require.NotContains(t, s.ok("/en/").body, "without an outline")
 	var figure struct{ Notes []string }
 	s.readJSON(&figure, "/data/overview/map.json")
 	require.Contains(t, strings.Join(figure.Notes, " "), "license: Open Data Commons")
 
-	// Names that are in one of the two only are counted and told.
-	changed := socratatest.Neighborhoods()
+	// Names that only one of the two has are counted and listed.
+	changed := register.Neighborhoods()
 	changed[0].Name, changed[1].Name = "Atlantis", "<b>El Dorado</b>"
 	s.portal.PublishBoundaries(changed)
 	s.load()
@@ -83,15 +87,16 @@ func TestBoundariesOnTheMap(t *testing.T) {
 	require.NotContains(t, features.Features[0].Properties, "href", "there is no such page")
 }
 
-// TestAMapWithoutBoundaries is as it would be without any in the spec.
+// TestAMapWithoutBoundaries: without stored boundaries, a map has no outlines
+// and no notes about them.
 func TestAMapWithoutBoundaries(t *testing.T) {
 	s := newStack(t, 500)
 	s.portal.PublishBoundaries([]boundaries.Area{})
 	run := s.load()
-	record, err := s.mirror.Run(t.Context(), run)
+	record, err := s.reader.Runs.Run(t.Context(), run)
 	require.NoError(t, err)
 	require.Contains(t, s.ok("/en/runs/"+run).body, "the boundaries were not brought up to date: ", "the run says why")
-	require.Equal(t, mirror.StatusDone, record.Status)
+	require.Equal(t, runs.StatusDone, record.Status)
 	body := s.ok("/en/").body
 	require.Contains(t, body, `data-kind="hexbin"`)
 	require.NotContains(t, body, `"outlines"`)
@@ -99,7 +104,7 @@ func TestAMapWithoutBoundaries(t *testing.T) {
 	a := get(t, s.server.URL, "/data/boundaries.json")
 	require.Equal(t, http.StatusNotFound, a.status)
 	require.Contains(t, a.body, "There are no boundaries of neighborhoods")
-	n, err := s.mirror.Database().Collection(mirror.Boundaries).CountDocuments(t.Context(), bson.D{})
+	n, err := s.db.Collection(mongodb.Boundaries).CountDocuments(t.Context(), bson.D{})
 	require.NoError(t, err)
 	require.Zero(t, n)
 }

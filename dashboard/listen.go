@@ -7,34 +7,60 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"padron/internal/config"
+	"padron/internal/dataset"
+	"padron/internal/query"
 )
 
-// Timeouts of connections: a reader sends a few hundred bytes and takes a page
-// of some hundred kB, or an export of some MB.
 const (
+	// Limits of connections. A reader sends a few hundred bytes and receives a
+	// page of some hundred kB, or an export of some MB.
 	headerTimeout = 5 * time.Second
 	writeTimeout  = 2 * time.Minute
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 32 << 10
 
-	// stopWithin is how long readers may take to get what they asked for when
-	// the dashboard stops.
+	// stopWithin is how long running requests may take when the dashboard
+	// stops.
 	stopWithin = 5 * time.Second
 )
 
-// Listening is a dashboard that is being served.
+// Listening is a dashboard that is served at an address.
 type Listening struct {
 	URL    string // http://HOST:PORT/
 	server *http.Server
 	done   chan error
 }
 
-// Listen serves a dashboard at an address, HOST:PORT. That it may be served
-// there is checked with the settings (config.Dashboard).
+// Serve serves the dashboard of a dataset as the settings say. While there is
+// no mirror yet, each request looks for it.
+func Serve(c config.Config, spec *dataset.Spec, database *mongo.Client, log *slog.Logger) (*Listening, error) {
+	d := c.Dashboard
+	s, err := New(Options{
+		Spec: spec, Sensitive: d.Sensitive, Token: d.Token, Public: d.Public, Embed: d.Embed, Log: log,
+		Open: func(ctx context.Context) (*query.Reader, error) {
+			return query.Open(ctx, database, c.MongoDatabase, spec.Name)
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	l, err := Listen(s, d.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("PADRON_DASHBOARD_ADDR: %w", err)
+	}
+	return l, nil
+}
+
+// Listen serves a dashboard at an address, HOST:PORT. config.Dashboard checks
+// whether it may be served there.
 func Listen(s *Server, addr string) (*Listening, error) {
 	listener, err := net.Listen("tcp", addr) //nolint:noctx // binding a port is immediate
 	if err != nil {
-		return nil, fmt.Errorf("%s cannot be listened on: choose a free address (%w)", addr, err)
+		return nil, fmt.Errorf("listen on %s, choose a free address: %w", addr, err)
 	}
 	l := &Listening{
 		URL:  "http://" + listener.Addr().String() + "/",
@@ -48,10 +74,10 @@ func Listen(s *Server, addr string) (*Listening, error) {
 	return l, nil
 }
 
-// Done yields the error that ended the serving.
+// Done receives the error that ended the serving.
 func (l *Listening) Done() <-chan error { return l.done }
 
-// Stop lets readers finish, for some seconds.
+// Stop stops the serving. Running requests may finish, for some seconds.
 func (l *Listening) Stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer cancel()

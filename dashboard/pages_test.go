@@ -3,10 +3,12 @@ package dashboard_test
 import (
 	"context"
 	"encoding/csv"
+	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,40 +20,43 @@ import (
 	"golang.org/x/net/html"
 
 	"padron/dashboard"
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/dashboard/chart"
+	"padron/internal/mongodb"
+	"padron/internal/portalsim"
+	"padron/internal/query"
+	"padron/internal/runs"
 )
 
 const (
-	owner = "ZEBULON CANARYBIRD"
-	home  = "4711 CANARYBIRD LN"
+	owner = "ZEBULON LEAKTEST"
+	home  = "4711 LEAKTEST LN"
 )
 
-// TestDashboard looks at all pages and data of one mirror: after a first load,
-// a history, and a run that saw changes.
+// TestDashboard checks all pages and data of one mirror, after a first load, a
+// reconstructed history, and a run that saw changes.
 func TestDashboard(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, 3000)
 	first := s.load()
 	s.reconstruct(first, day(2010, 1), day(2015, 1), day(2016, 1), day(2016, 2))
-	// One date has one snapshot, and the second run is of the same date.
-	counted := s.documents()
 	doc := s.someDocument()
 	key := doc.Lookup("_id").StringValue()
-	// On the day of the first version, whose snapshot stays: what it counts is what
-	// was first loaded.
-	loaded, err := s.mirror.Run(t.Context(), first)
+	// The edits are of the day of the first version: charts show the later one of
+	// its two snapshots.
+	loaded, err := s.reader.Runs.Run(t.Context(), first)
 	require.NoError(t, err)
 	require.NoError(t, s.portal.EditAt(loaded.Version.Served.Add(time.Minute),
-		socratatest.Close(key, time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)),
-		socratatest.SetField(key, "ownership_name", owner), socratatest.SetField(key, "mailing_address_1", home),
-		socratatest.Rename(s.otherKey(key), "Corner Canteen"),
+		portalsim.Close(key, time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)),
+		portalsim.SetField(key, "ownership_name", owner), portalsim.SetField(key, "mailing_address_1", home),
+		portalsim.Rename(s.otherKey(key), "Corner Canteen"),
 	))
 	second := s.load()
+	counted := s.documents()
 
 	pages := []string{
-		"", "neighborhoods", "neighborhoods/Mission", "neighborhoods/" + url.PathEscape("Financial District/South Beach"), "sectors", "sectors/722", "sectors/44-45",
-		"survival", "businesses", "businesses?q=corner+cant", "businesses?neighborhood=Mission&open=yes", "businesses?sector=-&open=no",
+		"", "neighborhoods", "neighborhoods/Mission", "neighborhoods/" + url.PathEscape("Financial District/South Beach"),
+		"sectors", "sectors/722", "sectors/44-45", "survival",
+		"businesses", "businesses?q=corner+cant", "businesses?neighborhood=Mission&open=yes", "businesses?sector=-&open=no",
 		"businesses/" + key, "changes", "changes?kind=closed", "profile", "runs", "runs/" + first, "runs/" + second,
 		"?from=2015-01&to=2016-12&sort=churn",
 	}
@@ -70,11 +75,12 @@ func TestDashboard(t *testing.T) {
 		require.Contains(t, a.body, `href="/en/runs/`+second+`#certificate"`)
 	})
 	t.Run("kept charts", func(t *testing.T) {
-		// A chart that was made for one reader has the addresses of another's page.
+		// A chart that was made for one request has the addresses of the other
+		// request's page.
 		s.ok("/en/?sort=name")
 		a := s.ok("/en/?sort=churn&from=2015-01")
 		require.NotContains(t, a.body, "sort=name&amp;")
-		require.Contains(t, a.body, `href="/data/overview/map.csv?from=2015-01&amp;lang=en&amp;sort=churn"`)
+		require.Contains(t, a.body, `href="/data/overview/map.csv?from=2015-01&amp;lang=en&amp;sort=churn&amp;bom=1"`)
 	})
 	t.Run("links", func(t *testing.T) { s.requireLinksLead(t) })
 	t.Run("headers", func(t *testing.T) { s.requireHeaders(t, second) })
@@ -110,10 +116,11 @@ func day(year int, month time.Month) time.Time {
 	return time.Date(year, month, 1, 0, 0, 0, 0, time.UTC)
 }
 
-// someDocument is an open one with a name, an account and a neighborhood.
+// someDocument is an open location with a name and a neighborhood.
 func (s *stack) someDocument() bson.Raw {
 	for _, doc := range s.documents() {
-		if open, _ := doc.Lookup("facets", "open").BooleanOK(); open && lookup(doc, "dba_name") != "" && lookup(doc, "facets.neighborhood") != "" {
+		open, _ := doc.Lookup("facets", "open").BooleanOK()
+		if open && lookup(doc, "dba_name") != "" && lookup(doc, "facets.neighborhood") != "" {
 			return doc
 		}
 	}
@@ -136,14 +143,15 @@ func lookup(doc bson.Raw, path string) string {
 	return v
 }
 
-// requireGoodPage holds a page to what every page must be.
+// requireGoodPage checks what must hold for every page.
 func requireGoodPage(t *testing.T, lang, where, body string) {
 	t.Helper()
 	root, err := html.Parse(strings.NewReader(body))
 	require.NoError(t, err, where)
 	require.NotContains(t, body, "ZgotmplZ", where)
+	requireHeadings(t, root, where)
+	requireTexts(t, root, where)
 	var (
-		headings         []int
 		ids              = map[string]bool{}
 		tables, captions int
 		labels           = map[string]bool{}
@@ -165,9 +173,6 @@ func requireGoodPage(t *testing.T, lang, where, body string) {
 			require.Equal(t, lang, attribute(n, "lang"), where)
 		case "main":
 			mains++
-		case "h1", "h2", "h3", "h4":
-			headings = append(headings, int(n.Data[1]-'0'))
-			require.NotEmpty(t, strings.TrimSpace(text(n)), where)
 		case "table":
 			tables++
 		case "caption":
@@ -183,7 +188,7 @@ func requireGoodPage(t *testing.T, lang, where, body string) {
 			}
 		case "script":
 			if attribute(n, "type") == "application/json" {
-				require.True(t, strings.HasPrefix(strings.TrimSpace(text(n)), "{"), "%s: %.80s", where, text(n))
+				requireContract(t, attribute(n.Parent, "data-kind"), text(n), where)
 			} else {
 				require.NotEmpty(t, attribute(n, "src"), "%s: inline script", where)
 			}
@@ -195,7 +200,8 @@ func requireGoodPage(t *testing.T, lang, where, body string) {
 		for _, a := range n.Attr {
 			require.False(t, strings.HasPrefix(a.Key, "on"), "%s: %s is script", where, a.Key)
 			if a.Key == "src" || n.Data == "link" && a.Key == "href" {
-				require.True(t, strings.HasPrefix(a.Val, "/") || strings.HasPrefix(a.Val, "data:"), "%s asks elsewhere for %s", where, a.Val)
+				own := strings.HasPrefix(a.Val, "/") || strings.HasPrefix(a.Val, "data:")
+				require.True(t, own, "%s asks elsewhere for %s", where, a.Val)
 			}
 		}
 	}
@@ -204,16 +210,49 @@ func requireGoodPage(t *testing.T, lang, where, body string) {
 	for _, input := range inputs {
 		require.True(t, labels[input], "%s: %s has no label", where, input)
 	}
+}
+
+// requireHeadings: a page begins with its only first-level heading, and skips
+// no level after it.
+func requireHeadings(t *testing.T, root *html.Node, where string) {
+	t.Helper()
+	var headings []int
+	for n := range root.Descendants() {
+		if n.Type == html.ElementNode && slices.Contains([]string{"h1", "h2", "h3", "h4"}, n.Data) {
+			headings = append(headings, int(n.Data[1]-'0'))
+			require.NotEmpty(t, strings.TrimSpace(text(n)), where)
+		}
+	}
 	require.NotEmpty(t, headings, where)
 	require.Equal(t, 1, headings[0], where)
 	for i := 1; i < len(headings); i++ {
 		require.LessOrEqual(t, headings[i], headings[i-1]+1, "%s: headings %v", where, headings)
 		require.NotEqual(t, 1, headings[i], where)
 	}
-	// A key without a text would be shown as it is.
+}
+
+// requireContract: the data of a chart is of the type of its kind, and nothing
+// else is in it.
+func requireContract(t *testing.T, kind, data, where string) {
+	t.Helper()
+	of := map[chart.Kind]any{
+		chart.KindLines: &chart.Lines{}, chart.KindBars: &chart.Bars{}, chart.KindHexbin: &chart.Hexbin{},
+		chart.KindHeatmap: &chart.Heatmap{}, chart.KindBoxes: &chart.Boxes{},
+	}[chart.Kind(kind)]
+	require.NotNil(t, of, "%s: %q is not a kind", where, kind)
+	decoder := json.NewDecoder(strings.NewReader(data))
+	decoder.DisallowUnknownFields()
+	require.NoError(t, decoder.Decode(of), "%s: %.80s", where, data)
+}
+
+// requireTexts: no key is shown in place of its text.
+func requireTexts(t *testing.T, root *html.Node, where string) {
+	t.Helper()
+	key := regexp.MustCompile(`^\s*(column|figure|note|nav|title|outcome|kind|error|basis|run|live|lead|table|state|filter|unit)` +
+		`\.[a-z_.]+\s*$`)
 	for n := range root.Descendants() {
 		if n.Type == html.TextNode && n.Parent.Data != "script" && n.Parent.Data != "code" {
-			require.NotRegexp(t, `^\s*(column|figure|note|nav|title|outcome|kind|error|basis|run|live|lead|table|state|filter|unit)\.[a-z_.]+\s*$`, n.Data, where)
+			require.NotRegexp(t, key, n.Data, where)
 		}
 	}
 }
@@ -237,8 +276,7 @@ func text(n *html.Node) string {
 	return b.String()
 }
 
-// requireLinksLead follows the links of a few pages, each once: all of them lead
-// somewhere.
+// requireLinksLead follows the links of a few pages, each once: none is broken.
 func (s *stack) requireLinksLead(t *testing.T) {
 	seen := map[string]bool{}
 	follow := []string{"/en/", "/es/"}
@@ -269,13 +307,15 @@ func (s *stack) requireLinksLead(t *testing.T) {
 	}
 }
 
-// requireHeaders looks at what comes with a page.
+// requireHeaders checks the headers of a page and what depends on them.
 func (s *stack) requireHeaders(t *testing.T, run string) {
 	a := s.ok("/en/", "Accept-Encoding", "gzip")
 	require.Equal(t, "gzip", a.header.Get("Content-Encoding"))
 	require.Contains(t, a.header.Values("Vary"), "Accept-Encoding")
 	policy := a.header.Get("Content-Security-Policy")
-	for _, part := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"} {
+	for _, part := range []string{
+		"default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "base-uri 'none'",
+	} {
 		require.Contains(t, policy, part)
 	}
 	require.NotContains(t, policy, "unsafe")
@@ -290,7 +330,7 @@ func (s *stack) requireHeaders(t *testing.T, run string) {
 	require.Empty(t, again.body)
 	require.NotEqual(t, etag, s.ok("/en/?sort=name").header.Get("ETag"), "of the query")
 	require.NotEqual(t, etag, s.ok("/es/").header.Get("ETag"), "of the page")
-	require.NoError(t, s.mirror.SetRun(t.Context(), run, bson.D{{Key: "stats.peak_memory_bytes", Value: int64(1)}}))
+	require.NoError(t, runs.NewStore(s.db).SetRun(t.Context(), run, bson.D{{Key: "stats.peak_memory_bytes", Value: int64(1)}}))
 	require.Eventually(t, func() bool {
 		return get(t, s.server.URL, "/en/", "If-None-Match", etag).status == http.StatusOK
 	}, 10*time.Second, 50*time.Millisecond, "of what runs wrote")
@@ -311,7 +351,7 @@ func (s *stack) requireHeaders(t *testing.T, run string) {
 	require.Equal(t, "ok\n", s.ok("/healthz").body)
 }
 
-// table reads the CSV of a chart: lines by the first column.
+// table reads the CSV of a chart: its lines by their first column.
 func (s *stack) table(t *testing.T, path string) map[string]map[string]string {
 	t.Helper()
 	a := s.ok(path)
@@ -327,7 +367,7 @@ func (s *stack) table(t *testing.T, path string) map[string]map[string]string {
 	return by
 }
 
-// requireNeighborhoods counts the documents one by one.
+// requireNeighborhoods compares a chart with counts of the documents.
 func (s *stack) requireNeighborhoods(t *testing.T, documents []bson.Raw) {
 	type counts struct{ open, closed, admin int }
 	want := map[string]counts{}
@@ -351,15 +391,17 @@ func (s *stack) requireNeighborhoods(t *testing.T, documents []bson.Raw) {
 	require.Len(t, got, len(want))
 	for name, c := range want {
 		require.Equal(t, map[string]string{
-			"neighborhood": name, "open": strconv.Itoa(c.open), "closed": strconv.Itoa(c.closed), "administratively_closed": strconv.Itoa(c.admin),
+			"neighborhood": name, "open": strconv.Itoa(c.open),
+			"closed": strconv.Itoa(c.closed), "administratively_closed": strconv.Itoa(c.admin),
 		}, got[name], name)
 	}
-	// What the page shows is what the file has.
+	// The page shows the numbers of the file.
 	page := s.ok("/en/").body
-	require.Contains(t, page, fmt.Sprintf(`<a href="/en/neighborhoods/Mission">Mission</a></th><td class="num">%d</td>`, want["Mission"].open))
+	mission := fmt.Sprintf(`<a href="/en/neighborhoods/Mission">Mission</a></th><td class="num">%d</td>`, want["Mission"].open)
+	require.Contains(t, page, mission)
 }
 
-// requireMonths counts the documents' months one by one.
+// requireMonths compares charts by month with counts of the documents.
 func (s *stack) requireMonths(t *testing.T, documents []bson.Raw) {
 	type counts struct{ opened, closed, admin int }
 	want, mission := map[string]counts{}, map[string]counts{}
@@ -402,12 +444,12 @@ func (s *stack) requireMonths(t *testing.T, documents []bson.Raw) {
 	compare(mission, s.table(t, "/data/neighborhoods/Mission/months.csv"))
 }
 
-// requireHistory looks whether what is reconstructed is told apart.
+// requireHistory: reconstructed counts are told apart from observed ones.
 func (s *stack) requireHistory(t *testing.T) {
 	got := s.table(t, "/data/overview/history.csv")
 	require.Equal(t, "survivors", got["2010-01-01"]["basis"])
 	require.Equal(t, "reconstructed", got["2015-01-01"]["basis"])
-	snap, err := s.mirror.Snapshot(t.Context(), "latest")
+	snap, err := s.reader.Statistics.Snapshot(t.Context(), "latest")
 	require.NoError(t, err)
 	last := got[snap.AsOf.UTC().Format(time.DateOnly)]
 	require.Equal(t, "observed", last["basis"])
@@ -415,7 +457,7 @@ func (s *stack) requireHistory(t *testing.T) {
 	require.Len(t, s.table(t, "/data/neighborhoods/Mission/history.csv"), 4, "Januaries and now")
 }
 
-// requireSearch finds what a person types, page by page.
+// requireSearch: a search finds rows by what people type, page by page.
 func (s *stack) requireSearch(t *testing.T, key string) {
 	type page struct {
 		Rows []struct {
@@ -454,7 +496,7 @@ func (s *stack) requireSearch(t *testing.T, key string) {
 	require.Len(t, s.table(t, "/data/businesses.csv"), len(s.documents()))
 }
 
-// requireChanges looks whether the run's changes are listed, in all ways.
+// requireChanges: the run's changes are listed as JSON and as RSS.
 func (s *stack) requireChanges(t *testing.T, key, run string) {
 	var list struct {
 		Changes []struct {
@@ -490,33 +532,36 @@ func (s *stack) requireChanges(t *testing.T, key, run string) {
 	}
 }
 
-// requireNothingSensitive looks for an owner's name and home everywhere.
+// requireNothingSensitive: no page and no data has an owner's name or home.
 func (s *stack) requireNothingSensitive(t *testing.T, key string, pages []string) {
 	all := []string{
-		"/data/businesses.csv", "/data/businesses.json?q=" + key, "/data/changes.json", "/changes.rss", "/data/businesses.json?q=CANARYBIRD",
-		"/en/businesses?q=CANARYBIRD", "/data/profile/flags.json",
+		"/data/businesses.csv", "/data/businesses.json?q=" + key, "/data/changes.json", "/changes.rss",
+		"/data/businesses.json?q=LEAKTEST",
+		"/en/businesses?q=LEAKTEST", "/data/profile/flags.json",
 	}
 	for _, page := range pages {
 		all = append(all, "/en/"+page, "/es/"+page)
 	}
 	for _, path := range all {
-		body := strings.ToUpper(strings.ReplaceAll(s.ok(path).body, "value=\"CANARYBIRD\"", ""))
-		body = strings.ReplaceAll(body, "Q=CANARYBIRD", "")
-		require.NotContains(t, body, "CANARYBIRD", path)
+		body := strings.ToUpper(strings.ReplaceAll(s.ok(path).body, "value=\"LEAKTEST\"", ""))
+		body = strings.ReplaceAll(body, "Q=LEAKTEST", "")
+		require.NotContains(t, body, "LEAKTEST", path)
 	}
 	var found struct{ Rows []struct{ Key string } }
-	s.readJSON(&found, "/data/businesses.json?q=CANARYBIRD")
+	s.readJSON(&found, "/data/businesses.json?q=LEAKTEST")
 	require.Empty(t, found.Rows, "nor does a search tell who owns what")
 
 	open := s.serve(func(o *dashboard.Options) { o.Sensitive = true })
-	for _, path := range []string{"/en/businesses/" + key, "/data/businesses.csv", "/data/businesses.json?q=CANARYBIRD", "/data/changes.json"} {
+	for _, path := range []string{
+		"/en/businesses/" + key, "/data/businesses.csv", "/data/businesses.json?q=LEAKTEST", "/data/changes.json",
+	} {
 		a := get(t, open.URL, path)
 		require.Equal(t, http.StatusOK, a.status)
-		require.Contains(t, strings.ToUpper(a.body), "CANARYBIRD", "%s: the operator says so", path)
+		require.Contains(t, strings.ToUpper(a.body), "LEAKTEST", "%s: the operator says so", path)
 	}
 }
 
-// requireBadInput looks at what becomes of addresses that make no sense.
+// requireBadInput: wrong addresses get the right status and a good page.
 func (s *stack) requireBadInput(t *testing.T) {
 	for path, status := range map[string]int{
 		"/en/?from=yesterday":                          400,
@@ -556,7 +601,7 @@ func (s *stack) requireBadInput(t *testing.T) {
 	}
 }
 
-// requireAccess looks at who may read.
+// requireAccess: only those may read whom the settings allow to.
 func (s *stack) requireAccess(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, get(t, s.server.URL, "/en/", "Host", "evil.example").status, "a name that is not this machine's")
 	public := s.serve(func(o *dashboard.Options) { o.Public = true })
@@ -585,17 +630,79 @@ func (s *stack) requireAccess(t *testing.T) {
 	require.Equal(t, http.StatusOK, get(t, closed.URL, "/en/", "Cookie", name).status)
 	require.Equal(t, "/evil.example", get(t, closed.URL, "//evil.example?token="+token).header.Get("Location"), "never another server's")
 	require.NotContains(t, get(t, closed.URL, "/en/?embed=1&chart=months&token="+token).body, token)
+	requireKeys(t, closed.URL, token)
 }
 
-// TestARunThatIsUnderWayIsFollowed looks at the pages of a run while it runs, and
-// when it has ended.
-func TestARunThatIsUnderWayIsFollowed(t *testing.T) {
+// requireKeys: a derived key opens one chart, data or feed, in every language and
+// with any of its parameters, and nothing else.
+func requireKeys(t *testing.T, base, token string) {
+	t.Helper()
+	status := func(path string) int { return get(t, base, path).status }
+	addresses := []string{
+		"/en/?embed=1&chart=months", "/en/?embed=1&chart=map", "/en/neighborhoods/Mission?embed=1&chart=months", "/changes.rss?lang=es", "/data/changes.json",
+		"/data/overview/months.csv?from=2015-01", "/data/businesses.json?q=corner",
+	}
+	for _, address := range addresses {
+		require.Equal(t, http.StatusUnauthorized, status(address), address)
+		shared, err := dashboard.Share(token, address)
+		require.NoError(t, err)
+		require.NotContains(t, shared, token)
+		require.Equal(t, http.StatusOK, status(shared), shared)
+		u, err := url.Parse(shared)
+		require.NoError(t, err)
+		key := u.Query().Get("key")
+		for _, other := range append([]string{"/en/", "/en/businesses", "/data/overview/neighborhoods.csv", "/en/?embed=1&chart=history", "/en/runs"}, addresses...) {
+			if other == address {
+				continue
+			}
+			join := "?"
+			if strings.Contains(other, "?") {
+				join = "&"
+			}
+			require.Equal(t, http.StatusUnauthorized, status(other+join+"key="+key), "%s with the key of %s", other, address)
+		}
+		require.Equal(t, http.StatusUnauthorized, status(strings.Replace(shared, key, key[1:]+key[:1], 1)))
+	}
+	spanish, err := dashboard.Share(token, "/en/?embed=1&chart=months")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, status(strings.Replace(spanish, "/en/", "/es/", 1)+"&from=2015-01"))
+
+	// What an embedded chart links to as its own opens with what it was given: its
+	// numbers, and the outlines of the map.
+	chart := get(t, base, spanish)
+	link := regexp.MustCompile(`href="(/data/overview/months\.csv[^"]*)"`).FindStringSubmatch(chart.body)
+	require.NotEmpty(t, link)
+	require.Equal(t, http.StatusOK, status(html.UnescapeString(link[1])))
+	require.NotContains(t, chart.body, token)
+	shared, err := dashboard.Share(token, "/en/?embed=1&chart=map")
+	require.NoError(t, err)
+	outlines := regexp.MustCompile(`"/data/boundaries\.json[^"]*"`).FindString(get(t, base, shared).body)
+	if outlines != "" { // the mirror has them
+		var address string
+		require.NoError(t, json.Unmarshal([]byte(outlines), &address))
+		require.Equal(t, http.StatusOK, status(address))
+	}
+	// Lists go on with the key that they began with.
+	listed, err := dashboard.Share(token, "/data/businesses.json")
+	require.NoError(t, err)
+	var list struct{ Next string }
+	require.NoError(t, json.Unmarshal([]byte(get(t, base, listed).body), &list))
+	require.Equal(t, http.StatusOK, status(list.Next))
+
+	for _, address := range []string{"/en/", "/en/businesses", "/en/?chart=months", "/static/x", "%zz", ""} {
+		_, err := dashboard.Share(token, address)
+		require.ErrorIs(t, err, dashboard.ErrNotShared, address)
+	}
+}
+
+// TestRunningRun checks the pages of a run while it runs and after its end.
+func TestRunningRun(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, 10)
 	ctx := t.Context()
-	_, err := s.mirror.BeginRun(ctx, mirror.Run{
-		ID: "r1", Trigger: mirror.TriggerManual, Mode: "full", Probe: mirror.Probe{Decision: "full", Rows: 2000},
-		Progress: mirror.RunProgress{"fetch": {"0": 2000}, "clean": {"0": 500, "1": 250}},
+	_, err := runs.NewStore(s.db).BeginRun(ctx, runs.Run{
+		ID: "r1", Trigger: runs.TriggerManual, Mode: "full", Probe: runs.Probe{Decision: "full", Rows: 2000},
+		Progress: runs.Progress{"fetch": {"0": 2000}, "clean": {"0": 500, "1": 250}},
 	})
 	require.NoError(t, err)
 	type progress struct {
@@ -628,7 +735,9 @@ func TestARunThatIsUnderWayIsFollowed(t *testing.T) {
 		require.Contains(t, a.body, "r1", page)
 		requireGoodPage(t, page[1:3], page, a.body)
 	}
-	require.NoError(t, s.mirror.SetRun(ctx, "r1", bson.D{{Key: "status", Value: mirror.StatusFailed}, {Key: "reason", Value: "the portal is gone"}}))
+	require.NoError(t, runs.NewStore(s.db).SetRun(ctx, "r1", bson.D{
+		{Key: "status", Value: runs.StatusFailed}, {Key: "reason", Value: "the portal is gone"},
+	}))
 	require.Eventually(t, func() bool {
 		s.readJSON(&p, "/data/runs/r1/live.json")
 		return p.Ended
@@ -645,11 +754,12 @@ func TestARunThatIsUnderWayIsFollowed(t *testing.T) {
 	require.NotEqual(t, before, p.Key)
 }
 
-// TestWhoseFramesMayShowCharts is what the operator's setting does.
-func TestWhoseFramesMayShowCharts(t *testing.T) {
+// TestEmbedSetting: the setting says whose pages may show charts in frames.
+func TestEmbedSetting(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, 10)
-	for setting, want := range map[string]string{"": "*", "*": "*", "none": "'none'", "https://www.sf.gov https://*.example.org": "https://www.sf.gov https://*.example.org"} {
+	const origins = "https://www.sf.gov https://*.example.org"
+	for setting, want := range map[string]string{"": "*", "*": "*", "none": "'none'", origins: origins} {
 		server := s.serve(func(o *dashboard.Options) { o.Embed = setting })
 		a := get(t, server.URL, "/en/?embed=1&chart=months")
 		require.True(t, strings.HasSuffix(a.header.Get("Content-Security-Policy"), "; frame-ancestors "+want), setting)
@@ -659,7 +769,7 @@ func TestWhoseFramesMayShowCharts(t *testing.T) {
 	}
 }
 
-// TestDashboardWithoutMirror says what to do before the first run.
+// TestDashboardWithoutMirror: before the first run, pages say what to do.
 func TestDashboardWithoutMirror(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, 10)
@@ -672,7 +782,7 @@ func TestDashboardWithoutMirror(t *testing.T) {
 		requireGoodPage(t, "en", path, s.ok(path).body)
 	}
 	none := s.serve(func(o *dashboard.Options) {
-		o.Open = func(context.Context) (*mirror.Mirror, error) { return nil, mirror.ErrNoMirror }
+		o.Open = func(context.Context) (*query.Reader, error) { return nil, mongodb.ErrNoMirror }
 	})
 	a := get(t, none.URL, "/es/")
 	require.Equal(t, http.StatusServiceUnavailable, a.status)

@@ -22,10 +22,17 @@ import (
 	"padron/dashboard"
 	"padron/internal/dataset"
 	"padron/internal/guard"
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/mongodb"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/register"
+	"padron/internal/query"
+	"padron/internal/runs"
+	"padron/internal/statistics"
+	"padron/internal/testenv"
 	"padron/workflows"
 )
+
+func TestMain(m *testing.M) { testenv.Main(m) }
 
 // stack is a mirror on a real database, filled by real runs from a simulated
 // portal, and a dashboard over it.
@@ -33,50 +40,49 @@ type stack struct {
 	t        *testing.T
 	name     string
 	spec     *dataset.Spec
-	portal   *socratatest.Portal
-	mirror   *mirror.Mirror
+	portal   *portalsim.Portal
+	reader   *query.Reader
+	db       *mongodb.Database
 	activity *activities.Activities
 	options  dashboard.Options
 	server   *httptest.Server
 }
 
-// prefix is that of the tests' databases.
+// prefix begins the names of the tests' databases.
 const prefix = "padrondash"
 
 // newStack skips the test when the database's address is not set.
 func newStack(t *testing.T, rows int) *stack {
 	t.Helper()
-	uri := os.Getenv("MONGODB_URI")
-	if uri == "" {
-		t.Skip("needs a server: MONGODB_URI is not set")
-	}
+	uri := testenv.MongoDB(t)
 	s := &stack{t: t, name: "d" + bson.NewObjectID().Hex()[14:]}
 	text, err := os.ReadFile("../internal/dataset/specs/sf-business.yaml")
 	require.NoError(t, err)
 	s.spec, err = dataset.Parse([]byte(strings.Replace(string(text), "name: sf-business", "name: "+s.name, 1)), s.name+".yaml")
 	require.NoError(t, err)
-	s.portal, err = socratatest.New(socratatest.Options{Table: socratatest.Generate(rows, 5)})
+	s.portal, err = portalsim.New(portalsim.Options{Table: register.Generate(rows, 5)})
 	require.NoError(t, err)
 	portal := httptest.NewServer(s.portal)
 	t.Cleanup(portal.Close)
 
-	database, err := mirror.Connect(t.Context(), uri)
+	database, err := mongodb.Connect(t.Context(), uri)
 	require.NoError(t, err)
-	s.mirror, err = mirror.Open(t.Context(), database, prefix, s.name)
+	s.db, err = mongodb.Open(t.Context(), database, prefix, s.name)
 	require.NoError(t, err)
+	s.reader = query.New(s.db)
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
-		require.NoError(t, s.mirror.Database().Drop(ctx))
+		require.NoError(t, database.Database(s.db.Name()).Drop(ctx))
 		require.NoError(t, database.Disconnect(ctx))
 	})
-	never := func(error) bool { return false } // each try again is Temporal's: it costs no time
+	never := func(error) bool { return false } // Temporal retries at once in tests
 	s.activity = &activities.Activities{
 		Mongo: database, MongoDatabase: prefix, KeepCrawls: 2, PageSize: 500, PortalURL: portal.URL, Log: slog.New(slog.DiscardHandler),
 		Portal:   guard.New(guard.Options{Name: "portal", Down: never}),
 		Database: guard.New(guard.Options{Name: "mongodb", Down: never}),
 	}
 	s.activity.Serve(s.spec)
-	s.options = dashboard.Options{Spec: s.spec, Open: func(context.Context) (*mirror.Mirror, error) { return s.mirror, nil }}
+	s.options = dashboard.Options{Spec: s.spec, Open: func(context.Context) (*query.Reader, error) { return s.reader, nil }}
 	s.server = s.serve(nil)
 	return s
 }
@@ -98,29 +104,45 @@ func (s *stack) serve(change func(*dashboard.Options)) *httptest.Server {
 // load makes a run, which must be green, and returns its id.
 func (s *stack) load() string {
 	s.t.Helper()
+	made := s.run()
+	require.NoError(s.t, made.err)
+	require.Equal(s.t, "green", made.result.Outcome, made.result.Why)
+	return made.id
+}
+
+// madeRun is a run, and how it ended.
+type madeRun struct {
+	id     string
+	result workflows.MirrorResult
+	err    error
+}
+
+// run makes a run, however it ends.
+func (s *stack) run() (made madeRun) {
+	s.t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetTestTimeout(2 * time.Minute)
-	id := "manual-" + bson.NewObjectID().Hex()
-	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: workflows.MirrorID(s.name, id), TaskQueue: s.name})
+	made.id = "manual-" + bson.NewObjectID().Hex()
+	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: workflows.MirrorID(s.name, made.id), TaskQueue: s.name})
 	workflows.Register(env)
 	activities.Register(env, s.activity)
-	env.ExecuteWorkflow(workflows.Mirror, workflows.MirrorInput{Dataset: s.name, Mode: activities.Full})
-	require.NoError(s.t, env.GetWorkflowError())
-	var result workflows.MirrorResult
-	require.NoError(s.t, env.GetWorkflowResult(&result))
-	require.Equal(s.t, "green", result.Outcome, result.Why)
-	return id
+	env.ExecuteWorkflow(workflows.Mirror, workflows.MirrorInput{Dataset: s.name, Mode: runs.ModeFull})
+	if made.err = env.GetWorkflowError(); made.err == nil {
+		require.NoError(s.t, env.GetWorkflowResult(&made.result))
+	}
+	return made
 }
 
 // reconstruct makes snapshots of the past, as a backfill does.
 func (s *stack) reconstruct(run string, dates ...time.Time) {
 	s.t.Helper()
-	snap, err := s.mirror.Snapshot(s.t.Context(), "latest")
+	snap, err := s.reader.Statistics.Snapshot(s.t.Context(), "latest")
 	require.NoError(s.t, err)
-	_, err = s.mirror.Reconstruct(s.t.Context(), mirror.ReconstructInput{
-		AsOf: dates, Date: snap.AsOf, SurvivorsBefore: s.spec.SurvivorsBefore(), Version: snap.Version, Run: run, Spec: snap.Spec, Outcome: snap.Outcome,
+	_, err = statistics.NewStore(s.db).Reconstruct(s.t.Context(), statistics.ReconstructInput{
+		AsOf: dates, Date: snap.AsOf, SurvivorsBefore: s.spec.SurvivorsBefore(), Version: snap.Version, Run: run, Spec: snap.Spec,
+		Outcome: snap.Outcome,
 	})
 	require.NoError(s.t, err)
 }
@@ -128,14 +150,14 @@ func (s *stack) reconstruct(run string, dates ...time.Time) {
 // documents reads all documents of the mirror.
 func (s *stack) documents() []bson.Raw {
 	s.t.Helper()
-	cursor, err := s.mirror.Database().Collection(mirror.Businesses).Find(s.t.Context(), bson.D{})
+	cursor, err := s.db.Collection(mongodb.Businesses).Find(s.t.Context(), bson.D{})
 	require.NoError(s.t, err)
 	var all []bson.Raw
 	require.NoError(s.t, cursor.All(s.t.Context(), &all))
 	return all
 }
 
-// answer is what a request came to.
+// answer is the answer to a request.
 type answer struct {
 	status int
 	header http.Header

@@ -1,52 +1,60 @@
 package dashboard
 
 import (
-	"container/list"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
-	"padron/internal/mirror"
+	"padron/internal/query"
+	"padron/internal/runs"
+	"padron/internal/statistics"
 )
 
-// errBusy says that a request waited for its turn until its time was over.
+// errBusy says that a request timed out while it waited for its turn.
 var errBusy = errors.New("too many readers at once")
 
 const (
-	// newestRuns is how many runs are looked at to know whether anything was
+	// newestRuns is how many runs are read to know whether anything was
 	// written.
 	newestRuns = 5
 
-	// firstRuns is how many are looked at first: a backfill that is under way
-	// has begun before the runs that it makes.
+	// firstRuns is how many are read the first time: a backfill that is still
+	// running may have begun before many of the newest runs.
 	firstRuns = 50
 )
 
-// state is what every page begins with: the newest snapshot and runs. key
-// changes whenever something may have been written.
+// state is what every page begins with: the newest snapshot and runs.
 type state struct {
 	at          time.Time
-	snapshot    mirror.Snapshot // newest observed one; zero: none yet
-	runs        []mirror.Run    // newest first
-	proof       mirror.Run      // zero: none yet
-	certificate mirror.Run      // newest run that ended with one; zero: none
-	stale       bool            // the proof is older than the spec allows
-	key         string
+	snapshot    statistics.Snapshot // newest observed one; zero: none yet
+	runs        []runs.Run          // newest first
+	proof       runs.Run            // zero: none yet
+	certificate runs.Run            // newest run that ended with one; zero: none
+	published   runs.Publication    // what the portal published last
+	lists       runs.Run            // that last wrote what lists show; zero: none yet
+	stale       bool                // the proof is older than the spec allows
+	key         string              // changes whenever something may have been written
 	// past changes whenever a run has begun or ended, and so may have made or
-	// replaced snapshots. What is kept of them outlives the writing of rows.
+	// replaced snapshots. It does not change while a run writes rows, so what
+	// is kept under it stays valid then.
 	past    string
 	running []string // ids of runs that had not ended
 }
 
-// open opens the mirror, once it is there.
-func (s *Server) open(ctx context.Context) (*mirror.Mirror, error) {
+// apart says that charts and lists are of different runs: one that writes now, or
+// did not come to a green end, has written rows since the charts were counted.
+func (st *state) apart() bool {
+	return st.snapshot.ID != "" && st.lists.ID != st.snapshot.Run && st.snapshot.Created.Before(st.lists.Started)
+}
+
+// open opens the mirror, or returns it once it was opened.
+func (s *Server) open(ctx context.Context) (*query.Reader, error) {
 	s.mu.Lock()
-	m := s.mirror
+	m := s.reader
 	s.mu.Unlock()
 	if m != nil {
 		return m, nil
@@ -55,22 +63,23 @@ func (s *Server) open(ctx context.Context) (*mirror.Mirror, error) {
 	if err != nil {
 		return nil, err
 	}
-	m = opened.(*mirror.Mirror)
+	m = opened.(*query.Reader)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mirror = m
+	s.reader = m
 	return m, nil
 }
 
 // now is the state, at most stateFor old.
-func (s *Server) now(ctx context.Context, m *mirror.Mirror) (*state, error) {
+func (s *Server) now(ctx context.Context, m *query.Reader) (*state, error) {
 	s.mu.Lock()
 	st := s.state
 	s.mu.Unlock()
 	if st != nil && time.Since(st.at) < stateFor {
 		return st, nil
 	}
-	// Others wait for the one that looks, who must not give up for them.
+	// Other requests wait for the result, so the end of this one must not
+	// cancel it.
 	ctx = context.WithoutCancel(ctx)
 	found, err, _ := s.flights.Do("state", func() (any, error) { return s.look(ctx, m, st) })
 	if err != nil {
@@ -83,27 +92,27 @@ func (s *Server) now(ctx context.Context, m *mirror.Mirror) (*state, error) {
 	return st, nil
 }
 
-// look makes the state that follows another (nil: none). Runs that had not ended
-// then are looked at again, however many have begun since.
-func (s *Server) look(ctx context.Context, m *mirror.Mirror, before *state) (*state, error) {
+// look reads the state. before is the previous one, or nil: the runs that had
+// not ended then are read again, however many have begun since.
+func (s *Server) look(ctx context.Context, m *query.Reader, before *state) (*state, error) {
 	st := &state{at: time.Now()}
 	limit := newestRuns
 	if before == nil {
 		limit, before = firstRuns, &state{}
 	}
 	var err error
-	if st.snapshot, err = m.Snapshot(ctx, "latest"); err != nil && !errors.Is(err, mirror.ErrNoSnapshot) {
+	if st.snapshot, err = m.Statistics.Snapshot(ctx, "latest"); err != nil && !errors.Is(err, statistics.ErrNoSnapshot) {
 		return nil, err
 	}
-	if st.runs, err = m.Runs(ctx, limit, time.Time{}); err != nil {
+	if st.runs, err = m.Runs.Runs(ctx, limit, time.Time{}); err != nil {
 		return nil, err
 	}
 	for _, id := range before.running {
-		if slices.ContainsFunc(st.runs, func(r mirror.Run) bool { return r.ID == id }) {
+		if slices.ContainsFunc(st.runs, func(r runs.Run) bool { return r.ID == id }) {
 			continue
 		}
-		run, err := m.Run(ctx, id)
-		if errors.Is(err, mirror.ErrNoRun) {
+		run, err := m.Runs.Run(ctx, id)
+		if errors.Is(err, runs.ErrNoRun) {
 			continue
 		}
 		if err != nil {
@@ -111,29 +120,36 @@ func (s *Server) look(ctx context.Context, m *mirror.Mirror, before *state) (*st
 		}
 		st.runs = append(st.runs, run)
 	}
-	if st.proof, err = m.LastProof(ctx); err != nil && !errors.Is(err, mirror.ErrNoRun) {
+	if st.proof, err = m.Runs.LastProof(ctx); err != nil && !errors.Is(err, runs.ErrNoRun) {
 		return nil, err
 	}
-	if st.certificate, err = m.NewestCertificate(ctx); err != nil && !errors.Is(err, mirror.ErrNoRun) {
+	if st.certificate, err = m.Runs.NewestCertificate(ctx); err != nil && !errors.Is(err, runs.ErrNoRun) {
+		return nil, err
+	}
+	if st.lists, err = m.Runs.LastCrawl(ctx); err != nil && !errors.Is(err, runs.ErrNoRun) {
 		return nil, err
 	}
 	st.stale = st.proof.ID == "" || st.at.Sub(st.proof.Started) > s.Spec.Schedule.Freshness
+	if st.published, err = m.Runs.LastPublication(ctx, s.Spec.Schedule.Standstill); err != nil {
+		return nil, err
+	}
 	all, past := sha256.New(), sha256.New()
 	fmt.Fprint(past, st.snapshot.ID, st.snapshot.Created.UnixMilli())
 	for _, run := range st.runs {
 		fmt.Fprint(all, " ", run.ID, run.Updated.UnixMilli())
 		fmt.Fprint(past, " ", run.ID, run.Status)
-		if run.Status == mirror.StatusRunning {
+		if run.Status == runs.StatusRunning {
 			st.running = append(st.running, run.ID)
 		}
 	}
 	st.past = hex.EncodeToString(past.Sum(nil)[:12])
-	fmt.Fprint(all, st.past, st.proof.ID, st.certificate.ID, st.stale)
+	fmt.Fprint(all, st.past, st.proof.ID, st.certificate.ID, st.lists.ID, st.stale, st.published.At.Unix(), st.published.StandsStill())
 	st.key = hex.EncodeToString(all.Sum(nil)[:12])
 	return st, nil
 }
 
-// turn waits until the request may read the database; done ends its turn.
+// turn waits until the request may read the database. The caller calls done
+// after its last read.
 func (s *Server) turn(ctx context.Context) (done func(), err error) {
 	select {
 	case s.turns <- struct{}{}:
@@ -141,87 +157,4 @@ func (s *Server) turn(ctx context.Context) (done func(), err error) {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: %w", errBusy, ctx.Err())
 	}
-}
-
-// cached is how many series and lists are kept: those of the newest snapshot are
-// about twenty, and a chart of the past reads one for each year.
-const cached = 256
-
-// cache keeps what was read and never changes, the least recently used going
-// first. What is in it is shared: it must not be written to.
-type cache struct {
-	mu    sync.Mutex
-	order list.List // of *cacheEntry, most recently used first
-	by    map[string]*list.Element
-}
-
-type cacheEntry struct {
-	key   string
-	value any
-}
-
-func (c *cache) get(key string) (any, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e, ok := c.by[key]
-	if !ok {
-		return nil, false
-	}
-	c.order.MoveToFront(e)
-	return e.Value.(*cacheEntry).value, true
-}
-
-func (c *cache) put(key string, value any) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.by == nil {
-		c.by = map[string]*list.Element{}
-	}
-	if e, ok := c.by[key]; ok {
-		e.Value.(*cacheEntry).value = value
-		c.order.MoveToFront(e)
-		return
-	}
-	c.by[key] = c.order.PushFront(&cacheEntry{key, value})
-	for c.order.Len() > cached {
-		last := c.order.Back()
-		c.order.Remove(last)
-		delete(c.by, last.Value.(*cacheEntry).key)
-	}
-}
-
-// remember reads a value once for all who ask for it under its key.
-func remember[T any](ctx context.Context, s *Server, key string, read func(ctx context.Context) (T, error)) (T, error) {
-	if v, ok := s.cache.get(key); ok {
-		return v.(T), nil
-	}
-	ctx = context.WithoutCancel(ctx) // others may wait for it; each call of it has a deadline
-	v, err, _ := s.flights.Do("read "+key, func() (any, error) {
-		value, err := read(ctx)
-		if err == nil {
-			s.cache.put(key, value)
-		}
-		return value, err
-	})
-	if err != nil {
-		var none T
-		return none, err
-	}
-	return v.(T), nil
-}
-
-// series reads a series of a snapshot; false when the snapshot has none of that
-// name, as it was made by an older version.
-func series[T any](r *request, snap *mirror.Snapshot, name string) (T, bool, error) {
-	var none T
-	if !snap.Has(name) {
-		return none, false, nil
-	}
-	key := fmt.Sprintf("series %s %d %s %s", snap.ID, snap.Created.UnixMilli(), snap.Digest, name)
-	rows, err := remember(r.ctx, r.server, key, func(ctx context.Context) (T, error) {
-		var rows T
-		err := r.mirror.SeriesOf(ctx, snap, name, &rows)
-		return rows, err
-	})
-	return rows, err == nil, err
 }

@@ -8,15 +8,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"padron/activities"
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/backfill"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/register"
+	"padron/internal/runs"
 )
 
 // plan is what `backfill --dry-run -o json` prints.
 type plan struct {
 	Windows []struct {
-		activities.Window
+		backfill.Window
 		Name  string
 		Rows  int64
 		State string
@@ -28,14 +29,14 @@ type plan struct {
 
 // dated are the days at which a source row starts and ends; the first of its
 // ends is its end.
-func dated(row map[string]any) (days []activities.Day) {
+func dated(row map[string]any) (days []backfill.Day) {
 	end := row["location_end_date"]
 	if end == nil {
 		end = row["dba_end_date"]
 	}
 	for _, v := range []any{row["location_start_date"], end} {
 		if text, ok := v.(string); ok {
-			days = append(days, activities.Day(text[:len(time.DateOnly)]))
+			days = append(days, backfill.Day(text[:len(time.DateOnly)]))
 		}
 	}
 	return days
@@ -44,17 +45,17 @@ func dated(row map[string]any) (days []activities.Day) {
 // TestADryRunCountsExactly holds the counts of a dry run against the rows.
 func TestADryRunCountsExactly(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(3000, 75))
+	s := newStack(t, register.Generate(3000, 75))
 	s.worker()
 	s.load()
 	keys := s.someKeys(4)
 	require.NoError(t, s.portal.Edit(
-		socratatest.SetField(keys[0], "location_start_date", nil), socratatest.SetField(keys[0], "location_end_date", nil), socratatest.SetField(keys[0], "dba_end_date", nil),
-		socratatest.SetField(keys[1], "location_start_date", time.Date(2205, 1, 1, 0, 0, 0, 0, time.UTC)), socratatest.SetField(keys[1], "location_end_date", nil), socratatest.SetField(keys[1], "dba_end_date", nil),
+		portalsim.SetField(keys[0], "location_start_date", nil), portalsim.SetField(keys[0], "location_end_date", nil), portalsim.SetField(keys[0], "dba_end_date", nil),
+		portalsim.SetField(keys[1], "location_start_date", time.Date(2205, 1, 1, 0, 0, 0, 0, time.UTC)), portalsim.SetField(keys[1], "location_end_date", nil), portalsim.SetField(keys[1], "dba_end_date", nil),
 		// It starts and ends in one window.
-		socratatest.SetField(keys[2], "location_start_date", time.Date(2001, 5, 5, 0, 0, 0, 0, time.UTC)), socratatest.CloseLocation(keys[2], time.Date(2001, 5, 20, 0, 0, 0, 0, time.UTC)),
-		socratatest.SetField(keys[3], "location_start_date", time.Date(2001, 5, 5, 0, 0, 0, 0, time.UTC)), socratatest.SetField(keys[3], "location_end_date", nil),
-		socratatest.SetField(keys[3], "dba_end_date", time.Date(2001, 6, 20, 0, 0, 0, 0, time.UTC)),
+		portalsim.SetField(keys[2], "location_start_date", time.Date(2001, 5, 5, 0, 0, 0, 0, time.UTC)), portalsim.CloseLocation(keys[2], time.Date(2001, 5, 20, 0, 0, 0, 0, time.UTC)),
+		portalsim.SetField(keys[3], "location_start_date", time.Date(2001, 5, 5, 0, 0, 0, 0, time.UTC)), portalsim.SetField(keys[3], "location_end_date", nil),
+		portalsim.SetField(keys[3], "dba_end_date", time.Date(2001, 6, 20, 0, 0, 0, 0, time.UTC)),
 	))
 	for _, span := range [][]string{
 		{"--since", "1990-01-01", "--until", "2026-01-01"},
@@ -108,7 +109,7 @@ func TestADryRunCountsExactly(t *testing.T) {
 }
 
 // runs are the records of all runs.
-func (s *stack) runs() (all []mirror.Run) {
+func (s *stack) runs() (all []runs.Run) {
 	s.t.Helper()
 	s.readJSON(&all, "status", "-n", "100")
 	return all
@@ -116,7 +117,7 @@ func (s *stack) runs() (all []mirror.Run) {
 
 func TestBackfillOnTheCommandLine(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(1000, 76))
+	s := newStack(t, register.Generate(1000, 76))
 	requireOneLine(t, s.starter("backfill"), usage, "--since: say from which day on")
 	requireOneLine(t, s.starter("backfill", "--since", "1.1.1990"), usage, `"1.1.1990" is not a date such as 2026-09-01`)
 	requireOneLine(t, s.starter("backfill", "--since", "1990-01-01", "--until", "1980-01-01"), usage, "the span from 1990-01-01 to 1980-01-01 is empty")
@@ -154,8 +155,8 @@ func TestBackfillOnTheCommandLine(t *testing.T) {
 	require.Contains(t, s.ok("backfill", "resume", named.Run), "resumed backfill")
 	require.Contains(t, s.ok("backfill", "cancel", named.Run), "cancelled backfill")
 	require.Regexp(t, `\nstatus +cancelled\n`, s.ok("backfill", "status", named.Run))
-	var listed []mirror.Run
+	var listed []runs.Run
 	s.readJSON(&listed, "backfill", "list")
 	require.Len(t, listed, 3)
-	require.Equal(t, mirror.StatusCancelled, listed[0].Status)
+	require.Equal(t, runs.StatusCancelled, listed[0].Status)
 }

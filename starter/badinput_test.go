@@ -16,7 +16,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"padron/internal/socrata/socratatest"
+	"padron/internal/portalsim/register"
 )
 
 const (
@@ -54,6 +54,12 @@ func TestAWrongSettingIsOneLine(t *testing.T) {
 			requireOneLine(t, s.start(t, "worker", env).result(), usage, "worker: "+name+": ", c.want)
 		})
 	}
+	t.Run("a misspelled variable is warned of", func(t *testing.T) {
+		t.Parallel()
+		r := s.starterWith(t, []string{"PADRON_APP_TOKN=sec ret"}, "dag")
+		require.Zero(t, r.code)
+		require.Equal(t, "starter: warning: PADRON_APP_TOKN is no setting and has no effect: did you mean PADRON_APP_TOKEN?\n", r.errors)
+	})
 	for name, c := range map[string]struct {
 		value string
 		want  []string
@@ -94,7 +100,7 @@ func TestAWrongSettingIsOneLine(t *testing.T) {
 		"changes --since 7d --until today": `--until "today": use a day`,
 		"changes --since 2026-11-02 --until 2026-11-01": "--until 2026-11-01 is not after --since 2026-11-02",
 		"changes --since 7d --kind new":                 `--kind "new": use opened, closed, reopened, moved, renamed, removed, returned or updated`,
-		"changes --since 7d --cause portal":             `--cause "portal": use source, rules, schema or all`,
+		"changes --since 7d --cause portal":             `--cause "portal": use source, rules, schema, repair or all`,
 		"changes --since 7d -o csv":                     "use table, json or ndjson; see `starter changes --help`",
 		"quarantine list -n 0":                          "--limit 0: must be at least 1",
 		"quarantine list -o ndjson":                     "use table or json; see `starter quarantine list --help`",
@@ -131,7 +137,7 @@ func TestAWrongSettingIsOneLine(t *testing.T) {
 // TestAServerThatIsNotThereIsOneLine leaves out one server after the other.
 func TestAServerThatIsNotThereIsOneLine(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(50, 21))
+	s := newStack(t, register.Generate(50, 21))
 	s.worker()
 
 	mongo := []string{"MONGODB_URI=mongodb://padron:hush@" + nobody}
@@ -149,13 +155,13 @@ func TestAServerThatIsNotThereIsOneLine(t *testing.T) {
 	}
 
 	temporal := []string{"TEMPORAL_ADDRESS=" + nobody}
-	for _, line := range []string{"run --wait", "setup", "schedule list", "schedule apply", "verify", "approve manual-1", "quarantine replay"} {
+	for _, line := range []string{"run --wait", "setup", "schedule list", "schedule apply", "verify", "approve manual-1", "quarantine retry"} {
 		requireOneLine(t, s.starterWith(t, temporal, strings.Fields(line)...), failed, "Temporal does not answer at "+nobody, "start it, or set TEMPORAL_ADDRESS")
 	}
 	requireOneLine(t, s.start(t, "worker", temporal).result(), failed, "Temporal does not answer at "+nobody, "set TEMPORAL_ADDRESS")
 	requireOneLine(t, s.starter("run", "--wait", "--namespace", "nowhere"), failed, "no namespace nowhere", "TEMPORAL_NAMESPACE")
 
-	requireOneLine(t, s.starter("run", "--wait", "--task-queue", s.name+"-idle"), failed, "no worker polls the task queue "+s.name+"-idle", "start one with `worker`", "PADRON_TASK_QUEUE")
+	requireOneLine(t, s.starter("run", "--wait", "--task-queue", s.name+"-idle"), failed, "no worker serves "+s.name, "polls the task queue "+s.name+"-idle/"+s.name, "start one with `worker`", "PADRON_TASK_QUEUE")
 
 	portal := "http://" + nobody
 	requireOneLine(t, s.starter("dataset", "check", "--portal-url", portal), failed, portal, "connection refused", "check the network and PADRON_PORTAL_URL")
@@ -166,7 +172,7 @@ func TestAServerThatIsNotThereIsOneLine(t *testing.T) {
 
 func TestAPortalWithoutTheDatasetIsOneLine(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(50, 22))
+	s := newStack(t, register.Generate(50, 22))
 	// A spec with the misspelled id that is in circulation.
 	s.env["PADRON_DATASET"] = specFile(t, s.name, func(spec string) string { return strings.Replace(spec, "id: g8m3-pdis", "id: q8m3-pdis", 1) })
 	s.worker()
@@ -190,7 +196,7 @@ func TestAPortalWithoutTheDatasetIsOneLine(t *testing.T) {
 // attributes cannot be taken from one that others use.
 func TestSearchAttributesThatAreNotRegistered(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(50, 23))
+	s := newStack(t, register.Generate(50, 23))
 	namespace := "padron-" + s.name
 	namespaces, err := client.NewNamespaceClient(client.Options{HostPort: s.env["TEMPORAL_ADDRESS"]})
 	require.NoError(t, err)
@@ -221,15 +227,15 @@ func TestSearchAttributesThatAreNotRegistered(t *testing.T) {
 
 func TestAWorkerThatDoesNotKnowTheSpecIsOneLine(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(50, 28))
+	s := newStack(t, register.Generate(50, 28))
 	s.worker("PADRON_DATASET=sf-business")
-	requireOneLine(t, s.starter("run", "--wait"), failed, " failed: ", `does not serve the dataset "`+s.name+`"`, "start it with PADRON_DATASET naming its spec")
+	requireOneLine(t, s.starter("run", "--wait"), failed, "no worker serves "+s.name, "start one with `worker`, its PADRON_DATASET naming "+s.name)
 	s.requireNothingWritten()
 }
 
 func TestATakenPortIsOneLine(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(50, 24))
+	s := newStack(t, register.Generate(50, 24))
 	taken, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // binding a port is immediate
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, taken.Close()) })
@@ -241,7 +247,7 @@ func TestATakenPortIsOneLine(t *testing.T) {
 // TestADatabaseOfSomebodyElseIsRefused: it is neither read nor written.
 func TestADatabaseOfSomebodyElseIsRefused(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(50, 25))
+	s := newStack(t, register.Generate(50, 25))
 	theirs := s.mongo.Database(s.database()).Collection("orders")
 	_, err := theirs.InsertOne(t.Context(), bson.D{{Key: "_id", Value: 1}})
 	require.NoError(t, err)
@@ -257,7 +263,7 @@ func TestADatabaseOfSomebodyElseIsRefused(t *testing.T) {
 // TestReadingCommandsCreateNothing before there is a mirror.
 func TestReadingCommandsCreateNothing(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(50, 26))
+	s := newStack(t, register.Generate(50, 26))
 	s.worker()
 	for _, line := range []string{"status", "status manual-1", "status -o json", "snapshots list", "snapshots show latest"} {
 		requireOneLine(t, s.starter(strings.Fields(line)...), failed, "there is no mirror of "+s.name+" yet", "`starter run --wait` makes it")
@@ -277,7 +283,7 @@ func TestReadingCommandsCreateNothing(t *testing.T) {
 // shows.
 func TestAPageOfThePortalIsTakenForItsDataset(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(50, 27))
+	s := newStack(t, register.Generate(50, 27))
 	for _, given := range []string{
 		"g8m3-pdis",
 		"https://data.sfgov.org/Economy-and-Community/Registered-Business-Locations-San-Francisco/g8m3-pdis",

@@ -3,6 +3,7 @@ package main_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -10,8 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/landing"
+	"padron/internal/mongodb"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/register"
+	"padron/internal/runs"
+	"padron/internal/testenv"
 )
 
 // cancelled is what `cancel -o json` prints.
@@ -22,7 +27,7 @@ type cancelled struct {
 
 func TestCancelInTheMiddleOfFetching(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(3000, 85))
+	s := newStack(t, register.Generate(3000, 85))
 	s.env["PADRON_PAGE_SIZE"] = "500"
 	s.worker()
 	s.load()
@@ -52,14 +57,15 @@ func TestCancelInTheMiddleOfFetching(t *testing.T) {
 
 func TestCancelInTheMiddleOfUpserting(t *testing.T) {
 	t.Parallel()
-	const rows, changed = 12_000, 9_000
-	s := newStack(t, socratatest.Generate(rows, 86))
+	rows := testenv.Times(6_000, 12_000)
+	changed := rows * 3 / 4
+	s := newStack(t, register.Generate(rows, 86))
 	s.env["PADRON_PAGE_SIZE"] = "500"
 	s.worker()
 	s.load()
 	s.edit(changed)
 	id := strings.TrimSuffix(strings.Fields(s.ok("run"))[2], ";")
-	require.Eventually(t, func() bool { n := s.ofVersion(2); return n > 0 && n < changed }, runTakes, 2*time.Millisecond)
+	require.Eventually(t, func() bool { n := s.ofVersion(2); return n > 0 && n < int64(changed) }, runTakes, 2*time.Millisecond)
 	began := time.Now()
 	r := s.starter("cancel", id, "--wait", "-o", "json")
 	require.Zero(t, r.code, r.errors)
@@ -86,9 +92,9 @@ func (r result) withoutOutput() result {
 // edit renames rows on the portal.
 func (s *stack) edit(rows int) {
 	s.t.Helper()
-	var ops []socratatest.Op
+	var ops []portalsim.Op
 	for i, key := range s.someKeys(rows) {
-		ops = append(ops, socratatest.Rename(key, fmt.Sprintf("RENAMED %d", i)))
+		ops = append(ops, portalsim.Rename(key, fmt.Sprintf("RENAMED %d", i)))
 	}
 	require.NoError(s.t, s.portal.Edit(ops...))
 }
@@ -105,7 +111,7 @@ func (s *stack) contents() map[string]string {
 
 // ofVersion counts the documents of a version.
 func (s *stack) ofVersion(version int) int64 {
-	n, err := s.mongo.Database(s.database()).Collection(mirror.Businesses).CountDocuments(s.t.Context(), bson.D{{Key: "lineage.version", Value: version}})
+	n, err := s.mongo.Database(s.database()).Collection(mongodb.Businesses).CountDocuments(s.t.Context(), bson.D{{Key: "lineage.version", Value: version}})
 	require.NoError(s.t, err)
 	return n
 }
@@ -113,9 +119,9 @@ func (s *stack) ofVersion(version int) int64 {
 // requireCancelled looks at the record of a run, and that nobody writes on.
 func (s *stack) requireCancelled(id string) {
 	s.t.Helper()
-	run, err := s.mirror().Run(s.t.Context(), id)
+	run, err := s.reader().Runs.Run(s.t.Context(), id)
 	require.NoError(s.t, err)
-	require.Equal(s.t, mirror.StatusCancelled, run.Status)
+	require.Equal(s.t, runs.StatusCancelled, run.Status)
 	require.False(s.t, run.Finished.IsZero())
 	require.Empty(s.t, run.Outcome)
 	require.Regexp(s.t, id+` .* cancelled `, s.ok("status", "--outcome", "cancelled"))
@@ -139,12 +145,12 @@ func (s *stack) requireMended(id string, changed int) {
 	s.readJSON(&renamed, "changes", "--since", "1h", "--kind", "renamed")
 	require.Len(s.t, renamed, changed, "and has one event")
 
-	landing, err := s.mirror().Landing(mirror.LandingConfig{})
+	zone, err := landing.Open(landing.Config{}, s.db())
 	require.NoError(s.t, err)
-	pages, err := landing.List(s.t.Context(), "")
+	pages, err := zone.List(s.t.Context(), "")
 	require.NoError(s.t, err)
 	for _, p := range pages {
-		require.Equal(s.t, mirror.KindRaw, p.Kind, "only the archive is left: %+v", p)
+		require.Equal(s.t, landing.KindRaw, p.Kind, "only the archive is left: %+v", p)
 	}
 	db := s.mongo.Database(s.database())
 	var files, chunks []any
@@ -152,4 +158,32 @@ func (s *stack) requireMended(id string, changed int) {
 	require.NoError(s.t, db.Collection("landing.chunks").Distinct(s.t.Context(), "files_id", bson.D{}).Decode(&chunks))
 	require.NotEmpty(s.t, files)
 	require.Subset(s.t, files, chunks, "no chunk without its page")
+}
+
+// TestACancelledRunTellsWhatItWaitedFor cancels a run that waits for its portal: the
+// record keeps the failure, which Temporal forgets. A failure that was overcome is
+// not kept.
+func TestACancelledRunTellsWhatItWaitedFor(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, register.Generate(300, 87))
+	s.worker()
+	s.portal.Fail(portalsim.Fault{Path: "/resource/", Skip: 1, Status: http.StatusServiceUnavailable, Times: -1})
+	id := strings.TrimSuffix(strings.Fields(s.ok("run"))[2], ";")
+	require.Eventually(t, func() bool {
+		run, ok := s.newest()
+		return ok && run.LastFailure.Attempt > 1
+	}, soon, 100*time.Millisecond, "while it waits, the record tells")
+	require.Contains(t, s.ok("status", id), "last failure  attempt ")
+	s.ok("cancel", id, "--wait")
+	s.requireCancelled(id)
+	const told = `cancelled; attempt \d+ of \w+ failed at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ: .*503.*\((PortalUnavailable|CircuitOpen)\)`
+	run, _ := s.newest()
+	require.Regexp(t, "^"+told+"$", run.Reason)
+	require.WithinRange(t, run.LastFailure.At, run.Started, run.Finished)
+	require.Regexp(t, `\nwhy +`+told+`\n`, s.ok("status", id))
+
+	s.portal.Heal()
+	s.portal.Fail(portalsim.Fault{Path: "/resource/", Skip: 1, Status: http.StatusServiceUnavailable, Times: 3})
+	green := s.load()
+	require.Empty(t, green.Record.LastFailure.Step, "it was overcome")
 }

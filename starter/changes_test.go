@@ -9,7 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"padron/internal/socrata/socratatest"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/register"
 )
 
 // change is what `changes -o json` prints of a change.
@@ -39,8 +40,8 @@ func (c change) requireField(t *testing.T, path string, from, to any) {
 
 func TestChanges(t *testing.T) {
 	t.Parallel()
-	const owner = "ZEBULON CANARYBIRD"
-	s := newStack(t, socratatest.Generate(300, 80))
+	const owner = "ZEBULON LEAKTEST"
+	s := newStack(t, register.Generate(300, 80))
 	s.ok("setup")
 	require.Equal(t, "no such changes\n", s.ok("changes", "--since", "7d"))
 	worker := s.worker()
@@ -60,8 +61,8 @@ func TestChanges(t *testing.T) {
 	opened := s.row(open[4])
 	opened["ttxid"], opened["dba_name"] = "9999999-01-261", "Brand New Bakery"
 	require.NoError(t, s.portal.Edit(
-		socratatest.Rename(renamed, "Another Name"), socratatest.Close(closed, time.Date(2026, 11, 3, 0, 0, 0, 0, time.UTC)),
-		socratatest.SetField(owned, "ownership_name", owner), socratatest.Delete(gone), socratatest.Open(opened)))
+		portalsim.Rename(renamed, "Another Name"), portalsim.Close(closed, time.Date(2026, 11, 3, 0, 0, 0, 0, time.UTC)),
+		portalsim.SetField(owned, "ownership_name", owner), portalsim.Delete(gone), portalsim.Open(opened)))
 	run := s.load()
 	require.EqualValues(t, 5, run.Record.Counts.Events)
 
@@ -88,7 +89,7 @@ func TestChanges(t *testing.T) {
 	table := s.ok("changes", "--since", "7d")
 	require.Equal(t, 6, strings.Count(table, "\n"), table)
 	require.Regexp(t, `(?m)^when +key +name now +what +from → to$`, table)
-	require.Regexp(t, `(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  `+renamed+` +Another Name +renamed +dba_name: .+ → Another Name$`, table)
+	require.Regexp(t, `(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ  `+renamed+` +Another Name +renamed +dba_name: .+ → Another Name$`, table)
 	require.Regexp(t, `(?m) `+closed+` .* closed .*dates\.location_end_date: \(none\) → 2026-11-03`, table)
 	require.Regexp(t, `(?m) `+owned+` .* renamed +ownership_name: changed \(not shown\)$`, table)
 
@@ -115,7 +116,7 @@ func TestChanges(t *testing.T) {
 	}
 
 	// What may concern a private person is shown to those who ask for it.
-	require.NotContains(t, strings.ToUpper(table+lines+s.ok("changes", "--since", "7d", "--all-fields", "-o", "json")), "CANARYBIRD")
+	require.NotContains(t, strings.ToUpper(table+lines+s.ok("changes", "--since", "7d", "--all-fields", "-o", "json")), "LEAKTEST")
 	require.Contains(t, s.ok("changes", "--since", "7d", "--sensitive"), " → "+owner)
 
 	// A changed rule is no news of the businesses.

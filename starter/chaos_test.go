@@ -15,19 +15,24 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
-	"padron/activities"
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/certificate"
+	"padron/internal/changes"
+	"padron/internal/mongodb"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/register"
+	"padron/internal/runs"
+	"padron/internal/statistics"
+	"padron/internal/testenv"
 )
 
 // kills is how often the servers are killed in the middle of a backfill.
-var kills = flag.Int("kills", 3, "how often a backfill's worker and Temporal server are killed")
+var kills = flag.Int("kills", testenv.Times(1, 3), "how often a backfill's worker and Temporal server are killed")
 
 // TestAKilledTemporalIsSurvived kills the Temporal server in the middle of a
 // run, with the worker and without it, and starts it again on what it left.
 func TestAKilledTemporalIsSurvived(t *testing.T) {
 	t.Parallel()
-	table := socratatest.Generate(*rows, 20)
+	table := register.Generate(*rows, 20)
 	whole := newStack(t, table)
 	whole.pages()
 	whole.worker()
@@ -62,7 +67,7 @@ func TestAKilledTemporalIsSurvived(t *testing.T) {
 				s.worker()
 			}
 			run := s.ended()
-			require.Equal(t, mirror.OutcomeGreen, run.Certificate.Outcome)
+			require.Equal(t, certificate.Green, run.Certificate.Outcome)
 			t.Logf("ended %s after the server was killed", time.Since(killed).Round(time.Second))
 			requireSameMirror(t, whole, s)
 			require.Contains(t, s.ok("verify", "--deep"), "green: ")
@@ -77,7 +82,7 @@ func TestAKilledTemporalIsSurvived(t *testing.T) {
 func TestABackfillSurvivesEveryKill(t *testing.T) {
 	t.Parallel()
 	server := newTemporalServer(t)
-	s := newStackAt(t, socratatest.Generate(3000, 77), server.address)
+	s := newStackAt(t, register.Generate(3000, 77), server.address)
 	worker := s.worker()
 	s.load()
 	s.ok("schedule", "apply")
@@ -85,13 +90,17 @@ func TestABackfillSurvivesEveryKill(t *testing.T) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // chance, not secrecy
 	keys := s.someKeys(300)
-	started := s.ok("backfill", "--since", "1990-01-01", "--until", "2026-09-01", "--max-active", "4", "--wait=false")
+	since, windows := "2018-01-01", 104
+	if testenv.Long() {
+		since, windows = "1990-01-01", 440
+	}
+	started := s.ok("backfill", "--since", since, "--until", "2026-09-01", "--max-active", "4", "--wait=false")
 	id := regexp.MustCompile(`backfill-\S+Z`).FindString(started)
 
 	scheduled := 0
 	for i := range *kills {
 		time.Sleep(time.Duration(500+random.IntN(4000)) * time.Millisecond)
-		require.NoError(t, s.portal.Edit(socratatest.Rename(keys[random.IntN(len(keys))], "Renamed Before Kill"), socratatest.Close(keys[random.IntN(len(keys))], time.Date(2020, 1, 1+random.IntN(20), 0, 0, 0, 0, time.UTC))))
+		require.NoError(t, s.portal.Edit(portalsim.Rename(keys[random.IntN(len(keys))], "Renamed Before Kill"), portalsim.Close(keys[random.IntN(len(keys))], time.Date(2020, 1, 1+random.IntN(20), 0, 0, 0, 0, time.UTC))))
 		if i%2 == 0 && s.starter("schedule", "trigger").code == 0 {
 			scheduled++
 			time.Sleep(time.Duration(random.IntN(1500)) * time.Millisecond)
@@ -108,15 +117,15 @@ func TestABackfillSurvivesEveryKill(t *testing.T) {
 		server.Start()
 		worker = s.worker()
 	}
-	var run mirror.Run
+	var run runs.Run
 	require.Eventually(t, func() bool {
 		var err error
-		run, err = s.mirror().Run(t.Context(), id)
+		run, err = s.reader().Runs.Run(t.Context(), id)
 		require.NoError(t, err)
-		return run.Status != mirror.StatusRunning
+		return run.Status != runs.StatusRunning
 	}, runTakes, 200*time.Millisecond, "the backfill never ended")
-	require.Equal(t, mirror.StatusDone, run.Status, run.Reason)
-	require.Equal(t, 440, run.Backfill.Done+run.Backfill.Failed)
+	require.Equal(t, runs.StatusDone, run.Status, run.Reason)
+	require.Equal(t, windows, run.Backfill.Done+run.Backfill.Failed)
 	require.Zero(t, run.Backfill.Failed, run.Reason)
 	require.Equal(t, run.Backfill.Windows, run.Backfill.Snapshots)
 	t.Logf("%d kills, %d scheduled runs, %d runs of the backfill, %s", *kills, scheduled, run.Backfill.Runs, run.Finished.Sub(run.Started).Round(time.Second))
@@ -124,9 +133,9 @@ func TestABackfillSurvivesEveryKill(t *testing.T) {
 	s.ok("run", "--wait")
 	require.Contains(t, s.ok("verify", "--deep"), "green: ")
 	fresh := s.freshMirror(t)
-	require.Equal(t, fresh, bare(t, s.mongo.Database(s.database()).Collection(mirror.Businesses)))
+	require.Equal(t, fresh, bare(t, s.mongo.Database(s.database()).Collection(mongodb.Businesses)))
 	s.requireVersions(t)
-	s.requireOneObservedSnapshotADay(t)
+	s.requireOneSnapshotOfARun(t)
 }
 
 // freshMirror loads the portal as it is now into another database.
@@ -140,7 +149,7 @@ func (s *stack) freshMirror(t *testing.T) map[string]string {
 	})
 	other.worker()
 	other.ok("run", "--wait")
-	return bare(t, s.mongo.Database("padronfresh_"+s.name).Collection(mirror.Businesses))
+	return bare(t, s.mongo.Database("padronfresh_"+s.name).Collection(mongodb.Businesses))
 }
 
 // bare are documents by key, without their lineage save the hash.
@@ -165,9 +174,9 @@ func bare(t *testing.T, of *mongo.Collection) map[string]string {
 func (s *stack) requireVersions(t *testing.T) {
 	t.Helper()
 	versions := map[string][]int32{}
-	cursor, err := s.mongo.Database(s.database()).Collection(mirror.Changes).Find(t.Context(), bson.D{})
+	cursor, err := s.mongo.Database(s.database()).Collection(mongodb.Changes).Find(t.Context(), bson.D{})
 	require.NoError(t, err)
-	var events []mirror.Event
+	var events []changes.Event
 	require.NoError(t, cursor.All(t.Context(), &events))
 	for _, e := range events {
 		versions[e.Key] = append(versions[e.Key], e.Version)
@@ -186,17 +195,17 @@ func (s *stack) requireVersions(t *testing.T) {
 	require.NoError(t, all.Err())
 }
 
-func (s *stack) requireOneObservedSnapshotADay(t *testing.T) {
+// requireOneSnapshotOfARun: the attempts of a step that were killed, and made
+// again, leave one.
+func (s *stack) requireOneSnapshotOfARun(t *testing.T) {
 	t.Helper()
-	snaps, err := s.mirror().Snapshots(t.Context(), 1000, mirror.Observed)
+	snaps, err := s.reader().Statistics.Snapshots(t.Context(), 1000, statistics.Observed)
 	require.NoError(t, err)
-	days := map[string]int{}
+	of := map[string]int{}
 	for _, snap := range snaps {
-		if snap.Outcome == mirror.OutcomeGreen {
-			days[string(activities.DayOf(snap.AsOf))]++
-		}
+		of[snap.Run]++
 	}
-	for day, n := range days {
-		require.Equal(t, 1, n, day)
+	for run, n := range of {
+		require.Equal(t, 1, n, run)
 	}
 }

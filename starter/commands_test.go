@@ -11,15 +11,18 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/certificate"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/register"
+	"padron/internal/runs"
+	"padron/internal/statistics"
 	"padron/workflows"
 )
 
 // TestTheMainJobByHand goes through what a newcomer does in the first hour.
 func TestTheMainJobByHand(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(3000, 30))
+	s := newStack(t, register.Generate(3000, 30))
 	s.env["PADRON_PAGE_SIZE"] = "1000"
 	for range 2 {
 		require.Equal(t, "database "+s.database()+" is ready\nsearch attributes of namespace default were there already\n", s.ok("setup"))
@@ -44,12 +47,12 @@ func TestTheMainJobByHand(t *testing.T) {
 	started := s.ok("run", "--mode", "full")
 	require.Regexp(t, "^started run manual-[^ ]+; `starter watch manual-[^ ]+` follows it\n$", started)
 	id := strings.TrimSuffix(strings.Fields(started)[2], ";")
-	var run mirror.Run
+	var run runs.Run
 	require.Eventually(t, func() bool {
 		r := s.starter("status", id, "-o", "json")
-		return r.code == 0 && json.Unmarshal([]byte(r.out), &run) == nil && run.Status == mirror.StatusDone
+		return r.code == 0 && json.Unmarshal([]byte(r.out), &run) == nil && run.Status == runs.StatusDone
 	}, soon, 200*time.Millisecond)
-	require.Equal(t, mirror.OutcomeGreen, run.Outcome)
+	require.Equal(t, certificate.Green, run.Outcome)
 	require.EqualValues(t, 3000, run.Counts.Unchanged)
 
 	var sum summary
@@ -61,33 +64,35 @@ func TestTheMainJobByHand(t *testing.T) {
 	skipped := s.ok("run", "--wait")
 	require.Contains(t, skipped, "outcome  skipped: nothing new")
 
-	var runs []mirror.Run
-	s.readJSON(&runs, "status")
-	require.Len(t, runs, 4)
-	require.Equal(t, mirror.StatusSkipped, runs[0].Status, "newest first")
-	s.readJSON(&runs, "status", "-n", "2")
-	require.Len(t, runs, 2)
+	var listed []runs.Run
+	s.readJSON(&listed, "status")
+	require.Len(t, listed, 4)
+	require.Equal(t, runs.StatusSkipped, listed[0].Status, "newest first")
+	s.readJSON(&listed, "status", "-n", "2")
+	require.Len(t, listed, 2)
 	list := s.ok("status")
 	require.Equal(t, 5, strings.Count(list, "\n"), list)
 	for line := range strings.Lines(list) {
 		require.Equal(t, strings.TrimRight(line, " \n")+"\n", line, "no white space at the end")
 	}
 	one := s.ok("status", id)
-	for _, want := range []string{`status +done green\n`, `by hand \(full\)\n`, `gate keys +ok: `, `certificate whole +ok: `, `probe +full: a full crawl was asked for\n`, `workflow +mirror/` + s.name + "/" + id} {
+	for _, want := range []string{`status +done green\n`, `by hand \(full\)\n`, `gate keys +ok: `, `certificate consistent +ok: `, `probe +full: a full crawl was asked for\n`, `workflow +mirror/` + s.name + "/" + id} {
 		require.Regexp(t, want, one)
 	}
 	requireOneLine(t, s.starter("status", "manual-1"), failed, `there is no run "manual-1"; `+"`starter status` lists them")
 
-	var snapshots []mirror.Snapshot
+	var snapshots []statistics.Snapshot
 	s.readJSON(&snapshots, "snapshots", "list")
-	require.Len(t, snapshots, 1)
+	require.Len(t, snapshots, 2, "one of each run that mirrored, the last one first")
+	require.Equal(t, id, snapshots[0].Run)
+	require.Equal(t, snapshots[1].AsOf, snapshots[0].AsOf)
 	require.Contains(t, s.ok("snapshots", "list"), snapshots[0].ID)
 	var snapshot struct {
-		mirror.Snapshot
-		Neighborhoods []mirror.Tallied
-		Sectors       []mirror.Tallied
-		Districts     []mirror.TalliedDistrict
-		Months        []mirror.Month
+		statistics.Snapshot
+		Neighborhoods []statistics.Tallied
+		Sectors       []statistics.Tallied
+		Districts     []statistics.TalliedDistrict
+		Months        []statistics.Month
 	}
 	for _, name := range []string{"latest", snapshots[0].ID} {
 		s.readJSON(&snapshot, "snapshots", "show", name)
@@ -116,12 +121,12 @@ func TestTheMainJobByHand(t *testing.T) {
 		OK   bool
 	}
 	s.readJSON(&findings, "doctor")
-	require.Len(t, findings, 10)
+	require.Len(t, findings, 14)
 }
 
 func TestADrawingAndTheDatasets(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(200, 32))
+	s := newStack(t, register.Generate(200, 32))
 	drawn := s.ok("dag")
 	require.True(t, strings.HasPrefix(drawn, "flowchart TD\n"), drawn)
 	for _, task := range []string{"probe", "fetch_page", "clean_page", "gate", "upsert_page", "reconcile", "aggregate_snapshot", "finish"} {
@@ -144,11 +149,11 @@ func TestADrawingAndTheDatasets(t *testing.T) {
 	require.EqualValues(t, 200, check.Rows)
 	require.Contains(t, s.ok("dataset", "check"), "the spec fits\n")
 
-	require.NoError(t, s.portal.Edit(socratatest.AddColumn("mood", "text"), socratatest.DropColumn("business_corridor")))
+	require.NoError(t, s.portal.Edit(portalsim.AddColumn("mood", "text"), portalsim.DropColumn("business_corridor")))
 	changed := s.ok("dataset", "check")
 	require.Contains(t, changed, "mood")
 	require.Contains(t, changed, "business_corridor")
-	require.NoError(t, s.portal.Edit(socratatest.DropColumn("ttxid")))
+	require.NoError(t, s.portal.Edit(portalsim.DropColumn("ttxid")))
 	r := s.starter("dataset", "check")
 	require.Equal(t, failed, r.code)
 	require.Contains(t, r.errors, "ttxid")
@@ -179,7 +184,7 @@ func (s *stack) hold() (reached <-chan struct{}, release func()) {
 
 func TestCtrlCLeavesTheRunGoing(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(500, 33))
+	s := newStack(t, register.Generate(500, 33))
 	s.worker()
 	reached, release := s.hold()
 	p := s.start(t, "starter", nil, "run", "--wait")
@@ -196,14 +201,14 @@ func TestCtrlCLeavesTheRunGoing(t *testing.T) {
 	release()
 	require.Eventually(t, func() bool {
 		run, _ := s.newest()
-		return run.Status == mirror.StatusDone && run.Outcome == mirror.OutcomeGreen
+		return run.Status == runs.StatusDone && run.Outcome == certificate.Green
 	}, soon, 100*time.Millisecond)
 }
 
 func TestARunThatIsNotGreenExitsWithThree(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(300, 34))
-	s.brakeOf("0")
+	s := newStack(t, register.Generate(300, 34))
+	s.maxRemovals("0")
 	s.worker()
 	s.load()
 	var key string
@@ -211,7 +216,7 @@ func TestARunThatIsNotGreenExitsWithThree(t *testing.T) {
 		key, _ = row["ttxid"].(string)
 		break
 	}
-	require.NoError(t, s.portal.Edit(socratatest.Delete(key)))
+	require.NoError(t, s.portal.Edit(portalsim.Delete(key)))
 	r := s.starter("run", "--wait", "-o", "json")
 	require.Equal(t, notGreen, r.code, r.errors)
 	require.Contains(t, r.errors, " is red: ")
@@ -225,9 +230,9 @@ func TestARunThatIsNotGreenExitsWithThree(t *testing.T) {
 // outlasted, and whoever watches is told.
 func TestARunThatWaitsSaysWhatFor(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(300, 36))
+	s := newStack(t, register.Generate(300, 36))
 	s.worker()
-	s.portal.Fail(socratatest.Fault{Path: "/resource/", Skip: 1, Status: http.StatusServiceUnavailable, Times: -1})
+	s.portal.Fail(portalsim.Fault{Path: "/resource/", Skip: 1, Status: http.StatusServiceUnavailable, Times: -1})
 	p := s.start(t, "starter", nil, "run", "--wait")
 	require.Eventually(t, func() bool { return strings.Contains(p.errors.String(), "trying again: ") }, soon, 100*time.Millisecond)
 	s.portal.Heal()
@@ -240,14 +245,14 @@ func TestARunThatWaitsSaysWhatFor(t *testing.T) {
 // TestAFailedRunSaysWhy and leaves the reason in the record.
 func TestAFailedRunSaysWhy(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(300, 35))
+	s := newStack(t, register.Generate(300, 35))
 	s.worker()
-	s.portal.Fail(socratatest.Fault{Path: "/resource/", Status: http.StatusForbidden, Times: -1})
+	s.portal.Fail(portalsim.Fault{Path: "/resource/", Status: http.StatusForbidden, Times: -1})
 	r := s.starter("run", "--wait")
 	requireOneLine(t, r, failed, "starter: run manual-", " failed: ", "access refused (403)")
 	run, ok := s.newest()
 	require.True(t, ok)
-	require.Equal(t, mirror.StatusFailed, run.Status)
+	require.Equal(t, runs.StatusFailed, run.Status)
 	require.Contains(t, run.Reason, "access refused (403)")
 	require.Zero(t, s.documents())
 }

@@ -6,7 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"padron/internal/socrata/socratatest"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/register"
 )
 
 // complete asks what a shell would offer after a command line; the last
@@ -28,14 +29,14 @@ const (
 
 func TestCompletion(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(300, 87))
-	s.brakeOf("3")
+	s := newStack(t, register.Generate(300, 87))
+	s.maxRemovals("3")
 	s.worker()
 	green := s.load()
 	keyless := s.row(s.someKeys(20)[19])
 	delete(keyless, "ttxid")
 	doubled := s.someKeys(20)[18]
-	require.NoError(t, s.portal.Edit(socratatest.Open(keyless), socratatest.Open(s.row(doubled))))
+	require.NoError(t, s.portal.Edit(portalsim.Open(keyless), portalsim.Open(s.row(doubled))))
 	s.delete(s.someKeys(5)...)
 	held := s.starter("run", "--wait")
 	require.Equal(t, notGreen, held.code, held.errors)
@@ -67,9 +68,9 @@ func TestCompletion(t *testing.T) {
 	require.Equal(t, noFiles, directive)
 	require.Len(t, words, 2, "%v", words)
 	require.Contains(t, strings.Join(words, "\n"), doubled+"\t")
-	words, _ = s.complete("quarantine", "replay", "")
+	words, _ = s.complete("quarantine", "retry", "")
 	require.Len(t, words, 1, "a row without a key cannot be asked for")
-	words, _ = s.complete("quarantine", "replay", doubled, "")
+	words, _ = s.complete("quarantine", "retry", doubled, "")
 	require.Empty(t, words, "it is named already")
 
 	words, _ = s.complete("snapshots", "show", "")
@@ -93,7 +94,7 @@ func TestCompletion(t *testing.T) {
 		"changes --output ":    "table|json|ndjson",
 		"changes --cause s":    "source|schema",
 		"changes --kind re":    "reopened|renamed|removed|returned",
-		"dag --job re":         "rerun|replay|reload|reconstruct",
+		"dag --job re":         "rerun|retry|reload|reconstruct",
 		"status --outcome ":    "green|red|unproven|behind|skipped|failed|cancelled",
 		"status --namespace ":  "",
 		"completion ba":        "bash\tPrint what bash needs to complete the commands of starter",

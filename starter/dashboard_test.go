@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"padron/internal/socrata/socratatest"
+	"padron/internal/portalsim/register"
 )
 
 const dashboardToken = "0123456789abcdef"
@@ -82,7 +82,7 @@ func (p *process) dashboard(prefix string, in *buffer) string {
 // there is a mirror.
 func TestTheDashboardIsServed(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(300, 82))
+	s := newStack(t, register.Generate(300, 82))
 	alone := s.start(t, "starter", nil, "dashboard", "--addr", "127.0.0.1:0")
 	base := alone.dashboard("", &alone.out)
 	status, body := fetch(t, base+"en/", "")

@@ -20,9 +20,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"padron/internal/certificate"
 	"padron/internal/export"
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/mongodb"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/register"
+	"padron/internal/statistics"
 )
 
 // A mirror with a past has a row that was renamed to a formula, one that
@@ -32,7 +35,7 @@ const (
 	formula = "=cmd|' /C calc'!A0"
 	opened  = "9999999-01-001"
 	many    = `Café Ñandú "Sol"; 東京, 2`
-	owner   = "ZEBULON CANARYBIRD"
+	owner   = "ZEBULON LEAKTEST"
 )
 
 // past is a stack whose mirror has a past, and what happened in it.
@@ -46,7 +49,7 @@ type past struct {
 
 func newPast(t *testing.T, rows int, seed uint64) past {
 	t.Helper()
-	s := newStack(t, socratatest.Generate(rows, seed))
+	s := newStack(t, register.Generate(rows, seed))
 	worker := s.worker("PADRON_DASHBOARD_ADDR=127.0.0.1:0")
 	var keys []string // of open ones
 	for row := range s.portal.SourceRows() {
@@ -62,12 +65,12 @@ func newPast(t *testing.T, rows int, seed uint64) past {
 	now["ttxid"], now["dba_name"], now["ownership_name"] = opened, many, owner
 	delete(keyless, "ttxid")
 	require.NoError(t, s.portal.Edit(
-		socratatest.Rename(p.renamed, formula), socratatest.SetField(p.renamed, "ownership_name", owner),
-		socratatest.Close(p.closed, time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)),
-		socratatest.Delete(p.removed), socratatest.Open(now), socratatest.Open(keyless)))
+		portalsim.Rename(p.renamed, formula), portalsim.SetField(p.renamed, "ownership_name", owner),
+		portalsim.Close(p.closed, time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)),
+		portalsim.Delete(p.removed), portalsim.Open(now), portalsim.Open(keyless)))
 	// One date has one observed snapshot, and whether both runs are of one depends
 	// on the hour: the second one's is to be there alone.
-	_, err := s.mongo.Database(s.database()).Collection(mirror.Snapshots).DeleteMany(t.Context(), bson.D{})
+	_, err := s.mongo.Database(s.database()).Collection(mongodb.Snapshots).DeleteMany(t.Context(), bson.D{})
 	require.NoError(t, err)
 	p.second = s.load()
 	return p
@@ -86,7 +89,7 @@ type exportAbout struct {
 	License     string
 	Certificate struct {
 		Run     string
-		Outcome mirror.Outcome
+		Outcome certificate.Outcome
 		At      time.Time
 	}
 }
@@ -147,7 +150,7 @@ func TestExports(t *testing.T) {
 			Certificate: a.Certificate,
 		}, a)
 		require.Equal(t, s.second.Run, a.Certificate.Run)
-		require.Equal(t, mirror.OutcomeGreen, a.Certificate.Outcome)
+		require.Equal(t, certificate.Green, a.Certificate.Outcome)
 		require.NotEmpty(t, a.Snapshot)
 		rows := records(t, readFile(t, file))
 		require.Len(t, rows, 2000)
@@ -163,6 +166,7 @@ func TestExports(t *testing.T) {
 		require.NotContains(t, readFile(t, file), owner)
 		require.NotContains(t, a.Columns, "ownership_name")
 		require.Contains(t, readFile(t, file), "\n"+opened+",", "leading zeros and keys stay as they are")
+		require.Equal(t, export.ByteOrderMark+s.ok("export"), s.ok("export", "--bom"))
 
 		_, told := s.export(t, "s.csv", "--sensitive")
 		require.True(t, told.Sensitive)
@@ -232,8 +236,8 @@ func TestExports(t *testing.T) {
 	t.Run("snapshots", func(t *testing.T) {
 		file, a := s.export(t, "s.csv", "--collection", "snapshots")
 		var shown struct {
-			Totals        mirror.Totals
-			Neighborhoods []mirror.Tallied
+			Totals        statistics.Totals
+			Neighborhoods []statistics.Tallied
 		}
 		s.readJSON(&shown, "snapshots", "show", a.Snapshot)
 		got := map[string]string{}
@@ -364,7 +368,7 @@ func requireSchema(t *testing.T, s *stack) {
 	var stored bson.D
 	require.NoError(t, bson.UnmarshalExtJSON([]byte(s.ok("dataset", "schema", "--dialect", "mongodb")), false, &stored))
 	stored = without(stored, "additionalProperties")
-	collection := s.mongo.Database(s.database()).Collection(mirror.Businesses)
+	collection := s.mongo.Database(s.database()).Collection(mongodb.Businesses)
 	fits, err := collection.CountDocuments(t.Context(), bson.D{{Key: "$jsonSchema", Value: stored}})
 	require.NoError(t, err)
 	require.Equal(t, s.documents(), fits)

@@ -3,6 +3,7 @@ package main_test
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -10,30 +11,39 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/certificate"
+	"padron/internal/mongodb"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/register"
+	"padron/internal/runs"
+	"padron/workflows"
 )
 
-// brakeOf gives the stack's dataset a brake of so many rows.
-func (s *stack) brakeOf(rows string) {
+// maxRemovals lets a run of the stack's dataset remove so many rows.
+func (s *stack) maxRemovals(rows string) {
 	s.t.Helper()
-	s.editSpec("brake: {percent: 1, rows: 500}", "brake: {percent: 0, rows: "+rows+"}")
+	s.editSpec("max_removals: {percent: 1, rows: 500}", "max_removals: {percent: 0, rows: "+rows+"}")
 }
 
-// editSpec replaces a part of the stack's spec.
-func (s *stack) editSpec(old, now string) {
+// editSpec replaces parts of the spec: pairs of old and new text.
+func (s *stack) editSpec(changes ...string) {
 	s.t.Helper()
 	s.spec = specFile(s.t, s.name, func(spec string) string {
-		require.Contains(s.t, spec, old)
-		return strings.Replace(spec, old, now, 1)
+		for pair := range slices.Chunk(changes, 2) {
+			require.Contains(s.t, spec, pair[0])
+			spec = strings.Replace(spec, pair[0], pair[1], 1)
+		}
+		return spec
 	})
 	s.env["PADRON_DATASET"] = s.spec
 }
 
 // notGreen runs a command line with -o json that must end with a run that is
 // not green.
-func (s *stack) notGreen(outcome mirror.Outcome, args ...string) summary {
+func (s *stack) notGreen(outcome certificate.Outcome, args ...string) summary {
 	s.t.Helper()
 	r := s.starter(append(args, "-o", "json")...)
 	require.Equal(s.t, notGreen, r.code, "%s\n%s", r.errors, r.out)
@@ -52,17 +62,17 @@ func lastLine(s string) string {
 // delete takes rows off the portal.
 func (s *stack) delete(keys ...string) {
 	s.t.Helper()
-	var ops []socratatest.Op
+	var ops []portalsim.Op
 	for _, key := range keys {
-		ops = append(ops, socratatest.Delete(key))
+		ops = append(ops, portalsim.Delete(key))
 	}
 	require.NoError(s.t, s.portal.Edit(ops...))
 }
 
 func TestHeldRemovalsAreApproved(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(300, 70))
-	s.brakeOf("3")
+	s := newStack(t, register.Generate(300, 70))
+	s.maxRemovals("3")
 	s.worker()
 	first := s.load()
 	keys := s.someKeys(12)
@@ -73,14 +83,14 @@ func TestHeldRemovalsAreApproved(t *testing.T) {
 	require.EqualValues(t, 297, s.documents())
 
 	s.delete(keys[3:8]...)
-	held := s.notGreen(mirror.OutcomeRed, "run", "--wait")
+	held := s.notGreen(certificate.Red, "run", "--wait")
 	require.EqualValues(t, 5, held.Record.Held.Rows)
 	require.EqualValues(t, 297, s.documents(), "nothing is removed before somebody looked")
-	require.Regexp(t, "\nheld +5 removals, over the dataset's brake; `starter approve "+held.Run+"` makes them\n", s.ok("status", held.Run))
+	require.Regexp(t, "\nheld +5 removals, over the dataset's max_removals; `starter approve "+held.Run+"` makes them\n", s.ok("status", held.Run))
 
 	requireOneLine(t, s.starter("approve", "manual-1"), failed, `there is no run "manual-1"; `+"`starter status` lists them")
 	r := s.starter("approve", first.Run)
-	requireOneLine(t, r, failed, first.Run, "holds no removals", "(NothingToDo)")
+	requireOneLine(t, r, failed, first.Run, "holds no removals")
 
 	approved := s.starter("approve", held.Run)
 	require.Zero(t, approved.code, approved.errors)
@@ -95,9 +105,9 @@ func TestHeldRemovalsAreApproved(t *testing.T) {
 
 	// Of two runs that hold removals only the newer can be approved.
 	s.delete(keys[8:12]...)
-	older := s.notGreen(mirror.OutcomeRed, "run", "--wait")
-	require.NoError(t, s.portal.Edit(socratatest.Rename(s.someKey(), "ANOTHER NAME")))
-	newer := s.notGreen(mirror.OutcomeRed, "run", "--wait")
+	older := s.notGreen(certificate.Red, "run", "--wait")
+	require.NoError(t, s.portal.Edit(portalsim.Rename(s.someKey(), "ANOTHER NAME")))
+	newer := s.notGreen(certificate.Red, "run", "--wait")
 	require.EqualValues(t, 1, newer.Record.Counts.Replaced, "later runs go on updating")
 	requireOneLine(t, s.starter("approve", older.Run), failed, newer.Run+" came after "+older.Run, "holds 4 removals")
 	started := s.ok("approve", newer.Run, "--wait=false")
@@ -107,7 +117,7 @@ func TestHeldRemovalsAreApproved(t *testing.T) {
 
 func TestVerify(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(300, 71))
+	s := newStack(t, register.Generate(300, 71))
 	s.worker()
 	requireOneLine(t, s.starter("verify"), failed, "there is no mirror", "`starter run --wait` makes it")
 	s.load()
@@ -120,8 +130,8 @@ func TestVerify(t *testing.T) {
 	require.NotContains(t, green, "NOT OK")
 	require.NotContains(t, s.ok("verify", "--deep"), "NOT OK")
 
-	require.NoError(t, s.portal.Edit(socratatest.Rename(s.someKey(), "ANOTHER NAME")))
-	behind := s.notGreen(mirror.OutcomeBehind, "verify")
+	require.NoError(t, s.portal.Edit(portalsim.Rename(s.someKey(), "ANOTHER NAME")))
+	behind := s.notGreen(certificate.Behind, "verify")
 	require.Contains(t, behind.Why, "the portal was updated at ")
 	require.Regexp(t, ` done +behind `, s.ok("status"))
 	s.load()
@@ -130,32 +140,32 @@ func TestVerify(t *testing.T) {
 	// Its hash left as it is, a changed document is found only by hashing it.
 	victim := s.someKeys(2)[1]
 	s.harm(victim, bson.D{{Key: "$set", Value: bson.D{{Key: "dba_name", Value: "FORGED"}}}})
-	deep := s.notGreen(mirror.OutcomeRed, "verify", "--deep")
+	deep := s.notGreen(certificate.Red, "verify", "--deep")
 	require.Contains(t, deep.Why, victim)
 	require.NotContains(t, deep.Why, "FORGED")
 	require.Regexp(t, `certificate [^\n]* NOT OK: [^\n]*`+victim, s.starter("verify", "--deep").out)
-	_, err := s.mongo.Database(s.database()).Collection(mirror.Businesses).DeleteOne(t.Context(), bson.D{{Key: "_id", Value: victim}})
+	_, err := s.mongo.Database(s.database()).Collection(mongodb.Businesses).DeleteOne(t.Context(), bson.D{{Key: "_id", Value: victim}})
 	require.NoError(t, err)
-	s.notGreen(mirror.OutcomeRed, "verify")
+	s.notGreen(certificate.Red, "verify")
 }
 
 // harm changes a document behind Padron's back.
 func (s *stack) harm(key string, update bson.D) {
 	s.t.Helper()
-	result, err := s.mongo.Database(s.database()).Collection(mirror.Businesses).UpdateByID(s.t.Context(), key, update)
+	result, err := s.mongo.Database(s.database()).Collection(mongodb.Businesses).UpdateByID(s.t.Context(), key, update)
 	require.NoError(s.t, err)
 	require.EqualValues(s.t, 1, result.ModifiedCount)
 }
 
 func TestRerunWithThePortalSwitchedOff(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(300, 72))
+	s := newStack(t, register.Generate(300, 72))
 	s.worker()
 	first := s.load()
-	require.NoError(t, s.portal.Edit(socratatest.Rename(s.someKey(), "ANOTHER NAME")))
+	require.NoError(t, s.portal.Edit(portalsim.Rename(s.someKey(), "ANOTHER NAME")))
 	second := s.load()
 
-	s.portal.Fail(socratatest.Fault{Status: http.StatusServiceUnavailable, Times: -1})
+	s.portal.Fail(portalsim.Fault{Status: http.StatusServiceUnavailable, Times: -1})
 	asked := s.portal.Requests()
 	for _, from := range []string{"clean", "aggregate_snapshot"} {
 		out := s.ok("rerun", second.Run, "--from", from)
@@ -164,35 +174,97 @@ func TestRerunWithThePortalSwitchedOff(t *testing.T) {
 		require.Regexp(t, `\noutcome +green: `, out)
 	}
 	require.Equal(t, asked, s.portal.Requests(), "the portal is not asked")
-	requireOneLine(t, s.starter("rerun", first.Run, "--from", "gate"), failed, " came after "+first.Run+" and wrote the mirror", "(NothingToDo)")
+	requireOneLine(t, s.starter("rerun", first.Run, "--from", "gate"), failed, " came after "+first.Run+" and wrote the mirror")
 	requireOneLine(t, s.starter("rerun", "manual-1", "--from", "gate"), failed, `there is no run "manual-1"; `+"`starter status` lists them")
+}
+
+// TestWrongUsageLeavesNoRun asks for what cannot be done, through the starter and
+// past it: it is refused with the reason, and no record, alert or message is left.
+func TestWrongUsageLeavesNoRun(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, register.Generate(300, 74))
+	s.worker()
+	s.ok("setup")
+	for _, line := range []string{"verify", "quarantine retry", "approve manual-1", "backfill --since 2026-01-01"} {
+		requireOneLine(t, s.starter(strings.Fields(line)...), failed, "nothing was mirrored yet: `starter run` does that")
+	}
+	green := s.load()
+	var verified summary
+	s.readJSON(&verified, "verify")
+	var skipped summary
+	s.readJSON(&skipped, "run", "--wait")
+	require.Equal(t, "skipped", skipped.Outcome)
+	var before []runs.Run
+	s.readJSON(&before, "status")
+	for line, want := range map[string]string{
+		"approve " + green.Run:                                "run " + green.Run + " holds no removals",
+		"approve " + verified.Run:                             "run " + verified.Run + " holds no removals",
+		"approve manual-1":                                    `there is no run "manual-1"`,
+		"rerun manual-1 --from clean":                         `there is no run "manual-1"`,
+		"rerun " + verified.Run + " --from clean":             "run " + verified.Run + " crawled nothing that could be repeated",
+		"rerun " + skipped.Run + " --from aggregate_snapshot": "run " + skipped.Run + " crawled nothing that could be repeated",
+		"rerun " + green.Run + " --from gate":                 "are no longer there; use --from clean",
+	} {
+		requireOneLine(t, s.starter(strings.Fields(line)...), failed, want)
+	}
+	requireOneLine(t, s.starter("backfill", "--since", "2026-01-01", "--on", "nowhere"), usage, "nowhere")
+
+	for _, in := range []workflows.MirrorInput{
+		{Job: runs.JobApprove, Of: green.Run},
+		{Job: runs.JobRerun, Of: verified.Run, From: runs.FromClean},
+		{Job: runs.JobRerun, Of: green.Run, From: runs.FromGate},
+		{Job: runs.JobRerun, Of: "manual-1", From: runs.FromSnapshot},
+	} {
+		in.Dataset = s.name
+		run, err := s.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
+			ID: workflows.MirrorID(s.name, "wrong-"+bson.NewObjectID().Hex()), TaskQueue: workflows.Queue(s.name, s.name),
+		}, workflows.Mirror, in)
+		require.NoError(t, err)
+		var app *temporal.ApplicationError
+		require.ErrorAs(t, run.Get(t.Context(), nil), &app)
+		require.Equal(t, runs.NothingToDo, app.Type())
+	}
+	reached, release := s.hold()
+	defer release()
+	writing := s.start(t, "starter", nil, "run", "--wait", "--mode", "full")
+	<-reached
+	for _, line := range []string{"run --no-wait", "verify --no-wait"} {
+		requireOneLine(t, s.starter(strings.Fields(line)...), failed, " is writing "+s.name+"; leave out --no-wait to wait for it")
+	}
+	release()
+	require.Zero(t, writing.result().code)
+
+	var after []runs.Run
+	s.readJSON(&after, "status")
+	require.Len(t, after, len(before)+1, "only the run that was in the way has a record")
+	require.NotContains(t, s.ok("status"), "wrong:")
 }
 
 // TestReplay corrects the spec that could not read some rows.
 func TestReplay(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(300, 73))
+	s := newStack(t, register.Generate(300, 73))
 	const right, wrong = "from: [business_corridor], type: text}", "from: [business_corridor], type: number, required: true, portal_types: [text, number]}"
-	s.editSpec(right, wrong)
+	s.editSpec(right, wrong, "max_quarantined: {percent: 5, rows: 10}", "max_quarantined: {percent: 50, rows: 0}")
 	worker := s.worker()
 	first := s.load()
 	var rows []quarantined
 	s.readJSON(&rows, "quarantine", "list")
 	require.NotEmpty(t, rows)
 	require.EqualValues(t, 300-len(rows), s.documents())
-	require.Contains(t, s.ok("quarantine", "replay", "nobody"), "no row that was asked for is in quarantine")
+	require.Contains(t, s.ok("quarantine", "retry", "nobody"), "no row that was asked for is in quarantine")
 
 	require.NoError(t, worker.signal(syscall.SIGTERM))
 	require.Zero(t, worker.exits(stopsWithin))
 	s.editSpec(right, right)
 	s.worker()
 	one := rows[0].Key
-	var replayed summary
-	s.readJSON(&replayed, "quarantine", "replay", one)
-	require.Equal(t, "green", replayed.Outcome, replayed.Why)
+	var retried summary
+	s.readJSON(&retried, "quarantine", "retry", one)
+	require.Equal(t, "green", retried.Outcome, retried.Why)
 	require.EqualValues(t, 301-len(rows), s.documents())
-	out := s.ok("quarantine", "replay")
-	require.Regexp(t, `^run +replay-`, out)
+	out := s.ok("quarantine", "retry")
+	require.Regexp(t, `^run +retry-`, out)
 	require.EqualValues(t, 300, s.documents())
 	require.Equal(t, "run "+first.Run+" has no rows in quarantine\n", s.ok("quarantine", "list"))
 	s.ok("verify", "--deep")

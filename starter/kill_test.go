@@ -14,8 +14,10 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/landing"
+	"padron/internal/mongodb"
+	"padron/internal/portalsim/register"
+	"padron/internal/statistics"
 )
 
 // large is from how many rows on a load has several ranges at the default page
@@ -24,7 +26,7 @@ const large = 200_000
 
 func TestAKilledWorkerIsSurvived(t *testing.T) {
 	t.Parallel()
-	table := socratatest.Generate(*rows, 20)
+	table := register.Generate(*rows, 20)
 	whole := newStack(t, table)
 	whole.pages()
 	whole.worker()
@@ -81,10 +83,11 @@ func (s *stack) killWithin(worker *process, activity string) {
 
 // haltWithin halts a worker while it is at an activity of this name and the step
 // is neither at its beginning nor done: what is seen is still so when something
-// is done to it.
-func (s *stack) haltWithin(worker *process, activity string) {
+// is done to it. It returns since when.
+func (s *stack) haltWithin(worker *process, activity string) (halted time.Time) {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool {
+		halted = time.Now()
 		if !s.pending(activity) || worker.signal(syscall.SIGSTOP) != nil {
 			return false
 		}
@@ -94,6 +97,7 @@ func (s *stack) haltWithin(worker *process, activity string) {
 		_ = worker.signal(syscall.SIGCONT) // the next look finds out
 		return false
 	}, runTakes, 3*time.Millisecond, "%s was never found half done", activity)
+	return halted
 }
 
 // proceed lets a halted worker go on.
@@ -136,15 +140,15 @@ func requireSameMirror(t *testing.T, want, got *stack) {
 	require.Equal(t, *rows, n)
 
 	for _, s := range []*stack{want, got} {
-		runs, err := s.mirror().Runs(t.Context(), 10, time.Time{})
+		runs, err := s.reader().Runs.Runs(t.Context(), 10, time.Time{})
 		require.NoError(t, err)
 		require.Len(t, runs, 1, "one run, however many workers")
-		landing, err := s.mirror().Landing(mirror.LandingConfig{})
+		zone, err := landing.Open(landing.Config{}, s.db())
 		require.NoError(t, err)
-		pages, err := landing.List(t.Context(), "")
+		pages, err := zone.List(t.Context(), "")
 		require.NoError(t, err)
 		for _, p := range pages {
-			require.Equal(t, mirror.KindRaw, p.Kind, "cleaned pages are gone")
+			require.Equal(t, landing.KindRaw, p.Kind, "cleaned pages are gone")
 		}
 	}
 	require.Equal(t, want.snapshot().Totals, got.snapshot().Totals)
@@ -152,7 +156,7 @@ func requireSameMirror(t *testing.T, want, got *stack) {
 
 func (s *stack) all(t *testing.T) *mongo.Cursor {
 	t.Helper()
-	cursor, err := s.mongo.Database(s.database()).Collection(mirror.Businesses).
+	cursor, err := s.mongo.Database(s.database()).Collection(mongodb.Businesses).
 		Find(t.Context(), bson.D{}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = cursor.Close(t.Context()) }) // read to its end
@@ -177,9 +181,9 @@ func content(t *testing.T, d bson.Raw) []byte {
 	return all
 }
 
-func (s *stack) snapshot() mirror.Snapshot {
+func (s *stack) snapshot() statistics.Snapshot {
 	s.t.Helper()
-	all, err := s.mirror().Snapshots(s.t.Context(), 10)
+	all, err := s.reader().Statistics.Snapshots(s.t.Context(), 10)
 	require.NoError(s.t, err)
 	require.Len(s.t, all, 1)
 	return all[0]

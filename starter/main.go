@@ -14,13 +14,14 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-)
 
-// Exit codes.
-const (
-	exitFailed   = 1 // something went wrong; nothing was left half done
-	exitUsage    = 2 // the command line or the configuration is wrong
-	exitNotGreen = 3 // the run finished, but the mirror is not proven equal to the portal
+	"padron/internal/config"
+	"padron/starter/backfillcmd"
+	"padron/starter/cli"
+	"padron/starter/datacmd"
+	"padron/starter/opscmd"
+	"padron/starter/runcmd"
+	"padron/starter/schedulecmd"
 )
 
 func main() {
@@ -38,40 +39,12 @@ func execute(ctx context.Context, args []string, out, errs io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(errs, "starter:", oneLine(err))
-	var coded *codedError
+	fmt.Fprintln(errs, "starter:", cli.OneLine(err))
+	var coded *cli.CodedError
 	if errors.As(err, &coded) {
-		return coded.code
+		return coded.Code
 	}
-	return exitFailed
-}
-
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
-
-// codedError is an error with an exit code of its own.
-type codedError struct {
-	error
-	code int
-}
-
-func (e *codedError) Unwrap() error { return e.error }
-
-func usage(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &codedError{err, exitUsage}
-}
-
-// flags are the settings that override the environment, by variable.
-var flags = []struct{ flag, variable, help string }{
-	{"dataset", "PADRON_DATASET", "name, id or page of a dataset, or path of a spec"},
-	{"mongodb-uri", "MONGODB_URI", "where MongoDB is"},
-	{"mongodb-database", "MONGODB_DATABASE", "prefix of the databases"},
-	{"temporal-address", "TEMPORAL_ADDRESS", "where Temporal is"},
-	{"namespace", "TEMPORAL_NAMESPACE", "Temporal namespace"},
-	{"portal-url", "PADRON_PORTAL_URL", "replaces the portal's host that the spec names"},
-	{"task-queue", "PADRON_TASK_QUEUE", "task queue of the workers"},
+	return cli.ExitFailed
 }
 
 func newRoot(out, errs io.Writer) *cobra.Command {
@@ -81,7 +54,7 @@ func newRoot(out, errs io.Writer) *cobra.Command {
 		Long: `Padron keeps an exact MongoDB mirror of a city's business register, published on
 a Socrata portal. The starter starts runs and shows what came of them.
 
-Settings come from the environment (see the README); flags win.
+Settings come from the environment (docs/configuration.md); flags win.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished but not green.`,
 		Example: `  starter doctor                     check every connection and setting
   starter setup                      prepare Temporal, once
@@ -98,18 +71,29 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished but not green.`,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if strings.HasPrefix(cmd.Name(), cobra.ShellCompRequestCmd) {
+			return nil
+		}
+		warnings, err := config.Unknown()
+		for _, warning := range warnings {
+			fmt.Fprintln(errs, "starter: warning:", warning)
+		}
+		return err
+	}
 	root.SetOut(out)
 	root.SetErr(errs)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usage(fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath()))
+		return cli.Usage(fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath()))
 	})
-	for _, f := range flags {
-		root.PersistentFlags().String(f.flag, "", f.help+" ("+f.variable+")")
+	for _, f := range cli.Flags {
+		root.PersistentFlags().String(f.Flag, "", f.Help+" ("+f.Variable+")")
 	}
-	root.AddCommand(runCommand(), watchCommand(), cancelCommand(), statusCommand(), backfillCommand(),
-		verifyCommand(), approveCommand(), rerunCommand(), changesCommand(), quarantineCommand(),
-		snapshotsCommand(), exportCommand(), dashboardCommand(), scheduleCommand(), alertsCommand(), datasetCommand(),
-		workersCommand(), dagCommand(), setupCommand(), doctorCommand())
+	for _, commands := range [][]*cobra.Command{
+		runcmd.Commands(), backfillcmd.Commands(), schedulecmd.Commands(), datacmd.Commands(), opscmd.Commands(),
+	} {
+		root.AddCommand(commands...)
+	}
 	group(root)
 	completeSettings(root)
 	explainCompletion(root)
@@ -122,7 +106,7 @@ func group(root *cobra.Command) {
 	of := map[string]string{}
 	for _, g := range []struct{ id, title, commands string }{
 		{"runs", "Runs:", "run watch cancel status verify approve rerun backfill schedule dag"},
-		{"data", "What the mirror holds:", "changes quarantine snapshots export dashboard"},
+		{"data", "What the mirror holds:", "changes quarantine snapshots export dashboard share"},
 		{"setup", "Setting up and looking into it:", "setup doctor dataset completion"},
 	} {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
@@ -142,7 +126,7 @@ func asUsage(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(cmd *cobra.Command, args []string) error {
 			if err := check(cmd, args); err != nil {
-				return usage(fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath()))
+				return cli.Usage(fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath()))
 			}
 			return nil
 		}

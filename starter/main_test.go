@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"padron/internal/testenv"
 )
 
 // binaries is the folder of the real worker and starter, built once, and
@@ -19,7 +21,7 @@ var (
 
 // rows is the size of the loads that are interrupted. The register itself has
 // 368,000: go test ./starter -run TestAKilledWorker -rows 368000 -timeout 30m.
-var rows = flag.Int("rows", 20_000, "rows of the interrupted loads")
+var rows = flag.Int("rows", testenv.Times(6_000, 20_000), "rows of the interrupted loads")
 
 func TestMain(m *testing.M) {
 	// The tests spend their time waiting for servers and for a dead worker's
@@ -52,5 +54,5 @@ func buildAndRun(m *testing.M) (int, error) {
 		return 0, fmt.Errorf("build worker and starter: %w", err)
 	}
 	binaries, specText = dir, string(text)
-	return m.Run(), nil
+	return testenv.Run(m), nil
 }

@@ -7,7 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"padron/internal/socrata/socratatest"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/register"
 )
 
 // quarantined is what `quarantine list -o json` prints of a row.
@@ -18,8 +19,8 @@ type quarantined struct {
 // TestQuarantine goes from a broken row on the portal to the row itself.
 func TestQuarantine(t *testing.T) {
 	t.Parallel()
-	const owner = "ZEBULON CANARYBIRD"
-	s := newStack(t, socratatest.Generate(300, 60))
+	const owner = "ZEBULON LEAKTEST"
+	s := newStack(t, register.Generate(300, 60))
 	s.worker()
 	s.ok("setup")
 	requireOneLine(t, s.starter("quarantine", "list"), failed, "no run has crawled the portal yet; `starter run --wait` makes the first")
@@ -30,7 +31,7 @@ func TestQuarantine(t *testing.T) {
 	keyless := s.row(key)
 	delete(keyless, "ttxid")
 	keyless["ownership_name"] = owner
-	require.NoError(t, s.portal.Edit(socratatest.Open(s.row(key)), socratatest.Open(keyless)))
+	require.NoError(t, s.portal.Edit(portalsim.Open(s.row(key)), portalsim.Open(keyless)))
 	second := s.load()
 
 	var rows []quarantined
@@ -76,7 +77,7 @@ func TestQuarantine(t *testing.T) {
 	requireOneLine(t, s.starter("quarantine", "show", "nothing"), failed, `there is no quarantined row "nothing"; `+"`starter quarantine list` lists them")
 
 	// A key need not name one row.
-	require.NoError(t, s.portal.Edit(socratatest.Open(s.row(key))))
+	require.NoError(t, s.portal.Edit(portalsim.Open(s.row(key))))
 	s.load()
 	s.readJSON(&rows, "quarantine", "list")
 	var ids []string

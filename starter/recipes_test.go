@@ -18,7 +18,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"padron/internal/changes"
 	"padron/internal/mirror"
+	"padron/internal/mongodb"
+	"padron/internal/quarantine"
+	"padron/internal/runs"
+	"padron/internal/statistics"
 )
 
 // recipes is where the recipes for other tools are.
@@ -95,7 +100,7 @@ func TestRecipes(t *testing.T) {
 		require.True(t, ok, "%v", v)
 		return int64(f)
 	}
-	var shown struct{ Neighborhoods []mirror.Tallied }
+	var shown struct{ Neighborhoods []statistics.Tallied }
 	s.readJSON(&shown, "snapshots", "show", "latest")
 	want := tallies{}
 	for _, n := range shown.Neighborhoods {
@@ -122,7 +127,7 @@ func TestRecipes(t *testing.T) {
 
 		// What a crash left of a change that did not happen.
 		ghost := bson.D{{Key: "key", Value: s.closed}, {Key: "version", Value: int32(7)}}
-		_, err := s.mongo.Database(s.database()).Collection(mirror.Changes).InsertOne(t.Context(), bson.D{
+		_, err := s.mongo.Database(s.database()).Collection(mongodb.Changes).InsertOne(t.Context(), bson.D{
 			{Key: "_id", Value: ghost},
 			{Key: "kinds", Value: bson.A{"moved"}},
 			{Key: "cause", Value: "source"},
@@ -146,7 +151,7 @@ func TestRecipes(t *testing.T) {
 		require.Contains(t, history, "dates.location_end_date: (none) → 2026-11-20\n")
 		require.NotContains(t, history, "moved")
 		require.Contains(t, run("history.js", "KEY="+s.removed), s.removed+"\tremoved\t")
-		_, err = s.mongo.Database(s.database()).Collection(mirror.Changes).DeleteOne(t.Context(), bson.D{{Key: "_id", Value: ghost}})
+		_, err = s.mongo.Database(s.database()).Collection(mongodb.Changes).DeleteOne(t.Context(), bson.D{{Key: "_id", Value: ghost}})
 		require.NoError(t, err)
 
 		explained := run("explain.js", "NEIGHBORHOOD=Mission")
@@ -335,8 +340,8 @@ print(rows.loc[sys.argv[3], "dba_name"]); print(rows["dates.location_start_date"
 // page is a page of the second run's events.
 func (p past) page(t *testing.T) string {
 	t.Helper()
-	var e mirror.Event
-	require.NoError(t, p.mongo.Database(p.database()).Collection(mirror.Changes).FindOne(t.Context(), bson.D{{Key: "run", Value: p.second.Run}}).Decode(&e))
+	var e changes.Event
+	require.NoError(t, p.mongo.Database(p.database()).Collection(mongodb.Changes).FindOne(t.Context(), bson.D{{Key: "run", Value: p.second.Run}}).Decode(&e))
 	return e.Page
 }
 
@@ -413,10 +418,10 @@ func TestTheReadModelIsWhatIsStored(t *testing.T) {
 		sections[strings.Trim(title, "`")] = body
 	}
 	for collection, of := range map[string]any{
-		mirror.Changes:         mirror.Event{Page: "p", Fields: []mirror.FieldChange{{}}},
-		mirror.Snapshots:       mirror.Snapshot{TookMS: 1, Digest: "d", Undated: &mirror.Undated{}, Provisional: true, SurvivorsOnly: true},
-		mirror.Quarantine:      mirror.Quarantined{Key: "k"},
-		mirror.BackfillWindows: mirror.Window{Left: 1, Reason: "r", Finished: time.Now()},
+		mongodb.Changes:    changes.Event{Page: "p", Fields: []changes.FieldChange{{}}},
+		mongodb.Snapshots:  statistics.Snapshot{TookMS: 1, Unclear: 1, Digest: "d", Undated: &statistics.Undated{}, Provisional: true, SurvivorsOnly: true},
+		mongodb.Quarantine: quarantine.Row{Key: "k"},
+		mongodb.Windows:    runs.Window{Left: 1, Reason: "r", Finished: time.Now()},
 	} {
 		body, ok := sections[collection]
 		require.True(t, ok, "%s: %v", collection, slices.Sorted(func(yield func(string) bool) {
@@ -435,9 +440,9 @@ func TestTheReadModelIsWhatIsStored(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		mirror.SeriesNeighborhood, mirror.SeriesSector, mirror.SeriesDistrict, mirror.SeriesCells, mirror.SeriesMonths, mirror.SeriesMonthsBy,
-		mirror.SeriesChurn, mirror.SeriesAges, mirror.SeriesSurvival, mirror.SeriesHexes, mirror.SeriesCoverage, mirror.SeriesProfile,
+		statistics.SeriesNeighborhood, statistics.SeriesSector, statistics.SeriesDistrict, statistics.SeriesCells, statistics.SeriesMonths, statistics.SeriesMonthsBy,
+		statistics.SeriesChurn, statistics.SeriesAges, statistics.SeriesSurvival, statistics.SeriesHexes, statistics.SeriesCoverage, statistics.SeriesProfile,
 	} {
-		require.Contains(t, sections[mirror.Snapshots], "| `"+name, name)
+		require.Contains(t, sections[mongodb.Snapshots], "| `"+name, name)
 	}
 }

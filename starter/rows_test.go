@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,34 +11,33 @@ import (
 
 	"padron/internal/cleaning"
 	"padron/internal/dataset"
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/lineage"
+	"padron/internal/portalsim"
+	"padron/internal/testenv"
 )
 
-// TestRealRows takes rows of the real register through everything and accounts
-// for every field of every row: rebuilt from the stored document, or in it as a
-// silent field, or volatile, or ignored with a reason.
-func TestRealRows(t *testing.T) {
+// TestRowsOfTheRegister takes rows with the oddities of the real register through
+// everything and accounts for every field of every row: rebuilt from the stored
+// document, or in it as an untracked field, or volatile, or ignored with a reason.
+func TestRowsOfTheRegister(t *testing.T) {
 	t.Parallel()
-	const folder = "../../shared/data/sf"
-	if _, err := os.Stat(folder); err != nil {
-		t.Skip("the real rows are not here")
-	}
-	for file, rows := range map[string]int{"soda_2017-08_98rows.json": 98, "register_2026-06_91rows.csv": 91} {
-		t.Run(file, func(t *testing.T) {
-			t.Parallel()
-			table, err := socratatest.FromFile(filepath.Join(folder, file))
-			require.NoError(t, err)
-			require.Equal(t, rows, table.Len())
-			s := newStack(t, table)
-			s.env["PADRON_PAGE_SIZE"] = "40"
-			s.worker()
-			sum := s.load()
-			require.EqualValues(t, rows, sum.Record.Counts.Documents)
-			require.Zero(t, sum.Record.Counts.Quarantined)
-			fields := requireEveryFieldAccountedFor(t, s)
-			t.Logf("%d rows, %d fields accounted for", rows, fields)
-		})
+	for name, rows := range map[string]int{"soda_2017-08_98rows.json": 98, "register_2026-06_91rows.csv": 91} {
+		for _, path := range testenv.Files(t, filepath.Join("sf", name)) {
+			t.Run(path, func(t *testing.T) {
+				t.Parallel()
+				table, err := portalsim.FromFile(path)
+				require.NoError(t, err)
+				require.Equal(t, rows, table.Len())
+				s := newStack(t, table)
+				s.env["PADRON_PAGE_SIZE"] = "40"
+				s.worker()
+				sum := s.load()
+				require.EqualValues(t, rows, sum.Record.Counts.Documents)
+				require.Zero(t, sum.Record.Counts.Quarantined)
+				fields := requireEveryFieldAccountedFor(t, s)
+				t.Logf("%d rows, %d fields accounted for", rows, fields)
+			})
+		}
 	}
 }
 
@@ -51,7 +49,7 @@ func requireEveryFieldAccountedFor(t *testing.T, s *stack) (fields int) {
 	require.NoError(t, err)
 	rebuilt, documents := map[string]map[string]any{}, map[string]map[string]any{}
 	for found := s.all(t); found.Next(t.Context()); {
-		canonical, err := mirror.CanonicalOf(nil, found.Current)
+		canonical, err := lineage.Canonical(nil, found.Current)
 		require.NoError(t, err)
 		source, err := cleaner.Source(canonical)
 		require.NoError(t, err)
@@ -66,17 +64,17 @@ func requireEveryFieldAccountedFor(t *testing.T, s *stack) (fields int) {
 		require.NoError(t, json.Unmarshal([]byte(found.Current.String()), &document))
 		documents[key] = document
 	}
-	silent := silentPaths(spec)
+	untracked := untrackedPaths(spec)
 	for row := range s.portal.SourceRows() {
 		key, _ := row[spec.Key].(string)
 		require.Contains(t, rebuilt, key)
 		for column, value := range row {
 			fields++
-			path, isSilent := silent[column]
+			path, isUntracked := untracked[column]
 			_, isIgnored := spec.Ignored[column]
 			switch {
 			case spec.IsVolatile(column), isIgnored:
-			case isSilent:
+			case isUntracked:
 				require.NotNil(t, at(documents[key], path), "%s of %s", column, key)
 			default:
 				require.Equal(t, value, rebuilt[key][column], "%s of %s", column, key)
@@ -90,11 +88,11 @@ func requireEveryFieldAccountedFor(t *testing.T, s *stack) (fields int) {
 	return fields
 }
 
-// silentPaths are the paths of silent fields by source column.
-func silentPaths(spec *dataset.Spec) map[string]string {
+// untrackedPaths are the paths of untracked fields by source column.
+func untrackedPaths(spec *dataset.Spec) map[string]string {
 	paths := map[string]string{}
 	for _, f := range spec.Fields {
-		if slices.Contains(spec.Silent, f.Path) {
+		if slices.Contains(spec.Untracked, f.Path) {
 			for _, column := range f.From {
 				paths[column] = f.Path
 			}

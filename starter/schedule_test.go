@@ -14,8 +14,12 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/certificate"
+	"padron/internal/dataset"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/register"
+	"padron/internal/query"
+	"padron/internal/runs"
 )
 
 // scheduleView is what `schedule list -o json` says of one, as far as tests look
@@ -61,9 +65,33 @@ func (s *stack) respec(changes ...string) {
 	require.NoError(s.t, os.WriteFile(s.spec, []byte(changed), 0o600))
 }
 
+// TestAScheduleOfEitherDay: Temporal's times are those of cron, and applying again
+// finds nothing to change.
+func TestAScheduleOfEitherDay(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, register.Generate(50, 31))
+	s.worker()
+	s.respec(`cron: "0 6 * * *"`, `cron: "0 6 1,15 * mon"`, "jitter: 10m", "jitter: 0s")
+	s.ok("schedule", "apply")
+	v := s.listed("mirror/"+s.name, func(v scheduleView) bool { return len(v.Next) > 3 })
+	require.Equal(t, "0 6 1,15 * mon", v.Times)
+	cron, err := dataset.ParseCron(v.Times)
+	require.NoError(t, err)
+	zone, err := time.LoadLocation("America/Los_Angeles")
+	require.NoError(t, err)
+	at := time.Now().In(zone)
+	for _, next := range v.Next {
+		at = cron.Next(at)
+		require.Equal(t, at, next.In(zone))
+	}
+	require.Contains(t, s.ok("schedule", "apply"), "schedule mirror/"+s.name+": nothing to change\n")
+	s.respec(`cron: "0 6 1,15 * mon"`, `cron: "0 6 31 2 *"`)
+	requireOneLine(t, s.starter("schedule", "apply"), usage, "schedule.cron", "never comes")
+}
+
 func TestSchedules(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(200, 31))
+	s := newStack(t, register.Generate(200, 31))
 	s.worker()
 	id, freshness := "mirror/"+s.name, "freshness/"+s.name
 	nothing := "schedule " + id + ": nothing to change\nschedule " + freshness + ": nothing to change\n"
@@ -123,15 +151,15 @@ func TestSchedules(t *testing.T) {
 	require.Equal(t, "nothing", did[0].Did)
 
 	require.Contains(t, s.ok("schedule", "trigger"), "triggered schedule "+id+"; `starter status` shows the run")
-	var run mirror.Run
+	var run runs.Run
 	require.Eventually(t, func() bool {
 		found, ok := s.newest()
 		run = found
-		return ok && run.Status == mirror.StatusDone
+		return ok && run.Status == runs.StatusDone
 	}, soon, 100*time.Millisecond)
-	require.Equal(t, mirror.TriggerSchedule, run.Trigger)
+	require.Equal(t, runs.TriggerSchedule, run.Trigger)
 	require.Regexp(t, `^scheduled-\d{4}-\d\d-\d\dT`, run.ID)
-	require.Equal(t, mirror.OutcomeGreen, run.Outcome)
+	require.Equal(t, certificate.Green, run.Outcome)
 	v = s.listed(id, func(v scheduleView) bool { return len(v.Recent) > 0 && v.Recent[0].Outcome == "green" })
 	require.Equal(t, run.ID, v.Recent[0].Run)
 	shown := s.ok("schedule", "show")
@@ -167,7 +195,7 @@ func TestSchedules(t *testing.T) {
 // works, while it is paused, and in times that are made up for.
 func TestMissedTimesMakeOneRun(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(200, 37))
+	s := newStack(t, register.Generate(200, 37))
 	s.respec("jitter: 10m", "jitter: 1s")
 	p := s.worker()
 	s.ok("schedule", "apply")
@@ -191,15 +219,15 @@ func TestMissedTimesMakeOneRun(t *testing.T) {
 	require.Equal(t, 1, info().NumActions, "one run stands for all of them")
 	s.worker()
 	run := s.awaitRun(1)
-	require.Equal(t, mirror.OutcomeGreen, run.Outcome, run.Reason)
+	require.Equal(t, certificate.Green, run.Outcome, run.Reason)
 
-	// Its nominal time is the one that it was due at, and names it; the snapshot
+	// Its logical date is the time that it was due at, and names it; the snapshot
 	// has the day of the portal's version.
-	require.Equal(t, "scheduled-"+run.Nominal.Format("2006-01-02T15:04:05Z"), run.ID)
-	require.Zero(t, run.Nominal.Unix()%2, "exactly a time it was due at")
-	require.False(t, run.Nominal.After(run.Started))
+	require.Equal(t, "scheduled-"+run.LogicalDate.Format("2006-01-02T15:04:05Z"), run.ID)
+	require.Zero(t, run.LogicalDate.Unix()%2, "exactly a time it was due at")
+	require.False(t, run.LogicalDate.After(run.Started))
 	zone := s.openSpec().Location()
-	require.Equal(t, run.Version.Served.In(zone).Format(time.DateOnly)+"-observed", run.Snapshot)
+	require.Contains(t, run.Snapshot, run.Version.Served.In(zone).Format(time.DateOnly)+"-observed")
 
 	// While it is paused nothing is due, and nothing is made up for afterwards.
 	time.Sleep(5 * time.Second)
@@ -214,7 +242,7 @@ func TestMissedTimesMakeOneRun(t *testing.T) {
 		return &client.ScheduleUpdate{Schedule: &sc}, nil
 	}}))
 	skipped := info().NumActionsSkippedOverlap
-	require.NoError(t, s.portal.EditAt(time.Now().Add(-time.Hour), socratatest.Republish()))
+	require.NoError(t, s.portal.EditAt(time.Now().Add(-time.Hour), portalsim.Republish()))
 	reached, release := s.hold()
 	require.NoError(t, h.Backfill(t.Context(), client.ScheduleBackfillOptions{Backfill: []client.ScheduleBackfill{{
 		Start: start.Add(-time.Second), End: start.Add(7 * time.Hour), Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
@@ -224,28 +252,28 @@ func TestMissedTimesMakeOneRun(t *testing.T) {
 		"from 0 to 8 o'clock it was due 8 times, as there was no 2 o'clock; 7 are left out")
 	release()
 	run = s.awaitRun(2)
-	require.Equal(t, "2026-03-08T08:00:00Z", run.Nominal.Format(time.RFC3339))
+	require.Equal(t, "2026-03-08T08:00:00Z", run.LogicalDate.Format(time.RFC3339))
 	require.Equal(t, "scheduled-2026-03-08T08:00:00Z", run.ID)
-	require.Equal(t, run.Version.Served.In(zone).Format(time.DateOnly)+"-observed", run.Snapshot, "what it saw is not of the day that names it")
+	require.Contains(t, run.Snapshot, run.Version.Served.In(zone).Format(time.DateOnly)+"-observed", "what it saw is not of the day that names it")
 }
 
 // awaitRun waits until n runs have been made, all have ended, and returns the
 // newest.
-func (s *stack) awaitRun(n int) mirror.Run {
+func (s *stack) awaitRun(n int) runs.Run {
 	s.t.Helper()
-	var newest mirror.Run
+	var newest runs.Run
 	require.Eventually(s.t, func() bool {
-		m, err := mirror.Open(s.t.Context(), s.mongo, prefix, s.name, mirror.ReadOnly())
+		reader, err := query.Open(s.t.Context(), s.mongo, prefix, s.name)
 		if err != nil {
 			return false
 		}
-		runs, err := m.Runs(s.t.Context(), 10, time.Time{})
-		if err != nil || len(runs) == 0 {
+		listed, err := reader.Runs.Runs(s.t.Context(), 10, time.Time{})
+		if err != nil || len(listed) == 0 {
 			return false
 		}
-		newest = runs[0]
-		require.LessOrEqual(s.t, len(runs), n)
-		return len(runs) == n && newest.Status != mirror.StatusRunning
+		newest = listed[0]
+		require.LessOrEqual(s.t, len(listed), n)
+		return len(listed) == n && newest.Status != runs.StatusRunning
 	}, soon, 100*time.Millisecond)
 	return newest
 }
@@ -254,9 +282,9 @@ func (s *stack) awaitRun(n int) mirror.Run {
 // around the days when the clocks change.
 func TestDailyTimesWhenClocksChange(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(50, 38))
+	s := newStack(t, register.Generate(50, 38))
 	s.respec("jitter: 10m", "jitter: 0s")
-	s.ok("schedule", "apply")
+	s.ok("schedule", "apply", "--without-worker")
 	zone := s.openSpec().Location()
 	h := s.temporal.ScheduleClient().GetHandle(t.Context(), "mirror/"+s.name)
 	for _, changes := range []time.Time{time.Date(2027, 3, 14, 0, 0, 0, 0, zone), time.Date(2027, 11, 7, 0, 0, 0, 0, zone)} {
@@ -271,18 +299,18 @@ func TestDailyTimesWhenClocksChange(t *testing.T) {
 			require.Equal(t, changes.AddDate(0, 0, i-3).Format(time.DateOnly)+" 06:00:00", at.In(zone).Format(time.DateTime), "once a day, at six by the clock there")
 		}
 	}
-	require.Contains(t, s.ok("schedule", "apply"), fmt.Sprintf("times: from %s → (none)\n", time.Date(2027, 11, 4, 0, 0, 0, 0, zone).UTC().Format(time.RFC3339)))
+	require.Contains(t, s.ok("schedule", "apply", "--without-worker"), fmt.Sprintf("times: from %s → (none)\n", time.Date(2027, 11, 4, 0, 0, 0, 0, zone).UTC().Format(time.RFC3339)))
 }
 
 // TestALateRunIsShown where people look.
 func TestALateRunIsShown(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(200, 39))
+	s := newStack(t, register.Generate(200, 39))
 	s.worker()
 	requireOneLine(t, s.starter("run", "--deadline", "5s"), usage, "--deadline 5s: use 1m to 24h, or 0 for none")
 	run := s.load()
 	require.WithinDuration(t, run.Record.Started.Add(2*time.Hour), run.Record.Deadline, time.Second, "as the spec says")
-	require.Regexp(t, `(?m)^deadline +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$`, s.ok("status", run.Run))
+	require.Regexp(t, `(?m)^deadline +\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ$`, s.ok("status", run.Run))
 	var none summary
 	s.readJSON(&none, "run", "--wait", "--deadline", "0")
 	require.True(t, none.Record.Deadline.IsZero())

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"padron/internal/socrata/socratatest"
+	"padron/internal/portalsim/register"
 )
 
 // partitions is into how many parts Temporal splits a task queue unless its
@@ -25,7 +25,7 @@ const partitions = 4
 func TestWorkersShareALoadAndItsLimit(t *testing.T) {
 	t.Parallel()
 	const perSecond, pages = 2, 40
-	s := newStack(t, socratatest.Generate(pages*100, 48))
+	s := newStack(t, register.Generate(pages*100, 48))
 	s.env["PADRON_PAGE_SIZE"], s.env["PADRON_REQUESTS_PER_SECOND"] = "100", "2"
 	var (
 		mu    sync.Mutex

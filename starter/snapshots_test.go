@@ -6,13 +6,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/portalsim/register"
+	"padron/internal/statistics"
 )
 
 // snapshotsDiff is what `snapshots diff -o json` prints.
 type snapshotsDiff struct {
-	From, To                          mirror.Snapshot
+	From, To                          statistics.Snapshot
 	Caution                           string
 	Totals                            totalsDiff
 	Neighborhoods, Sectors, Districts []struct {
@@ -21,25 +21,24 @@ type snapshotsDiff struct {
 	}
 }
 
-type totalsDiff struct{ From, To, Difference mirror.Totals }
+type totalsDiff struct{ From, To, Difference statistics.Totals }
 
 func TestSnapshotsOfThePast(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(2000, 90))
+	s := newStack(t, register.Generate(2000, 90))
 	s.ok("setup")
 	require.Equal(t, "no reconstructed snapshots yet; `starter backfill` makes them\n", s.ok("snapshots", "list", "--basis", "reconstructed"))
 	require.Equal(t, "no observed snapshots yet; `starter run --wait` makes the first\n", s.ok("snapshots", "list", "--basis", "observed"))
 	requireOneLine(t, s.starter("snapshots", "diff", "latest", "latest"), failed, "there is no observed snapshot yet; `starter run --wait` makes the first")
 	s.worker()
 	s.load()
-	m, err := mirror.Open(t.Context(), s.mongo, prefix, s.name)
-	require.NoError(t, err)
-	today, err := m.Snapshot(t.Context(), "latest")
+	reader := s.reader()
+	today, err := reader.Statistics.Snapshot(t.Context(), "latest")
 	require.NoError(t, err)
 
 	month := time.Date(today.AsOf.UTC().Year(), today.AsOf.UTC().Month(), 1, 0, 0, 0, 0, time.UTC)
 	old, middle := time.Date(2010, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
-	got, err := m.Reconstruct(t.Context(), mirror.ReconstructInput{
+	got, err := statistics.NewStore(s.db()).Reconstruct(t.Context(), statistics.ReconstructInput{
 		AsOf: []time.Time{old, middle, month}, Date: today.AsOf.UTC(), SurvivorsBefore: s.openSpec().SurvivorsBefore(),
 		Version: today.Version, Run: today.Run, Spec: today.Spec, Outcome: today.Outcome,
 	})
@@ -48,7 +47,7 @@ func TestSnapshotsOfThePast(t *testing.T) {
 	require.EqualValues(t, 2000, got.Documents)
 	name := func(d time.Time) string { return d.Format("2006-01-02") + "-reconstructed" }
 
-	listed := func(args ...string) (list []mirror.Snapshot) {
+	listed := func(args ...string) (list []statistics.Snapshot) {
 		s.readJSON(&list, append([]string{"snapshots", "list"}, args...)...)
 		return list
 	}
@@ -69,9 +68,9 @@ func TestSnapshotsOfThePast(t *testing.T) {
 	require.Regexp(t, `(?m)^not counted +[\d,]+ without a start, [\d,]+ closed nobody knows when$`, shown)
 	require.Contains(t, shown, " others ")
 	type snapshot struct {
-		mirror.Snapshot
-		Neighborhoods []mirror.Tallied
-		Months        []mirror.Month
+		statistics.Snapshot
+		Neighborhoods []statistics.Tallied
+		Months        []statistics.Month
 	}
 	var view, newest snapshot
 	s.readJSON(&view, "snapshots", "show", name(middle))
@@ -96,7 +95,7 @@ func TestSnapshotsOfThePast(t *testing.T) {
 		totalsDiff
 	}{d.Neighborhoods, d.Sectors, d.Districts} {
 		require.NotEmpty(t, dimension)
-		var from, to, difference mirror.Totals
+		var from, to, difference statistics.Totals
 		for _, v := range dimension {
 			from, to, difference = sum(from, v.From, 1), sum(to, v.To, 1), sum(difference, v.Difference, 1)
 			require.Equal(t, sum(v.To, v.From, -1), v.Difference, v.Name)
@@ -122,8 +121,8 @@ func TestSnapshotsOfThePast(t *testing.T) {
 }
 
 // sum adds b to a, times a sign.
-func sum(a, b mirror.Totals, sign int64) mirror.Totals {
-	return mirror.Totals{
+func sum(a, b statistics.Totals, sign int64) statistics.Totals {
+	return statistics.Totals{
 		Rows: a.Rows + sign*b.Rows, Open: a.Open + sign*b.Open, Closed: a.Closed + sign*b.Closed,
 		AdministrativelyClosed: a.AdministrativelyClosed + sign*b.AdministrativelyClosed,
 	}

@@ -27,8 +27,12 @@ import (
 
 	"padron/internal/config"
 	"padron/internal/dataset"
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/mongodb"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/store"
+	"padron/internal/query"
+	"padron/internal/runs"
+	"padron/internal/testenv"
 	"padron/workflows"
 )
 
@@ -49,29 +53,26 @@ type stack struct {
 	t        *testing.T
 	name     string
 	spec     string // path of the spec
-	portal   *socratatest.Portal
+	portal   *portalsim.Portal
 	env      map[string]string
 	temporal client.Client
 	mongo    *mongo.Client
 }
 
 // newStack skips the test when the servers' addresses are not set.
-func newStack(t *testing.T, table *socratatest.Table) *stack {
+func newStack(t *testing.T, table *store.Table) *stack {
 	t.Helper()
-	return newStackAt(t, table, os.Getenv("TEMPORAL_ADDRESS"))
+	return newStackAt(t, table, testenv.Temporal(t))
 }
 
 // newStackAt is newStack with a Temporal server of the test's choice.
-func newStackAt(t *testing.T, table *socratatest.Table, address string) *stack {
+func newStackAt(t *testing.T, table *store.Table, address string) *stack {
 	t.Helper()
-	uri := os.Getenv("MONGODB_URI")
-	if uri == "" || address == "" {
-		t.Skip("needs servers: MONGODB_URI and TEMPORAL_ADDRESS are not set")
-	}
+	uri := testenv.MongoDB(t)
 	name := "c" + bson.NewObjectID().Hex()[14:]
 	s := &stack{t: t, name: name, spec: specFile(t, name, nil)}
 
-	portal, err := socratatest.New(socratatest.Options{Table: table})
+	portal, err := portalsim.New(portalsim.Options{Table: table})
 	require.NoError(t, err)
 	server := httptest.NewServer(portal)
 	t.Cleanup(server.Close)
@@ -81,7 +82,7 @@ func newStackAt(t *testing.T, table *socratatest.Table, address string) *stack {
 	require.NoError(t, err)
 	t.Cleanup(s.temporal.Close)
 	registerSearchAttributes(t, s.temporal)
-	s.mongo, err = mirror.Connect(t.Context(), uri)
+	s.mongo, err = mongodb.Connect(t.Context(), uri)
 	require.NoError(t, err)
 
 	s.env = map[string]string{
@@ -148,25 +149,33 @@ func (s *stack) openSpec() *dataset.Spec {
 	return spec
 }
 
-// mirror opens the database for reading; it must exist.
-func (s *stack) mirror() *mirror.Mirror {
+// reader opens the database for reading; it must exist.
+func (s *stack) reader() *query.Reader {
 	s.t.Helper()
-	m, err := mirror.Open(s.t.Context(), s.mongo, prefix, s.name, mirror.ReadOnly())
+	reader, err := query.Open(s.t.Context(), s.mongo, prefix, s.name)
 	require.NoError(s.t, err)
-	return m
+	return reader
+}
+
+// db opens the database for what a reader cannot do.
+func (s *stack) db() *mongodb.Database {
+	s.t.Helper()
+	db, err := mongodb.Open(s.t.Context(), s.mongo, prefix, s.name)
+	require.NoError(s.t, err)
+	return db
 }
 
 // newest is the record of the newest run, if there is one.
-func (s *stack) newest() (mirror.Run, bool) {
-	m, err := mirror.Open(s.t.Context(), s.mongo, prefix, s.name, mirror.ReadOnly())
+func (s *stack) newest() (runs.Run, bool) {
+	reader, err := query.Open(s.t.Context(), s.mongo, prefix, s.name)
 	if err != nil {
-		return mirror.Run{}, false
+		return runs.Run{}, false
 	}
-	runs, err := m.Runs(s.t.Context(), 1, time.Time{})
-	if err != nil || len(runs) == 0 {
-		return mirror.Run{}, false
+	listed, err := reader.Runs.Runs(s.t.Context(), 1, time.Time{})
+	if err != nil || len(listed) == 0 {
+		return runs.Run{}, false
 	}
-	return runs[0], true
+	return listed[0], true
 }
 
 // requireNothingWritten makes sure that no database was created and no run begun.
@@ -308,11 +317,11 @@ func (s *stack) readJSON(v any, args ...string) {
 
 // summary is what `run --wait -o json` prints, as far as tests look at it.
 type summary struct {
-	Run           string     `json:"run"`
-	Outcome       string     `json:"outcome"`
-	Why           string     `json:"why"`
-	Record        mirror.Run `json:"record"`
-	HistoryEvents int64      `json:"history_events"`
+	Run           string   `json:"run"`
+	Outcome       string   `json:"outcome"`
+	Why           string   `json:"why"`
+	Record        runs.Run `json:"record"`
+	HistoryEvents int64    `json:"history_events"`
 }
 
 // load makes a run that must be green.
@@ -353,7 +362,7 @@ func (s *stack) pending(activity string) bool {
 
 // documents counts businesses; 0 when it cannot.
 func (s *stack) documents() int64 {
-	n, err := s.mongo.Database(s.database()).Collection(mirror.Businesses).CountDocuments(s.t.Context(), bson.D{})
+	n, err := s.mongo.Database(s.database()).Collection(mongodb.Businesses).CountDocuments(s.t.Context(), bson.D{})
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return 0
 	}

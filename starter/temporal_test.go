@@ -4,13 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"padron/internal/testenv"
 )
 
 // temporalServer is a Temporal server of a test's own, in a process that the
@@ -29,11 +30,7 @@ type temporalServer struct {
 // that runs one.
 func newTemporalServer(t *testing.T) *temporalServer {
 	t.Helper()
-	program := os.Getenv("PADRON_TEST_TEMPORAL")
-	if program == "" {
-		t.Skip("needs a server to kill: PADRON_TEST_TEMPORAL is not set")
-	}
-	s := &temporalServer{t: t, program: program, data: t.TempDir()}
+	s := &temporalServer{t: t, program: testenv.TemporalProgram(t), data: t.TempDir()}
 	s.Start()
 	t.Cleanup(s.Kill)
 	return s

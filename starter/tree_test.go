@@ -12,7 +12,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"padron/internal/socrata/socratatest"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/register"
+	"padron/internal/runs"
 	starter "padron/starter"
 )
 
@@ -76,14 +78,17 @@ func TestEveryCommandTeaches(t *testing.T) {
 // the real servers. A command that is added must be called here.
 func TestEveryCommandPrintsJSON(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(400, 90))
-	s.brakeOf("3")
+	s := newStack(t, register.Generate(400, 90))
+	s.maxRemovals("3")
 	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(receiver.Close)
 	s.env["PADRON_WEBHOOK_URL"] = receiver.URL
+	s.env["PADRON_DASHBOARD_TOKEN"] = "0123456789abcdef"
 	s.worker()
 	first := s.load()
-	require.NoError(t, s.portal.Edit(socratatest.Rename(s.someKey(), "ANOTHER NAME"), socratatest.Open(s.row(s.someKey()))))
+	keys := s.someKeys(6)
+	require.NoError(t, s.portal.Edit(portalsim.Rename(keys[0], "ANOTHER NAME"), portalsim.Open(s.row(keys[0]))))
+	s.delete(keys[1:]...)      // more than may be removed
 	s.starter("run", "--wait") // green or not, there is something to list then
 	quarantined := s.quarantinedID()
 	reached, release := s.hold()
@@ -110,6 +115,7 @@ func TestEveryCommandPrintsJSON(t *testing.T) {
 		{"dataset dictionary", nil},
 		{"dataset schema", nil},
 		{"export", nil},
+		{"share /changes.rss", nil},
 		{"snapshots diff latest latest", nil},
 		{"alerts", nil},
 		{"workers", nil},
@@ -120,7 +126,7 @@ func TestEveryCommandPrintsJSON(t *testing.T) {
 		{"schedule show", nil},
 		{"backfill list", nil},
 		{"dag", nil},
-		{"doctor", nil},
+		{"doctor", []int{0, failed}}, // two rows share a key
 		{"watch " + first.Run, nil},
 		{"cancel " + running.ID + " --wait", nil},
 		{"run", nil},
@@ -128,9 +134,9 @@ func TestEveryCommandPrintsJSON(t *testing.T) {
 		{"run --wait", []int{0, notGreen}},
 		{"backfill --since 2026-01-01 --until 2026-03-01 --dry-run", nil},
 		{"verify", []int{0, notGreen}},
-		{"quarantine replay --wait=false", nil},
-		{"approve " + first.Run + " --wait=false", nil},
-		{"rerun " + first.Run + " --from gate --wait=false", nil},
+		{"approve HELD --wait=false", nil},
+		{"rerun HELD --from clean --wait=false", nil},
+		{"quarantine retry --wait=false", nil},
 		{"backfill --since 2026-01-01 --until 2026-03-01", []int{0, notGreen}},
 		{"backfill status NEWEST", nil},
 		{"watch NEWEST", []int{0, notGreen}},
@@ -145,7 +151,7 @@ func TestEveryCommandPrintsJSON(t *testing.T) {
 		if before, ok := strings.CutSuffix(c.line, "NEWEST"); ok {
 			c.line = before + s.newestBackfill()
 		}
-		r := s.starter(append(strings.Fields(c.line), "-o", "json")...)
+		r := s.starter(append(strings.Fields(strings.Replace(c.line, "HELD", s.newestHeld(), 1)), "-o", "json")...)
 		if len(c.codes) == 0 {
 			c.codes = []int{0}
 		}
@@ -163,6 +169,14 @@ func TestEveryCommandPrintsJSON(t *testing.T) {
 		}
 		require.True(t, found, "starter %s is not called by this test: add a line that calls it with -o json", line)
 	}
+}
+
+// newestHeld is the id of the newest crawl, which holds removals.
+func (s *stack) newestHeld() string {
+	s.t.Helper()
+	run, err := runs.OrNone(s.reader().Runs.LastCrawl(s.t.Context()))
+	require.NoError(s.t, err)
+	return run.ID
 }
 
 // newestBackfill is the id of a backfill.
@@ -208,7 +222,7 @@ func TestExitCodes(t *testing.T) {
 			"unknown format of a graph": {"dag -o table", usage, "use mermaid or json"},
 			"wrong value":               {"status --outcome done", usage, `--outcome "done": use green, red, unproven, behind, skipped, failed or cancelled`},
 			"wrong time":                {"status --since lately", usage, `--since "lately": use a day`},
-			"unknown job":               {"dag --job run", usage, `--job "run": use mirror, rerun, approve, replay, verify, backfill, reload or reconstruct`},
+			"unknown job":               {"dag --job run", usage, `--job "run": use mirror, rerun, approve, retry, verify, backfill, reload or reconstruct`},
 			"unknown step":              {"dag --job rerun --from plan", usage, `--from "plan": use clean, gate or aggregate_snapshot`},
 			"flags that exclude":        {"dag --from gate", usage, "--from is for --job rerun"},
 			"run and --next":            {"watch manual-1 --next", usage, "--next waits for a run that has not started"},
@@ -233,8 +247,8 @@ func TestExitCodes(t *testing.T) {
 	})
 	t.Run("of runs", func(t *testing.T) {
 		t.Parallel()
-		s := newStack(t, socratatest.Generate(300, 91))
-		s.brakeOf("0")
+		s := newStack(t, register.Generate(300, 91))
+		s.maxRemovals("0")
 		s.worker()
 		requireOneLine(t, s.starter("cancel", "manual-1"), failed, `there is no run "manual-1"; `+"`starter status` lists them")
 		requireOneLine(t, s.starter("watch", "manual-1"), failed, `there is no run "manual-1"; `+"`starter status` lists them")
@@ -257,7 +271,7 @@ func TestExitCodes(t *testing.T) {
 		require.Equal(t, notGreen, watched.code, watched.errors)
 		require.Equal(t, lastLine(red.errors), watched.errors, "the same is said of it later")
 
-		s.portal.Fail(socratatest.Fault{Path: "/resource/", Status: http.StatusForbidden, Times: -1})
+		s.portal.Fail(portalsim.Fault{Path: "/resource/", Status: http.StatusForbidden, Times: -1})
 		broken := s.starter("run", "--wait")
 		require.Equal(t, failed, broken.code, broken.errors)
 		run, ok = s.newest()

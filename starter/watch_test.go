@@ -15,8 +15,10 @@ import (
 	"github.com/creack/pty"
 	"github.com/stretchr/testify/require"
 
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/certificate"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/register"
+	"padron/internal/runs"
 )
 
 // told is one line of `watch -o json`, as far as tests look at it.
@@ -35,12 +37,13 @@ type told struct {
 		}
 		Pending []struct {
 			Step, State, Error string
-			ErrorType          string    `json:"error_type"`
+			ErrorType          string `json:"error_type"`
+			Began, Since       time.Time
 			NextTry            time.Time `json:"next_try"`
 			Attempt            int
 		}
 	}
-	Record *mirror.Run
+	Record *runs.Run
 }
 
 // events are the lines that were printed so far; each must be an event.
@@ -87,7 +90,7 @@ func (e told) task(name string) (state string, waitsFor []string) {
 // programs.
 func TestWatchFollowsARunToItsEnd(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(3000, 80))
+	s := newStack(t, register.Generate(3000, 80))
 	s.env["PADRON_PAGE_SIZE"] = "1000"
 	s.worker()
 	next := s.start(t, "starter", nil, "watch", "--next", "-o", "json")
@@ -103,14 +106,14 @@ func TestWatchFollowsARunToItsEnd(t *testing.T) {
 	require.Equal(t, "running", fetching.Status)
 	require.EqualValues(t, 3000, fetching.Live.Rows.Total)
 	for task, want := range map[string][]string{
-		"clean_page": {"fetch_page"}, "gate": {"clean_page"}, "upsert_page": {"gate"}, "reconcile": {"remove"}, "finish": {"write"},
+		"clean_page": {"fetch_page"}, "gate": {"clean_page"}, "upsert_page": {"gate"}, "reconcile": {"confirm_removed"}, "finish": {"write"},
 	} {
 		state, waitsFor := fetching.task(task)
 		require.Equal(t, "waiting", state, task)
 		require.Equal(t, want, waitsFor, task)
 	}
 	require.Eventually(t, func() bool {
-		return regexp.MustCompile(`\d  fetch_page +running, 0 of \d\n`).MatchString(people.out.String())
+		return regexp.MustCompile(`\dZ  fetch_page +running, 0 of \d\n`).MatchString(people.out.String())
 	}, soon, 50*time.Millisecond)
 	// What it does now is in the listings too.
 	require.Regexp(t, id+` .* running .* planning 3,000 rows`, s.ok("status"))
@@ -136,7 +139,7 @@ func TestWatchFollowsARunToItsEnd(t *testing.T) {
 	r := people.result()
 	require.Zero(t, r.code, r.errors)
 	require.Empty(t, r.errors)
-	require.Regexp(t, `^\d\d:\d\d:\d\d  watching run `+id+" of "+s.name+"\n", r.out)
+	require.Regexp(t, `^\d\d:\d\d:\d\dZ  watching run `+id+" of "+s.name+"\n", r.out)
 	require.Contains(t, r.out, "\noutcome     green: 3,000 rows on the portal, 3,000 documents here\n")
 }
 
@@ -144,10 +147,10 @@ func TestWatchFollowsARunToItsEnd(t *testing.T) {
 // that for a failure.
 func TestWatchShowsAnOutageAsWaiting(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(3000, 81))
+	s := newStack(t, register.Generate(3000, 81))
 	s.env["PADRON_PAGE_SIZE"] = "500"
 	s.worker()
-	s.portal.Fail(socratatest.Fault{
+	s.portal.Fail(portalsim.Fault{
 		Path: "/resource/", Status: http.StatusServiceUnavailable, Times: -1,
 		Match: func(r *http.Request) bool {
 			return len(r.URL.Query().Get("$limit")) > 2 && r.URL.Query().Get("$where") != ""
@@ -170,12 +173,14 @@ func TestWatchShowsAnOutageAsWaiting(t *testing.T) {
 	for _, p := range open.Live.Pending {
 		if p.ErrorType == "CircuitOpen" && p.State == "waiting" {
 			require.Equal(t, "fetch_page", p.Step)
-			require.Contains(t, p.Error, "portal is down")
+			require.Regexp(t, `portal is down since \d\d:\d\d:\d\dZ: .*503`, p.Error, "the cause is behind it")
+			require.WithinRange(t, p.Began, time.Now().Add(-runTakes), time.Now())
+			require.WithinRange(t, p.Since, p.Began, time.Now(), "no time to come")
 			require.Greater(t, p.Attempt, 1)
 			require.False(t, p.NextTry.IsZero())
 		}
 	}
-	require.Regexp(t, `^attempt \d+ of fetch_page( at \d\d:\d\d:\d\d)?; the one before failed: .*\((CircuitOpen|PortalUnavailable)\)$`, open.Live.WaitsFor)
+	require.Regexp(t, `^attempt \d+ of fetch_page( at \d\d:\d\d:\d\dZ)?, tried since \d\d:\d\d:\d\dZ; the one before failed: .*\((CircuitOpen|PortalUnavailable)\)$`, open.Live.WaitsFor)
 	require.Regexp(t, id+` .*waits for attempt \d+ of fetch_page`, s.ok("status"))
 	one := s.ok("status", id)
 	require.Regexp(t, `\nwaits for +attempt \d+ of fetch_page`, one)
@@ -193,15 +198,15 @@ func TestWatchShowsAnOutageAsWaiting(t *testing.T) {
 	require.Zero(t, r.code, r.errors)
 	r = lines.result()
 	require.Zero(t, r.code, r.errors)
-	require.Regexp(t, `\d  waits for attempt \d+ of fetch_page`, r.out)
-	require.Regexp(t, `\d  goes on\n`, r.out)
-	require.NotRegexp(t, `\d  [a-z_]+ +failed`, r.out, "an outage that is outlasted is no failure")
+	require.Regexp(t, `\dZ  waits for attempt \d+ of fetch_page`, r.out)
+	require.Regexp(t, `\dZ  goes on\n`, r.out)
+	require.NotRegexp(t, `\dZ  [a-z_]+ +failed`, r.out, "an outage that is outlasted is no failure")
 }
 
 // TestWatchingEndsAndTheRunGoesOn on Ctrl-C.
 func TestWatchingEndsAndTheRunGoesOn(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(300, 82))
+	s := newStack(t, register.Generate(300, 82))
 	s.worker()
 	reached, release := s.hold()
 	id := strings.TrimSuffix(strings.Fields(s.ok("run"))[2], ";")
@@ -220,13 +225,13 @@ func TestWatchingEndsAndTheRunGoesOn(t *testing.T) {
 	require.Contains(t, next.errors.String(), "no longer waiting: no run has started meanwhile\n", "the one that runs is not the next")
 
 	release()
-	require.Eventually(t, func() bool { run, _ := s.newest(); return run.Outcome == mirror.OutcomeGreen }, soon, 100*time.Millisecond)
+	require.Eventually(t, func() bool { run, _ := s.newest(); return run.Outcome == certificate.Green }, soon, 100*time.Millisecond)
 }
 
 // TestWatchWithoutAWorker shows what the record and Temporal say.
 func TestWatchWithoutAWorker(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(300, 83))
+	s := newStack(t, register.Generate(300, 83))
 	worker := s.worker()
 	reached, release := s.hold()
 	id := strings.TrimSuffix(strings.Fields(s.ok("run"))[2], ";")
@@ -234,10 +239,12 @@ func TestWatchWithoutAWorker(t *testing.T) {
 	require.NoError(t, worker.signal(syscall.SIGKILL))
 	<-worker.done
 	watch := s.start(t, "starter", nil, "watch", "-o", "json")
-	alone := watch.awaitEvent("no worker", func(e told) bool { return strings.HasPrefix(e.Live.WaitsFor, "a worker: none answers") })
+	alone := watch.awaitEvent("no worker", func(e told) bool { return strings.HasPrefix(e.Live.WaitsFor, "worker ") })
 	require.Equal(t, "record", alone.Live.Source)
 	require.Equal(t, "planning 300 rows", alone.Live.Doing)
-	require.Regexp(t, id+` .*waits for a worker: none answers; start one with `, s.ok("status"))
+	const silent = `worker \d+@\S* to answer, which polled at [0-9:]+Z and does not since [0-9:]+Z; it is busy, or has just ended: then start one with `
+	require.Regexp(t, "^"+silent, alone.Live.WaitsFor, "Temporal cannot tell one that was just killed from a busy one")
+	require.Regexp(t, `waits for +`+silent, s.ok("status", id))
 
 	release()
 	s.worker()
@@ -250,7 +257,7 @@ func TestWatchWithoutAWorker(t *testing.T) {
 // other command line is that of a pipe, which gets neither.
 func TestOnATerminal(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(3000, 84))
+	s := newStack(t, register.Generate(3000, 84))
 	s.env["PADRON_PAGE_SIZE"] = "1000"
 	s.worker()
 	reached, release := s.hold()

@@ -13,8 +13,9 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"google.golang.org/protobuf/proto"
 
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/mongodb"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/register"
 	"padron/workflows"
 )
 
@@ -23,7 +24,7 @@ const stopsWithin = 40 * time.Second
 
 func TestAStoppedWorkerLetsAnotherFinish(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(3000, 40))
+	s := newStack(t, register.Generate(3000, 40))
 	s.env["PADRON_PAGE_SIZE"] = "1000"
 	worker := s.worker()
 	reached, release := s.hold()
@@ -45,7 +46,7 @@ func TestAStoppedWorkerLetsAnotherFinish(t *testing.T) {
 
 func TestAnIdleWorkerStopsAtOnce(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(50, 41))
+	s := newStack(t, register.Generate(50, 41))
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		worker := s.worker()
 		began := time.Now()
@@ -57,7 +58,7 @@ func TestAnIdleWorkerStopsAtOnce(t *testing.T) {
 
 func TestHealthAndMetrics(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(200, 42))
+	s := newStack(t, register.Generate(200, 42))
 	worker := s.worker()
 	s.load()
 	require.Equal(t, "ok\n", get(t, worker.health()+"/healthz"))
@@ -88,7 +89,7 @@ func get(t *testing.T, url string) string {
 func TestNoSecretIsToldOn(t *testing.T) {
 	t.Parallel()
 	const secret = "Ti0kEn4tHePoRtAl"
-	s := newStack(t, socratatest.Generate(500, 43))
+	s := newStack(t, register.Generate(500, 43))
 	s.env["PADRON_APP_TOKEN"], s.env["PADRON_LOG_LEVEL"] = secret, "debug"
 	sent := make(chan struct{}, 1)
 	s.portal.OnRequest(func(r *http.Request) {
@@ -100,8 +101,8 @@ func TestNoSecretIsToldOn(t *testing.T) {
 		}
 	})
 	s.portal.Fail(
-		socratatest.Fault{Path: "/resource/", Skip: 2, Times: 2, Status: http.StatusBadGateway, HTML: true},
-		socratatest.Fault{Path: "/resource/", Skip: 2, Times: 3, Reset: true},
+		portalsim.Fault{Path: "/resource/", Skip: 2, Times: 2, Status: http.StatusBadGateway, HTML: true},
+		portalsim.Fault{Path: "/resource/", Skip: 2, Times: 3, Reset: true},
 	)
 	worker := s.worker()
 	r := s.starter("run", "--wait", "-o", "json")
@@ -121,7 +122,7 @@ func TestNoSecretIsToldOn(t *testing.T) {
 	left["history of the run"] = s.history(workflows.MirrorID(s.name, run.ID))
 	left["history of the writing"] = s.history(workflows.WriteID(s.name))
 	require.Contains(t, left["history of the writing"], "fetch_page", "payloads are searched as they are")
-	for _, collection := range []string{mirror.RunRecords, mirror.Snapshots, "landing.files", "padron"} {
+	for _, collection := range []string{mongodb.Runs, mongodb.Snapshots, "landing.files", "padron"} {
 		cursor, err := s.mongo.Database(s.database()).Collection(collection).Find(t.Context(), bson.D{})
 		require.NoError(t, err)
 		var all []bson.Raw

@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/portalsim/register"
+	"padron/internal/runs"
 )
 
 // fleet is what `starter workers` prints, as far as tests look at it.
@@ -56,7 +56,7 @@ func (s *stack) workersOf(run string) (deciding, doing []string) {
 // old one is held at the portal, and another run is started.
 func TestARunEndsWithTheBuildThatItBeganWith(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(600, 45))
+	s := newStack(t, register.Generate(600, 45))
 	s.env["PADRON_DEPLOYMENT"] = s.name
 	requireOneLine(t, s.starterWith(t, nil, "workers", "promote", "a"), failed, "Temporal knows no deployment "+s.name)
 
@@ -83,7 +83,7 @@ func TestARunEndsWithTheBuildThatItBeganWith(t *testing.T) {
 	s.readJSON(&done, "workers", "promote", "b")
 	require.Equal(t, []string{s.name, "b", "b"}, []string{done.Deployment, done.Build, done.Before}, "doing it again changes nothing")
 	s.ok("run")
-	var second mirror.Run
+	var second runs.Run
 	require.Eventually(t, func() bool {
 		second, ok = s.newest()
 		return ok && second.ID != first.ID
@@ -101,7 +101,7 @@ func TestARunEndsWithTheBuildThatItBeganWith(t *testing.T) {
 		d.Builds[1].Build+" "+d.Builds[1].Status+" "+string(rune('0'+d.Builds[1].Workers)))
 	for _, w := range seen.Workers {
 		require.Equal(t, map[string]string{old.identity(): "a", fresh.identity(): "b"}[worker(w.Identity)], w.Build)
-		require.ElementsMatch(t, []string{"workflows", "steps", "portal"}, w.Roles)
+		require.ElementsMatch(t, []string{"workflows", "activities", "portal"}, w.Roles)
 		require.InDelta(t, 50, w.RequestsPerSecond, 0.1)
 	}
 	require.Regexp(t, `(?m)^b +current +1 `, s.ok("workers"))
@@ -112,8 +112,8 @@ func TestARunEndsWithTheBuildThatItBeganWith(t *testing.T) {
 		by *process
 	}{{first.ID, old}, {second.ID, fresh}} {
 		require.Eventually(t, func() bool {
-			record, err := s.mirror().Run(t.Context(), run.id)
-			return err == nil && record.Status != mirror.StatusRunning
+			record, err := s.reader().Runs.Run(t.Context(), run.id)
+			return err == nil && record.Status != runs.StatusRunning
 		}, runTakes, 100*time.Millisecond)
 		deciding, doing := s.workersOf(run.id)
 		require.Equal(t, []string{run.by.identity()}, deciding)
@@ -127,10 +127,10 @@ func TestARunEndsWithTheBuildThatItBeganWith(t *testing.T) {
 // TestAFleetOfRoles shares a run out to three processes of one role each.
 func TestAFleetOfRoles(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(500, 46))
+	s := newStack(t, register.Generate(500, 46))
 	of := map[string]string{}
 	var processes []*process
-	for _, role := range []string{"workflows", "steps", "portal"} {
+	for _, role := range []string{"workflows", "activities", "portal"} {
 		env := []string{"PADRON_ROLES=" + role, "PADRON_POLLERS=4", "PADRON_WORKFLOW_SLOTS=10", "PADRON_ACTIVITY_SLOTS=2", "PADRON_PORTAL_SLOTS=2"}
 		if role != "portal" {
 			env = append(env, "PADRON_PORTAL_URL=http://127.0.0.1:1") // who has another role never asks the portal
@@ -154,8 +154,9 @@ func TestAFleetOfRoles(t *testing.T) {
 // TestNobodyPolls says so.
 func TestNobodyPolls(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, socratatest.Generate(10, 47))
-	require.Equal(t, "no worker polls the task queue "+s.name+": start one with `worker`\n", s.ok("workers"))
+	s := newStack(t, register.Generate(10, 47))
+	require.Equal(t, "no worker polls the task queues of "+s.name+": start one with `worker`\n\n"+
+		"no worker serves "+s.name+" with the role workflows, activities, portal: start one with `worker`, its PADRON_DATASET naming "+s.name+"\n", s.ok("workers"))
 	require.Empty(t, s.fleet().Workers)
 	requireOneLine(t, s.starter("workers", "promote", "a"), usage, "PADRON_DEPLOYMENT: is not set")
 	s.env["PADRON_DEPLOYMENT"] = s.name

@@ -1,9 +1,10 @@
 // Command worker executes Padron's workflows and activities. It is configured
-// by the environment (see the README), serves its health and metrics, and stops
+// by the environment (docs/configuration.md), serves its health and metrics, and stops
 // gracefully on SIGTERM: activities get time to let go, others take over.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,9 @@ import (
 	"padron/internal/config"
 	"padron/internal/dataset"
 	"padron/internal/guard"
-	"padron/internal/mirror"
+	"padron/internal/landing"
+	"padron/internal/mongodb"
+	"padron/internal/runs"
 	"padron/internal/webhook"
 	"padron/workflows"
 )
@@ -53,8 +56,8 @@ const help = `Runs the steps of Padron's runs, until it is told to stop (SIGTERM
 Start as many as you like; what one leaves unfinished, another takes over.
 
 The worker takes no arguments. It is configured by the environment, above all by
-MONGODB_URI, TEMPORAL_ADDRESS and PADRON_DATASET; the README lists all settings,
-and "starter doctor" checks them. PADRON_HEALTH_ADDR serves /healthz, /readyz
+MONGODB_URI, TEMPORAL_ADDRESS and PADRON_DATASET; docs/configuration.md lists
+all settings, and "starter doctor" checks them. PADRON_HEALTH_ADDR serves /healthz, /readyz
 and /metrics, PADRON_DASHBOARD_ADDR the dashboard. Exit codes: 0 stopped, 1 failed, 2 wrong usage.
 `
 
@@ -87,35 +90,70 @@ type usageError struct{ error }
 
 func (e *usageError) Unwrap() error { return e.error }
 
-func run(ctx context.Context, args []string) error {
+// settings are what the worker was told, checked.
+type settings struct {
+	config.Config
+	specs    []*dataset.Spec
+	landing  landing.Config
+	receiver *webhook.Sender
+	build    string
+}
+
+// load reads the settings from the environment. Nothing is connected yet.
+func load(args []string) (*settings, error) {
 	if len(args) > 0 {
-		return &usageError{fmt.Errorf("%q: the worker takes no arguments; it is configured by the environment (see the README)", args[0])}
+		return nil, fmt.Errorf("%q: the worker takes no arguments; it is configured by the environment (see docs/configuration.md)", args[0])
 	}
 	c, err := config.Load(nil)
+	if err != nil {
+		return nil, err
+	}
+	s := &settings{Config: c}
+	if s.specs, err = c.Specs(); err != nil {
+		return nil, err
+	}
+	if err = onePortal(c, s.specs); err != nil {
+		return nil, err
+	}
+	if s.landing, err = landing.ParseConfig(c.Landing); err != nil {
+		return nil, err
+	}
+	if dir := s.landing.Dir; dir != "" {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("PADRON_LANDING: %s cannot be made: choose a folder that the worker may write to (%w)", dir, err)
+		}
+	}
+	if s.receiver, err = webhook.New(c.WebhookURL, c.WebhookSecret); err != nil {
+		return nil, err
+	}
+	s.build, err = buildOf(c, s.specs)
+	return s, err
+}
+
+// onePortal is an error when PADRON_PORTAL_URL would have datasets of different
+// portals asked for at one.
+func onePortal(c config.Config, specs []*dataset.Spec) error {
+	for _, spec := range specs {
+		if c.PortalURL != "" && spec.Portal.Host != specs[0].Portal.Host {
+			return fmt.Errorf("PADRON_PORTAL_URL: replaces the portal of all datasets, and %s and %s have different ones (%s, %s):"+
+				" leave it out, or start a worker for each", specs[0].Name, spec.Name, specs[0].Portal.Host, spec.Portal.Host)
+		}
+	}
+	return nil
+}
+
+func run(ctx context.Context, args []string) error {
+	c, err := load(args)
 	if err != nil {
 		return &usageError{err}
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
-	specs, err := c.Specs()
+	unknown, err := config.Unknown()
 	if err != nil {
-		return &usageError{err}
+		return err
 	}
-	landing, err := mirror.ParseLanding(c.Landing)
-	if err != nil {
-		return &usageError{err}
-	}
-	if landing.Dir != "" {
-		if err := os.MkdirAll(landing.Dir, 0o700); err != nil {
-			return &usageError{fmt.Errorf("PADRON_LANDING: %s cannot be made: choose a folder that the worker may write to (%w)", landing.Dir, err)}
-		}
-	}
-	receiver, err := webhook.New(c.WebhookURL, c.WebhookSecret)
-	if err != nil {
-		return &usageError{err}
-	}
-	build, err := buildOf(c, specs)
-	if err != nil {
-		return &usageError{err}
+	for _, warning := range unknown {
+		log.Warn(warning)
 	}
 	metrics, err := newMetrics()
 	if err != nil {
@@ -129,27 +167,30 @@ func run(ctx context.Context, args []string) error {
 	if err := config.CheckSearchAttributes(ctx, temporal, o.Namespace, workflows.SearchAttributes()); err != nil {
 		return err
 	}
-	database, err := mirror.Connect(ctx, c.MongoURI, metrics.observe)
+	database, err := mongodb.Connect(ctx, c.MongoURI, metrics.observe)
 	if err != nil {
 		return err
 	}
 	defer database.Disconnect(context.WithoutCancel(ctx)) //nolint:errcheck // on the way out
+	if err := convert(ctx, database, c.MongoDatabase, c.specs); err != nil {
+		return err
+	}
 
 	a := &activities.Activities{
-		Mongo: database, MongoDatabase: c.MongoDatabase, Landing: landing, KeepCrawls: c.KeepCrawls, PageSize: c.PageSize, RecrawlAfter: c.RecrawlAfter,
-		PortalURL: c.PortalURL, AppToken: c.AppToken, Temporal: temporal, Log: log,
-		Portal:   guard.New(guard.Options{Name: "portal", Down: activities.PortalDown, Log: log}),
-		Database: guard.New(guard.Options{Name: "mongodb", Down: mirror.IsDown, Log: log}),
-		Webhook:  receiver,
+		Mongo: database, MongoDatabase: c.MongoDatabase, Landing: c.landing, KeepCrawls: c.KeepCrawls, PageSize: c.PageSize, RecrawlAfter: c.RecrawlAfter,
+		PortalURL: c.PortalURL, AppToken: c.AppToken, UserAgent: c.UserAgent, Temporal: temporal, Log: log,
+		Portal:   guard.New(guard.Options{Name: "portal", Down: activities.PortalDown, Pause: activities.PortalPause, Log: log}),
+		Database: guard.New(guard.Options{Name: "mongodb", Down: mongodb.IsDown, Log: log}),
+		Webhook:  c.receiver,
 		Receiver: guard.New(guard.Options{Name: "webhook", Down: webhook.Down, Log: log}),
 	}
-	a.Serve(specs...)
+	a.Serve(c.specs...)
 
 	guards := []*guard.Guard{a.Portal, a.Database}
-	if receiver.Configured() {
+	if c.receiver.Configured() {
 		guards = append(guards, a.Receiver)
 	}
-	server, err := serve(c.HealthAddr, c.Pprof, metrics, health{temporal: temporal, database: database, guards: guards})
+	server, err := serve(c.HealthAddr, c.Pprof, metrics, health{temporal: temporal, database: database, guards: guards, log: log})
 	if err != nil {
 		return err
 	}
@@ -157,7 +198,7 @@ func run(ctx context.Context, args []string) error {
 
 	pages := ""
 	if c.Dashboard.Addr != "" {
-		l, err := dashboard.Serve(c, specs[0], database, log)
+		l, err := dashboard.Serve(c.Config, c.specs[0], database, log)
 		if err != nil {
 			return err
 		}
@@ -165,7 +206,7 @@ func run(ctx context.Context, args []string) error {
 		pages = l.URL
 	}
 
-	workers := newWorkers(temporal, c, build, a)
+	workers := newWorkers(temporal, c.Config, c.specs, c.build, a)
 	var started []worker.Worker
 	defer func() { stopAll(started) }()
 	for _, w := range workers {
@@ -174,10 +215,29 @@ func run(ctx context.Context, args []string) error {
 		}
 		started = append(started, w)
 	}
-	log.Info("worker is ready", "datasets", names(specs), "temporal", o.HostPort, "mongodb", mirror.Address(c.MongoURI),
-		"queue", c.TaskQueue, "roles", strings.Join(c.Workers.Roles, ","), "build", build, "health", "http://"+server.Addr, "dashboard", pages)
+	log.Info("worker is ready", "datasets", names(c.specs), "temporal", o.HostPort, "mongodb", mongodb.Address(c.MongoURI),
+		"queue", c.TaskQueue, "roles", strings.Join(c.Workers.Roles, ","), "build", c.build, "health", "http://"+server.Addr, "dashboard", pages)
 	<-ctx.Done()
 	log.Info("worker is stopping: activities have up to " + stopTimeout.String())
+	return nil
+}
+
+// convert brings what an older version stored into this one's format, so that
+// commands and pages can read it before the next run. Any other trouble with a
+// database is left to the run that meets it.
+func convert(ctx context.Context, client *mongo.Client, prefix string, specs []*dataset.Spec) error {
+	for _, spec := range specs {
+		if _, err := mongodb.Open(ctx, client, prefix, spec.Name, mongodb.ReadOnly()); !errors.Is(err, mongodb.ErrFormat) {
+			continue
+		}
+		db, err := mongodb.Open(ctx, client, prefix, spec.Name)
+		if err != nil {
+			return err
+		}
+		if err := runs.NewStore(db).Convert(ctx); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -204,16 +264,27 @@ type health struct {
 	temporal client.Client
 	database *mongo.Client
 	guards   []*guard.Guard
+	log      *slog.Logger
 }
 
 // readyTimeout bounds the checks of one /readyz.
 const readyTimeout = 3 * time.Second
 
+// ready says what does not answer, without the names of machines, which its
+// callers need not know; the log has them.
 func (h health) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	_, errTemporal := h.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
-	return errors.Join(errTemporal, h.database.Ping(ctx, nil))
+	var told []error
+	if _, err := h.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
+		h.log.Warn("not ready: Temporal does not answer", "error", err)
+		told = append(told, errors.New("Temporal is not reachable")) //nolint:staticcheck // a name
+	}
+	if err := h.database.Ping(ctx, nil); err != nil {
+		h.log.Warn("not ready: MongoDB does not answer", "error", err)
+		told = append(told, errors.New(cmp.Or(mongodb.Kind(err), mongodb.ErrUnreachable.Error())))
+	}
+	return errors.Join(told...)
 }
 
 // serve starts the health endpoint: /healthz says that the process lives,

@@ -21,8 +21,10 @@ import (
 
 	"padron/activities"
 	"padron/internal/guard"
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/mongodb"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/register"
+	"padron/internal/runs"
 	"padron/internal/webhook"
 	"padron/workflows"
 )
@@ -171,7 +173,7 @@ func (s *stack) someKeys(n int) []string {
 // TestEachKindIsToldOnce has each condition come up, stay, and end.
 func TestEachKindIsToldOnce(t *testing.T) {
 	r := newReceiver(t)
-	s := newStack(t, socratatest.Generate(3000, 120), r.telling)
+	s := newStack(t, register.Generate(3000, 120), r.telling)
 	told := 0
 	tells := func(kinds ...string) {
 		t.Helper()
@@ -180,14 +182,14 @@ func TestEachKindIsToldOnce(t *testing.T) {
 	}
 	last := func() webhook.Message { return r.messages()[told-1] }
 
-	require.Equal(t, "green", s.run(activities.Auto).Outcome)
+	require.Equal(t, "green", s.run(runs.ModeAuto).Outcome)
 	_, err := s.temporal.DescribeWorkflowExecution(t.Context(), workflows.NotifyID(s.spec.Name), "")
 	require.Error(t, err, "nothing is started for a run with nothing to tell")
-	require.Zero(t, s.writes.since()[mirror.AlertRecords], "nor is anything written")
+	require.Zero(t, s.writes.since()[mongodb.Alerts], "nor is anything written")
 
 	// failed
-	s.portal.Fail(socratatest.Fault{Path: "/resource/", Status: http.StatusForbidden, Times: -1})
-	first := s.start(workflows.MirrorInput{Mode: activities.Full})
+	s.portal.Fail(portalsim.Fault{Path: "/resource/", Status: http.StatusForbidden, Times: -1})
+	first := s.start(workflows.MirrorInput{Mode: runs.ModeFull})
 	_ = s.fails(first)
 	tells("failed")
 	require.Equal(t, workflows.RunID(first.GetID()), last().Padron.Run)
@@ -195,75 +197,75 @@ func TestEachKindIsToldOnce(t *testing.T) {
 	require.Contains(t, last().Padron.Reason, "access refused (403)")
 	require.Contains(t, last().Padron.Next, "PADRON_APP_TOKEN")
 	for range 2 {
-		_ = s.fails(s.start(workflows.MirrorInput{Mode: activities.Full}))
+		_ = s.fails(s.start(workflows.MirrorInput{Mode: runs.ModeFull}))
 	}
 	tells()
-	alerts, err := s.mirror.Alerts(t.Context())
+	alerts, err := s.mirror.Alerts.All(t.Context())
 	require.NoError(t, err)
 	require.Len(t, alerts, 1)
 	require.Equal(t, 3, alerts[0].Times)
-	s.portal.Fail(socratatest.Fault{Path: "/resource/", Status: http.StatusNotFound, Times: -1})
+	s.portal.Fail(portalsim.Fault{Path: "/resource/", Status: http.StatusNotFound, Times: -1})
 	s.portal.Heal()
-	s.portal.Fail(socratatest.Fault{Path: "/resource/", Status: http.StatusNotFound, Times: -1})
-	_ = s.fails(s.start(workflows.MirrorInput{Mode: activities.Full}))
+	s.portal.Fail(portalsim.Fault{Path: "/resource/", Status: http.StatusNotFound, Times: -1})
+	_ = s.fails(s.start(workflows.MirrorInput{Mode: runs.ModeFull}))
 	tells("failed") // for another reason
 	s.portal.Heal()
-	require.Equal(t, workflows.OutcomeSkipped, s.run(activities.Auto).Outcome)
+	require.Equal(t, workflows.OutcomeSkipped, s.run(runs.ModeAuto).Outcome)
 	tells("recovered failed")
 	require.Contains(t, last().Padron.Reason, "is skipped: nothing new")
 	require.Contains(t, last().Text, "\nIt was so since ")
 
 	// not_green
 	s.portal.Lag(true)
-	require.NoError(t, s.portal.Edit(socratatest.Rename(s.someKeys(1)[0], "Lagging Books")))
+	require.NoError(t, s.portal.Edit(portalsim.Rename(s.someKeys(1)[0], "Lagging Books")))
 	for range 2 {
-		require.Equal(t, "unproven", s.run(activities.Full).Outcome)
+		require.Equal(t, "unproven", s.run(runs.ModeFull).Outcome)
 	}
 	tells("not_green")
 	require.Equal(t, "unproven", last().Padron.Outcome)
 	require.NotNil(t, last().Padron.Counts)
 	s.portal.CatchUp()
 	s.portal.Lag(false)
-	require.Equal(t, "green", s.run(activities.Full).Outcome)
+	require.Equal(t, "green", s.run(runs.ModeFull).Outcome)
 	tells("recovered not_green")
 
 	// held_removals: the run is red for them alone, and that is told once.
-	var ops []socratatest.Op
+	var ops []portalsim.Op
 	for _, key := range s.someKeys(600) {
-		ops = append(ops, socratatest.Delete(key))
+		ops = append(ops, portalsim.Delete(key))
 	}
 	require.NoError(t, s.portal.EditAt(time.Now().Add(-time.Hour), ops...))
 	var held workflows.MirrorResult
 	for range 2 {
-		held = s.run(activities.Full)
+		held = s.run(runs.ModeFull)
 		require.Equal(t, "red", held.Outcome)
 	}
 	tells("held_removals")
 	require.Contains(t, last().Padron.Reason, "600 rows are no longer on the portal")
-	require.Equal(t, "red", s.finished(s.start(workflows.MirrorInput{Job: workflows.JobVerify})).Outcome)
+	require.Equal(t, "red", s.finished(s.start(workflows.MirrorInput{Job: runs.JobVerify})).Outcome)
 	tells()
-	s.finished(s.start(workflows.MirrorInput{Job: workflows.JobApprove, Of: held.Run}))
+	s.finished(s.start(workflows.MirrorInput{Job: runs.JobApprove, Of: held.Run}))
 	tells("recovered held_removals")
 
 	// schema_changed: a run lives with a new column; without the key none goes on.
-	require.NoError(t, s.portal.Edit(socratatest.AddColumn("mood", "text")))
+	require.NoError(t, s.portal.Edit(portalsim.AddColumn("mood", "text")))
 	for range 2 {
-		require.Equal(t, "green", s.run(activities.Full).Outcome)
+		require.Equal(t, "green", s.run(runs.ModeFull).Outcome)
 	}
 	tells("schema_changed")
 	require.Contains(t, last().Padron.Reason, "column mood (text) is new")
-	require.NoError(t, s.portal.Edit(socratatest.DropColumn("mood")))
-	require.Equal(t, "green", s.run(activities.Full).Outcome)
+	require.NoError(t, s.portal.Edit(portalsim.DropColumn("mood")))
+	require.Equal(t, "green", s.run(runs.ModeFull).Outcome)
 	tells("recovered schema_changed")
-	require.NoError(t, s.portal.Edit(socratatest.RenameColumn("location_start_date", "begun")))
+	require.NoError(t, s.portal.Edit(portalsim.RenameColumn("location_start_date", "begun")))
 	for range 2 {
-		_ = s.fails(s.start(workflows.MirrorInput{Mode: activities.Full}))
+		_ = s.fails(s.start(workflows.MirrorInput{Mode: runs.ModeFull}))
 	}
 	tells("schema_changed")
 	require.Equal(t, "failed", last().Padron.Status)
 	require.Contains(t, last().Padron.Reason, "required column location_start_date is gone")
-	require.NoError(t, s.portal.Edit(socratatest.RenameColumn("begun", "location_start_date")))
-	require.Equal(t, "green", s.run(activities.Full).Outcome)
+	require.NoError(t, s.portal.Edit(portalsim.RenameColumn("begun", "location_start_date")))
+	require.Equal(t, "green", s.run(runs.ModeFull).Outcome)
 	tells("recovered schema_changed")
 
 	// deadline_passed: told while the run goes on.
@@ -274,21 +276,21 @@ func TestEachKindIsToldOnce(t *testing.T) {
 			once.Do(func() { close(reached); <-release })
 		}
 	})
-	late := s.start(workflows.MirrorInput{Mode: activities.Full, Deadline: time.Second})
+	late := s.start(workflows.MirrorInput{Mode: runs.ModeFull, Deadline: time.Second})
 	<-reached
 	tells("deadline_passed")
 	require.Equal(t, "running", last().Padron.Status)
 	id := workflows.RunID(late.GetID())
-	record, err := s.mirror.Run(t.Context(), id)
+	record, err := s.mirror.Runs.Run(t.Context(), id)
 	require.NoError(t, err)
-	require.Equal(t, mirror.StatusRunning, record.Status)
+	require.Equal(t, runs.StatusRunning, record.Status)
 	require.True(t, record.DeadlinePassed)
 	require.WithinDuration(t, record.Started.Add(time.Second), record.Deadline, 500*time.Millisecond)
 	close(release)
 	require.Equal(t, "green", s.finished(late).Outcome)
 	tells("recovered deadline_passed")
 	require.Contains(t, last().Padron.Reason, id+" is green")
-	require.Equal(t, "green", s.finished(s.start(workflows.MirrorInput{Mode: activities.Full, Deadline: time.Minute})).Outcome)
+	require.Equal(t, "green", s.finished(s.start(workflows.MirrorInput{Mode: runs.ModeFull, Deadline: time.Minute})).Outcome)
 	record, _ = s.newestRun()
 	require.False(t, record.DeadlinePassed)
 	require.False(t, record.Deadline.IsZero())
@@ -303,12 +305,12 @@ func TestEachKindIsToldOnce(t *testing.T) {
 	tells("recovered stale")
 	s.freshness(time.Nanosecond)
 	tells("stale")
-	require.Equal(t, "green", s.run(activities.Full).Outcome)
+	require.Equal(t, "green", s.run(runs.ModeFull).Outcome)
 	tells("recovered stale") // the run itself says so
 
 	// What a person was told at once is told to nobody else; nor is a
 	// cancelled run.
-	require.Equal(t, activities.NothingToDo, s.fails(s.start(workflows.MirrorInput{Job: workflows.JobApprove, Of: "none"})).Type())
+	require.Equal(t, runs.NothingToDo, s.fails(s.start(workflows.MirrorInput{Job: runs.JobApprove, Of: "none"})).Type())
 	tells()
 	ids := r.requests()
 	slices.Sort(ids)
@@ -316,25 +318,25 @@ func TestEachKindIsToldOnce(t *testing.T) {
 	require.NotContains(t, string(s.log.Bytes()), "T0KEN")
 }
 
-func (s *stack) newestRun() (mirror.Run, error) {
-	runs, err := s.mirror.Runs(s.t.Context(), 1, time.Time{})
-	if err != nil || len(runs) == 0 {
-		return mirror.Run{}, err
+func (s *stack) newestRun() (runs.Run, error) {
+	started, err := s.mirror.Runs.Runs(s.t.Context(), 1, time.Time{})
+	if err != nil || len(started) == 0 {
+		return runs.Run{}, err
 	}
-	return runs[0], nil
+	return started[0], nil
 }
 
 // TestAReceiverInTroubleHoldsUpNobody and gets its message in the end, under one
 // id.
 func TestAReceiverInTroubleHoldsUpNobody(t *testing.T) {
 	r := newReceiver(t)
-	s := newStack(t, socratatest.Generate(300, 121), r.telling)
+	s := newStack(t, register.Generate(300, 121), r.telling)
 	hung := make(chan struct{})
 	t.Cleanup(func() { close(hung) })
 	r.answers(status(500), status(503), status(429),
 		func(http.ResponseWriter, *http.Request) { <-hung }, // until the sender gives up
 		func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-	s.portal.Fail(socratatest.Fault{Path: "/resource/", Status: http.StatusForbidden, Times: -1})
+	s.portal.Fail(portalsim.Fault{Path: "/resource/", Status: http.StatusForbidden, Times: -1})
 	run := s.start(workflows.MirrorInput{})
 	_ = s.fails(run)
 	require.Empty(t, r.messages(), "the run has ended, the message has not arrived")
@@ -348,14 +350,14 @@ func TestAReceiverInTroubleHoldsUpNobody(t *testing.T) {
 // try for a day, and none to forget.
 func TestARefusedMessageWaitsForTheNextOccasion(t *testing.T) {
 	r := newReceiver(t)
-	s := newStack(t, socratatest.Generate(300, 122), r.telling)
+	s := newStack(t, register.Generate(300, 122), r.telling)
 	r.answers(status(404))
-	s.portal.Fail(socratatest.Fault{Path: "/resource/", Status: http.StatusForbidden, Times: -1})
+	s.portal.Fail(portalsim.Fault{Path: "/resource/", Status: http.StatusForbidden, Times: -1})
 	_ = s.fails(s.start(workflows.MirrorInput{}))
 	var failed error
 	require.Eventually(t, func() bool {
 		failed = s.temporal.GetWorkflow(t.Context(), workflows.NotifyID(s.spec.Name), "").Get(t.Context(), nil)
-		return failed != nil && strings.Contains(failed.Error(), activities.ReceiverRefused)
+		return failed != nil && strings.Contains(failed.Error(), runs.ReceiverRefused)
 	}, 20*time.Second, 50*time.Millisecond, "%v", failed)
 	require.Contains(t, failed.Error(), "answers 404 Not Found")
 	require.NotContains(t, failed.Error(), "T0KEN")
@@ -369,7 +371,7 @@ func TestARefusedMessageWaitsForTheNextOccasion(t *testing.T) {
 // others are handed over to the Notify that is sending it.
 func TestWhatComesUpWhileMessagesAreSentIsSent(t *testing.T) {
 	r := newReceiver(t)
-	s := newStack(t, socratatest.Generate(300, 123), r.telling)
+	s := newStack(t, register.Generate(300, 123), r.telling)
 	reached, release := make(chan struct{}), make(chan struct{})
 	r.answers(func(w http.ResponseWriter, _ *http.Request) {
 		close(reached)
@@ -378,7 +380,7 @@ func TestWhatComesUpWhileMessagesAreSentIsSent(t *testing.T) {
 	})
 	s.freshness(time.Nanosecond)
 	<-reached
-	s.portal.Fail(socratatest.Fault{Path: "/resource/", Status: http.StatusForbidden, Times: -1})
+	s.portal.Fail(portalsim.Fault{Path: "/resource/", Status: http.StatusForbidden, Times: -1})
 	for range 2 {
 		_ = s.fails(s.start(workflows.MirrorInput{}))
 	}
@@ -386,33 +388,15 @@ func TestWhatComesUpWhileMessagesAreSentIsSent(t *testing.T) {
 	require.Equal(t, []string{"failed", "stale"}, s.told(r, 0, 2))
 }
 
-// TestARunThatCannotBeRecordedIsTold: its worker does not know the dataset, so
-// that there is no database to record it in.
-func TestARunThatCannotBeRecordedIsTold(t *testing.T) {
-	r := newReceiver(t)
-	s := newStack(t, socratatest.Generate(50, 124), r.telling)
-	unknown := s.spec.Name + "-x"
-	run, err := s.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
-		ID: workflows.MirrorID(unknown, "manual-1"), TaskQueue: s.queue,
-	}, workflows.Mirror, workflows.MirrorInput{Dataset: unknown, Mode: activities.Auto})
-	require.NoError(t, err)
-	require.Equal(t, activities.UnknownDataset, s.fails(run).Type())
-	require.Equal(t, []string{"failed"}, s.told(r, 0, 1))
-	m := r.messages()[0]
-	require.Equal(t, unknown, m.Padron.Dataset)
-	require.Equal(t, "manual-1", m.Padron.Run)
-	require.Contains(t, m.Padron.Reason, "does not serve the dataset")
-}
-
 // TestARunThatFailedBeforeItsRecordIsToldAndRecovers: the database is not
 // Padron's when the run begins, and is when the receiver takes the message.
 func TestARunThatFailedBeforeItsRecordIsToldAndRecovers(t *testing.T) {
 	r := newReceiver(t)
-	s := newStack(t, socratatest.Generate(50, 125), r.telling)
-	marker := s.mirror.Database().Collection("padron")
+	s := newStack(t, register.Generate(50, 125), r.telling)
+	marker := s.db.Collection("padron")
 	var owner bson.D
 	require.NoError(t, marker.FindOneAndDelete(t.Context(), bson.D{}).Decode(&owner))
-	_, err := s.mirror.Database().Collection("theirs").InsertOne(t.Context(), bson.D{{Key: "_id", Value: 1}})
+	_, err := s.db.Collection("theirs").InsertOne(t.Context(), bson.D{{Key: "_id", Value: 1}})
 	require.NoError(t, err)
 	r.answers(status(500), status(500), status(500), func(w http.ResponseWriter, _ *http.Request) {
 		if _, err := marker.InsertOne(t.Context(), owner); err != nil {
@@ -420,9 +404,9 @@ func TestARunThatFailedBeforeItsRecordIsToldAndRecovers(t *testing.T) {
 		}
 		w.WriteHeader(http.StatusInternalServerError)
 	})
-	require.Equal(t, activities.ForeignDatabase, s.fails(s.start(workflows.MirrorInput{})).Type())
+	require.Equal(t, runs.ForeignDatabase, s.fails(s.start(workflows.MirrorInput{})).Type())
 	require.Equal(t, []string{"failed"}, s.told(r, 0, 1))
 	require.Len(t, slices.Compact(r.requests()), 1, "recorded or not, it is one message")
-	require.Equal(t, "green", s.run(activities.Auto).Outcome)
+	require.Equal(t, "green", s.run(runs.ModeAuto).Outcome)
 	require.Equal(t, []string{"recovered failed"}, s.told(r, 1, 2))
 }

@@ -9,20 +9,22 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"padron/activities"
+	"padron/internal/alerts"
 	"padron/internal/boundaries"
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/mongodb"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/register"
+	"padron/internal/runs"
 	"padron/workflows"
 )
 
-const boundariesData = "/resource/" + socratatest.DefaultBoundariesID + ".geojson"
+const boundariesData = "/resource/" + portalsim.DefaultBoundariesID + ".geojson"
 
 // boundaryRequests counts the requests for boundaries from now on.
 func (s *stack) boundaryRequests() (since func() int) {
 	asked := make(chan string, 1000)
 	s.portal.OnRequest(func(r *http.Request) {
-		if strings.Contains(r.URL.Path, socratatest.DefaultBoundariesID) {
+		if strings.Contains(r.URL.Path, portalsim.DefaultBoundariesID) {
 			asked <- r.URL.Path
 		}
 	})
@@ -36,13 +38,13 @@ func (s *stack) boundaryRequests() (since func() int) {
 }
 
 // step is a step of a run's record.
-func (s *stack) step(run, name string) (mirror.Step, mirror.Run) {
+func (s *stack) step(run, name string) (runs.Step, runs.Run) {
 	s.t.Helper()
-	record, err := s.mirror.Run(s.t.Context(), run)
+	record, err := s.mirror.Runs.Run(s.t.Context(), run)
 	require.NoError(s.t, err)
-	i := slices.IndexFunc(record.Steps, func(step mirror.Step) bool { return step.Name == name })
+	i := slices.IndexFunc(record.Steps, func(step runs.Step) bool { return step.Name == name })
 	if i < 0 {
-		return mirror.Step{}, record
+		return runs.Step{}, record
 	}
 	return record.Steps[i], record
 }
@@ -51,41 +53,41 @@ func (s *stack) step(run, name string) (mirror.Step, mirror.Run) {
 // portal: two requests when they changed, one when not, and none where the
 // portal's rows are not looked at.
 func TestBoundariesAreFetchedWhenTheyChanged(t *testing.T) {
-	s := newStack(t, socratatest.Generate(600, 31))
+	s := newStack(t, register.Generate(600, 31))
 	asked := s.boundaryRequests()
-	first := s.run(activities.Auto)
+	first := s.run(runs.ModeAuto)
 	require.Equal(t, "green", first.Outcome, first.Why)
 	require.Equal(t, 2, asked(), "when they changed, and what they are")
-	read := func() mirror.BoundarySet {
-		set, err := s.mirror.Boundaries(t.Context(), s.spec.Boundaries.ID)
+	read := func() boundaries.Set {
+		set, err := s.mirror.Boundaries.Get(t.Context(), s.spec.Boundaries.ID)
 		require.NoError(t, err)
 		return set
 	}
 	stored := read()
 	require.Equal(t, 41, stored.Features)
-	require.Equal(t, boundaries.Points(socratatest.Neighborhoods()), stored.Of)
+	require.Equal(t, boundaries.Points(register.Neighborhoods()), stored.Of)
 	require.LessOrEqual(t, stored.Points, stored.Of)
 	require.Equal(t, stored.Updated, stored.Version.Served)
 	require.NotEmpty(t, stored.Run)
 	require.WithinDuration(t, time.Now(), stored.Fetched, time.Minute)
 
-	require.Equal(t, workflows.OutcomeSkipped, s.run(activities.Auto).Outcome)
+	require.Equal(t, workflows.OutcomeSkipped, s.run(runs.ModeAuto).Outcome)
 	require.Zero(t, asked(), "a skipped run asks for none")
-	full := s.run(activities.Full)
+	full := s.run(runs.ModeFull)
 	require.Equal(t, "green", full.Outcome, full.Why)
 	require.Equal(t, 1, asked(), "they have not changed")
 	require.Equal(t, stored, read())
 
-	s.portal.PublishBoundaries(socratatest.Neighborhoods()[:40])
+	s.portal.PublishBoundaries(register.Neighborhoods()[:40])
 	for _, job := range []workflows.MirrorInput{
-		{Job: workflows.JobVerify},
-		{Job: workflows.JobRerun, Of: full.Run, From: activities.FromClean},
-		{Job: workflows.JobRerun, Of: full.Run, From: activities.FromSnapshot},
+		{Job: runs.JobVerify},
+		{Job: runs.JobRerun, Of: full.Run, From: runs.FromClean},
+		{Job: runs.JobRerun, Of: full.Run, From: runs.FromSnapshot},
 	} {
 		require.Equal(t, "green", s.job(job).Outcome)
 		require.Zero(t, asked(), "%s asks for none", job.Job)
 	}
-	require.Equal(t, "green", s.run(activities.Full).Outcome)
+	require.Equal(t, "green", s.run(runs.ModeFull).Outcome)
 	require.Equal(t, 2, asked())
 	require.Equal(t, 40, read().Features)
 	require.NotEqual(t, stored.Run, read().Run)
@@ -95,26 +97,26 @@ func TestBoundariesAreFetchedWhenTheyChanged(t *testing.T) {
 // keeps what is stored, and says what is the matter.
 func TestBoundariesThatFailTakeNothingFromTheRun(t *testing.T) {
 	for name, c := range map[string]struct {
-		fault socratatest.Fault
+		fault portalsim.Fault
 		want  string
 		most  int // requests
 	}{
-		"down":             {socratatest.Fault{Path: boundariesData, Status: http.StatusServiceUnavailable, Times: -1}, "portal unavailable (503)", 6},
-		"metadata down":    {socratatest.Fault{Path: "/api/views/" + socratatest.DefaultBoundariesID, HTML: true, Times: -1}, "an HTML page", 4},
-		"refused":          {socratatest.Fault{Path: boundariesData, Status: http.StatusForbidden, Times: -1}, "access refused (403)", 2},
-		"no outlines":      {socratatest.Fault{Path: boundariesData, Body: `{"type":"FeatureCollection","features":[]}`, Times: -1}, "there is no feature", 2},
-		"a point":          {socratatest.Fault{Path: boundariesData, Body: `{"type":"FeatureCollection","features":[{"type":"Feature","properties":{"nhood":"A"},"geometry":{"type":"Point","coordinates":[1,2]}}]}`, Times: -1}, "A is a Point", 2},
-		"cut in the midst": {socratatest.Fault{Path: boundariesData, TruncateAfter: 300, Times: -1}, "a body that is no JSON", 6},
+		"down":             {portalsim.Fault{Path: boundariesData, Status: http.StatusServiceUnavailable, Times: -1}, "portal unavailable (503)", 6},
+		"metadata down":    {portalsim.Fault{Path: "/api/views/" + portalsim.DefaultBoundariesID, HTML: true, Times: -1}, "an HTML page", 4},
+		"refused":          {portalsim.Fault{Path: boundariesData, Status: http.StatusForbidden, Times: -1}, "access refused (403)", 2},
+		"no outlines":      {portalsim.Fault{Path: boundariesData, Body: `{"type":"FeatureCollection","features":[]}`, Times: -1}, "there is no feature", 2},
+		"a point":          {portalsim.Fault{Path: boundariesData, Body: `{"type":"FeatureCollection","features":[{"type":"Feature","properties":{"nhood":"A"},"geometry":{"type":"Point","coordinates":[1,2]}}]}`, Times: -1}, "A is a Point", 2},
+		"cut in the midst": {portalsim.Fault{Path: boundariesData, TruncateAfter: 300, Times: -1}, "a body that is no JSON", 6},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStack(t, socratatest.Generate(300, 32))
-			require.Equal(t, "green", s.run(activities.Auto).Outcome)
-			stored := s.dump(mirror.Boundaries)
+			s := newStack(t, register.Generate(300, 32))
+			require.Equal(t, "green", s.run(runs.ModeAuto).Outcome)
+			stored := s.dump(mongodb.Boundaries)
 			require.Len(t, stored, 1)
-			s.portal.PublishBoundaries(socratatest.Neighborhoods()[:7])
+			s.portal.PublishBoundaries(register.Neighborhoods()[:7])
 			s.portal.Fail(c.fault)
 			asked := s.boundaryRequests()
-			run := s.start(workflows.MirrorInput{Mode: activities.Full})
+			run := s.start(workflows.MirrorInput{Mode: runs.ModeFull})
 			var result workflows.MirrorResult
 			require.NoError(t, run.Get(t.Context(), &result))
 			require.Equal(t, "green", result.Outcome, result.Why)
@@ -124,15 +126,15 @@ func TestBoundariesThatFailTakeNothingFromTheRun(t *testing.T) {
 			require.Contains(t, step.Why, "the boundaries were not brought up to date: ")
 			require.Contains(t, step.Why, c.want)
 			require.Empty(t, record.Warnings, "no word of a schema that changed")
-			require.Equal(t, mirror.StatusDone, record.Status)
-			alerts, err := s.mirror.Alerts(t.Context())
+			require.Equal(t, runs.StatusDone, record.Status)
+			raised, err := s.mirror.Alerts.All(t.Context())
 			require.NoError(t, err)
-			require.False(t, slices.ContainsFunc(alerts, func(a mirror.Alert) bool { return a.Open }))
-			require.Equal(t, stored, s.dump(mirror.Boundaries), "what is stored stays")
+			require.False(t, slices.ContainsFunc(raised, func(a alerts.Alert) bool { return a.Open }))
+			require.Equal(t, stored, s.dump(mongodb.Boundaries), "what is stored stays")
 
 			s.portal.Heal()
-			require.Equal(t, "green", s.run(activities.Full).Outcome)
-			set, err := s.mirror.BoundariesHeader(t.Context(), s.spec.Boundaries.ID)
+			require.Equal(t, "green", s.run(runs.ModeFull).Outcome)
+			set, err := s.mirror.Boundaries.Header(t.Context(), s.spec.Boundaries.ID)
 			require.NoError(t, err)
 			require.Equal(t, 7, set.Features, "the next run makes it good")
 		})
@@ -141,7 +143,7 @@ func TestBoundariesThatFailTakeNothingFromTheRun(t *testing.T) {
 
 // TestARegisterWithoutBoundaries has no such step.
 func TestARegisterWithoutBoundaries(t *testing.T) {
-	s := newStack(t, socratatest.Generate(300, 33))
+	s := newStack(t, register.Generate(300, 33))
 	s.spec.Boundaries.ID = ""
 	asked := s.boundaryRequests()
 	run := s.start(workflows.MirrorInput{})
@@ -151,5 +153,5 @@ func TestARegisterWithoutBoundaries(t *testing.T) {
 	require.Zero(t, asked())
 	step, _ := s.step(workflows.RunID(run.GetID()), "fetch_boundaries")
 	require.Zero(t, step)
-	require.Empty(t, s.dump(mirror.Boundaries))
+	require.Empty(t, s.dump(mongodb.Boundaries))
 }

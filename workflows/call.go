@@ -2,14 +2,13 @@ package workflows
 
 import (
 	"cmp"
-	"errors"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"padron/activities"
-	"padron/workflows/dag"
 )
 
 // a is never set: it gives activities their names in calls.
@@ -26,24 +25,15 @@ const (
 	// finishDeadline bounds the closing of a run's record: a database that is
 	// gone for good must not keep a failed run open.
 	finishDeadline = 15 * time.Minute
-	// profileDeadline bounds the description of the columns, which no run waits
-	// for longer than that: it takes a minute for 368,000 rows.
-	profileDeadline = 15 * time.Minute
-	// boundariesDeadline bounds the look for newer boundaries, without which a
-	// run is complete.
-	boundariesDeadline = 5 * time.Minute
-	// boundariesTries is how often they are asked for in one run: there is a next
-	// run, and a portal that has nothing wrong but these must not open its breaker,
-	// which the crawls share.
-	boundariesTries = 2
-	// heartbeatTimeout is how soon a killed worker's activities go elsewhere.
+	// heartbeatTimeout is how soon another worker takes over the activities of
+	// one that was killed.
 	heartbeatTimeout = 15 * time.Second
 	// maxSummary is how much of a summary Temporal shows, in characters.
 	maxSummary = 120
 )
 
-// options are those that the task declares for its activities, and the
-// defaults above where it declares none.
+// options are those that the task declares for its activities (dag.Task), and
+// the defaults above where it declares none.
 func options(ctx workflow.Context, summary string) workflow.ActivityOptions {
 	if r := []rune(summary); len(r) > maxSummary {
 		summary = string(r[:maxSummary-1]) + "…"
@@ -59,7 +49,7 @@ func options(ctx workflow.Context, summary string) workflow.ActivityOptions {
 			MaximumInterval:    time.Minute,
 		}
 	}
-	// A cancelled run waits until its activities have let go.
+	// A cancelled run waits until its activities have returned.
 	o.WaitForCancellation = true
 	o.Summary = summary
 	return o
@@ -71,7 +61,8 @@ func call(ctx workflow.Context, activity any, summary string, in, out any) error
 	return workflow.ExecuteActivity(ctx, activity, in).Get(ctx, out)
 }
 
-// callWithin is call for what must not hold up the end of a run.
+// callWithin is call for what must not delay the end of a run: the deadline
+// bounds all attempts together.
 func callWithin(ctx workflow.Context, deadline time.Duration, activity any, summary string, in, out any) error {
 	o := options(ctx, summary)
 	o.ScheduleToCloseTimeout, o.StartToCloseTimeout = deadline, deadline
@@ -79,9 +70,9 @@ func callWithin(ctx workflow.Context, deadline time.Duration, activity any, summ
 	return workflow.ExecuteActivity(ctx, activity, in).Get(ctx, out)
 }
 
-// callPortal runs an activity that asks the portal on the portal's task queue,
-// whose rate of starts is the limit on page requests that all workers share:
-// only workers with the role portal need a way to it.
+// callPortal runs an activity that asks the portal on the portal's task queue.
+// That queue's rate of starts is the limit on page requests that all workers
+// share, and only workers with the role portal poll it.
 func callPortal(ctx workflow.Context, activity any, summary string, in, out any) error {
 	o := options(ctx, summary)
 	o.TaskQueue = PortalQueue(workflow.GetInfo(ctx).TaskQueueName)
@@ -89,54 +80,20 @@ func callPortal(ctx workflow.Context, activity any, summary string, in, out any)
 	return workflow.ExecuteActivity(ctx, activity, in).Get(ctx, out)
 }
 
-// show puts a graph's live status into the Web UI and answers the status query.
-func show(ctx workflow.Context, g *dag.Graph, head func() string) error {
-	render := func(ctx workflow.Context) {
-		workflow.SetCurrentDetails(ctx, head()+"\n\n"+dag.Markdown(g.Status()))
-	}
-	g.OnChange(render)
-	render(ctx)
-	return workflow.SetQueryHandler(ctx, QueryStatus, func() ([]dag.Status, error) { return g.Status(), nil })
+// childContext is the context for starting a child workflow that is part of a run: it
+// is cancelled with the run, which waits until it has ended.
+func childContext(ctx workflow.Context, id, dataset, summary string) workflow.Context {
+	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID:            id,
+		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
+		WaitForCancellation:   true,
+		StaticSummary:         summary,
+		TypedSearchAttributes: temporal.NewSearchAttributes(SearchDataset.ValueSet(dataset)),
+	})
 }
 
-// failure is what a workflow returns for a failed graph: the first cause in
-// plain words, with the type of the error that the activity gave it. A
-// cancellation stays one.
-func failure(err error) error {
-	if temporal.IsCanceledError(err) {
-		return err
-	}
-	kind := "Failed"
-	if app := root(err); app != nil {
-		kind = app.Type()
-	}
-	return temporal.NewNonRetryableApplicationError(reason(err), kind, nil)
-}
-
-// reason is the innermost cause of an activity's or child's error, without the
-// wrapping that Temporal adds on the way.
-func reason(err error) string {
-	var timeout *temporal.TimeoutError
-	if errors.As(err, &timeout) {
-		if last := timeout.Unwrap(); last != nil {
-			return "gave up at the deadline: " + reason(last)
-		}
-		return "gave up at the deadline: " + timeout.Error()
-	}
-	if app := root(err); app != nil {
-		return app.Message()
-	}
-	return err.Error()
-}
-
-// root is the innermost application error, nil if there is none.
-func root(err error) *temporal.ApplicationError {
-	var found *temporal.ApplicationError
-	for app := (*temporal.ApplicationError)(nil); errors.As(err, &app); err = errors.Unwrap(app) {
-		found = app
-		if errors.Unwrap(app) == nil {
-			break
-		}
-	}
-	return found
+// wait sleeps, with a summary of what for.
+func wait(ctx workflow.Context, d time.Duration, summary string) error {
+	return workflow.NewTimerWithOptions(ctx, d, workflow.TimerOptions{Summary: summary}).Get(ctx, nil)
 }

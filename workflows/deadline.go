@@ -10,8 +10,8 @@ import (
 	"padron/workflows/dag"
 )
 
-// deadline watches over a run: by when it should be done. A run that is not goes
-// on, and says so.
+// deadline watches over a run: by when it should be done. A run that misses it
+// is not stopped: it goes on, and says so.
 type deadline struct {
 	within time.Duration // 0: none
 	at     time.Time
@@ -21,8 +21,8 @@ type deadline struct {
 	ended workflow.Future
 }
 
-// newDeadline counts from the start of the workflow, so that a run nobody came
-// to work on is late as well.
+// newDeadline counts from the start of the workflow, so that a run that no
+// worker took is late as well.
 func newDeadline(ctx workflow.Context, within time.Duration) deadline {
 	d := deadline{within: within}
 	if within > 0 {
@@ -31,8 +31,8 @@ func newDeadline(ctx workflow.Context, within time.Duration) deadline {
 	return d
 }
 
-// race lets the run's deadline race its work; passed is called when the
-// deadline wins.
+// race starts the deadline's timer beside the run's work; passed is called when
+// it fires before over.
 func (d *deadline) race(ctx workflow.Context, passed func(workflow.Context) error) {
 	if d.within <= 0 {
 		return
@@ -50,8 +50,8 @@ func (d *deadline) race(ctx workflow.Context, passed func(workflow.Context) erro
 	})
 }
 
-// over ends the race. What the deadline has begun to record is waited for, so
-// that the end of the run is recorded after it.
+// over stops the timer. When the deadline has passed, over waits until that is
+// recorded, so that the end of the run is recorded after it.
 func (d *deadline) over(ctx workflow.Context) {
 	if d.stop == nil {
 		return
@@ -62,15 +62,15 @@ func (d *deadline) over(ctx workflow.Context) {
 	}
 }
 
-// overdue shows that the run is late, records it and has it told.
+// overdue shows that the run is late, records it and sends a message.
 func (r *mirrorRun) overdue(ctx workflow.Context) error {
-	workflow.SetCurrentDetails(ctx, r.details()+"\n\n"+dag.Markdown(r.graphStatus()))
+	workflow.SetCurrentDetails(ctx, r.details()+"\n\n"+dag.Markdown(r.dag.Status()))
 	var result activities.AlertResult
 	err := call(ctx, a.Overdue, "The run is late; it goes on",
-		activities.OverdueInput{Run: r.run, Task: r.task, Deadline: r.deadline.at, Within: r.deadline.within}, &result)
+		activities.OverdueInput{Run: r.run, Job: r.job, Deadline: r.deadline.at, Within: r.deadline.within}, &result)
 	if err != nil || !result.Due {
 		return err
 	}
-	tell(ctx, activities.NotifyInput{Dataset: r.run.Dataset})
+	_ = tell(ctx, activities.NotifyInput{Dataset: r.run.Dataset}) // it is logged, and sent with what comes next
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -17,7 +16,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	sdkpb "go.temporal.io/api/sdk/v1"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
@@ -27,8 +29,13 @@ import (
 	"padron/activities"
 	"padron/internal/dataset"
 	"padron/internal/guard"
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/landing"
+	"padron/internal/mongodb"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/register"
+	"padron/internal/query"
+	"padron/internal/runs"
+	"padron/internal/testenv"
 	"padron/workflows"
 )
 
@@ -39,17 +46,20 @@ import (
 type fast struct {
 	spec     *dataset.Spec   // the one that the worker serves
 	specs    []*dataset.Spec // others, under the same name
-	portal   *socratatest.Portal
-	mirror   *mirror.Mirror // read by the test, past the wire
-	wire     *wire          // between the worker and the database
-	loss     *loss          // of what activities answer
+	portal   *portalsim.Portal
+	mirror   *query.Reader // read by the test, past the wire
+	db       *mongodb.Database
+	stored   *mongo.Database // the same, for what neither can do
+	wire     *wire           // between the worker and the database
+	loss     *loss           // of what activities answer
 	activity *activities.Activities
 	oracle   oracle
 
-	served atomic.Pointer[socratatest.Portal]
+	served atomic.Pointer[portalsim.Portal]
 	name   string
 	runs   int
 	clock  time.Time // of the last execution, at its end
+	ended  string    // what the Web UI says of the last execution
 }
 
 // fastPage is the page size: a table of some 60 rows is several ranges.
@@ -57,12 +67,9 @@ const fastPage = 24
 
 // newFast skips the test when the database's address is not set. Changes are
 // pairs of old and new text of the spec.
-func newFast(t testing.TB, landing mirror.LandingConfig, changes ...string) *fast {
+func newFast(t testing.TB, zone landing.Config, changes ...string) *fast {
 	t.Helper()
-	uri := os.Getenv("MONGODB_URI")
-	if uri == "" {
-		t.Skip("needs a server: MONGODB_URI is not set")
-	}
+	uri := testenv.MongoDB(t)
 	ctx := t.Context()
 	name := strings.ToLower("f" + bson.NewObjectID().Hex()[14:])
 	f := &fast{spec: specNamed(t, name, changes...), wire: &wire{}, loss: &loss{}, name: name}
@@ -71,22 +78,23 @@ func newFast(t testing.TB, landing mirror.LandingConfig, changes ...string) *fas
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f.served.Load().ServeHTTP(w, r) }))
 	t.Cleanup(server.Close)
 
-	plain, err := mirror.Connect(ctx, uri)
+	plain, err := mongodb.Connect(ctx, uri)
 	require.NoError(t, err)
-	f.mirror, err = mirror.Open(ctx, plain, "padrontest", name)
+	f.db, err = mongodb.Open(ctx, plain, "padrontest", name)
 	require.NoError(t, err)
-	wired, err := mirror.Connect(ctx, uri, func(o *options.ClientOptions) { o.SetDialer(f.wire) })
+	f.mirror, f.stored = query.New(f.db), plain.Database(f.db.Name())
+	wired, err := mongodb.Connect(ctx, uri, func(o *options.ClientOptions) { o.SetDialer(f.wire) })
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(ctx)
-		require.NoError(t, f.mirror.Database().Drop(ctx))
+		require.NoError(t, f.stored.Drop(ctx))
 		require.NoError(t, wired.Disconnect(ctx))
 		require.NoError(t, plain.Disconnect(ctx))
 	})
 
 	never := func(error) bool { return false } // each try again is Temporal's: it costs no time
 	f.activity = &activities.Activities{
-		Mongo: wired, MongoDatabase: "padrontest", Landing: landing, KeepCrawls: 2, PageSize: fastPage, PortalURL: server.URL,
+		Mongo: wired, MongoDatabase: "padrontest", Landing: zone, KeepCrawls: 2, PageSize: fastPage, PortalURL: server.URL,
 		Log:      slog.New(slog.DiscardHandler),
 		Portal:   guard.New(guard.Options{Name: "portal", Down: never}),
 		Database: guard.New(guard.Options{Name: "mongodb", Down: never}),
@@ -102,11 +110,11 @@ func (f *fast) serve(spec *dataset.Spec) {
 }
 
 // begin empties the mirror and serves a new portal.
-func (f *fast) begin(ctx context.Context, t require.TestingT, o socratatest.Options) {
+func (f *fast) begin(ctx context.Context, t require.TestingT, o portalsim.Options) {
 	f.restore(ctx, t, nil)
 	var err error
 	o.HideComputed, o.NoMetadataContents = true, true
-	f.portal, err = socratatest.New(o)
+	f.portal, err = portalsim.New(o)
 	require.NoError(t, err)
 	f.oracle.ties = o.ShuffleTies
 	f.served.Store(f.portal)
@@ -115,7 +123,7 @@ func (f *fast) begin(ctx context.Context, t require.TestingT, o socratatest.Opti
 
 // save reads all collections.
 func (f *fast) save(ctx context.Context, t require.TestingT) map[string][]bson.Raw {
-	names, err := f.mirror.Database().ListCollectionNames(ctx, bson.D{{Key: "name", Value: bson.D{{Key: "$ne", Value: "padron"}}}})
+	names, err := f.stored.ListCollectionNames(ctx, bson.D{{Key: "name", Value: bson.D{{Key: "$ne", Value: "padron"}}}})
 	require.NoError(t, err)
 	all := map[string][]bson.Raw{}
 	for _, name := range names {
@@ -127,12 +135,12 @@ func (f *fast) save(ctx context.Context, t require.TestingT) map[string][]bson.R
 // restore makes all collections what they were when saved; nil empties them.
 func (f *fast) restore(ctx context.Context, t require.TestingT, saved map[string][]bson.Raw) {
 	for name := range f.save(ctx, t) {
-		_, err := f.mirror.Database().Collection(name).DeleteMany(ctx, bson.D{})
+		_, err := f.db.Collection(name).DeleteMany(ctx, bson.D{})
 		require.NoError(t, err)
 	}
 	for name, documents := range saved {
 		if len(documents) > 0 {
-			_, err := f.mirror.Database().Collection(name).InsertMany(ctx, documents)
+			_, err := f.db.Collection(name).InsertMany(ctx, documents)
 			require.NoError(t, err)
 		}
 	}
@@ -142,7 +150,7 @@ func (f *fast) restore(ctx context.Context, t require.TestingT, saved map[string
 func (f *fast) run(in workflows.MirrorInput) (result workflows.MirrorResult, err error) {
 	in.Dataset = f.name
 	if in.Mode == "" {
-		in.Mode = activities.Auto
+		in.Mode = runs.ModeAuto
 	}
 	err = f.execute(workflows.MirrorID(f.name, "manual-"+bson.NewObjectID().Hex()), workflows.Mirror, in, &result)
 	return result, err
@@ -172,6 +180,13 @@ func (f *fast) execute(id string, workflow, in, result any) error {
 	workflows.Register(env)
 	activities.Register(env, f.activity)
 	env.ExecuteWorkflow(workflow, in)
+	if answer, err := env.QueryWorkflow("__temporal_workflow_metadata"); err == nil {
+		var shown sdkpb.WorkflowMetadata
+		if err := answer.Get(&shown); err != nil {
+			return err
+		}
+		f.ended = shown.CurrentDetails
+	}
 	if err := env.GetWorkflowError(); err != nil {
 		return err
 	}
@@ -195,7 +210,15 @@ type loss struct {
 	mu      sync.Mutex
 	at      int // which of the coming activities, counted from 1
 	alive   bool
+	last    string // activity after which the run fails for good
 	zombies sync.WaitGroup
+}
+
+// endAfter makes runs fail for good after an activity; empty: none does.
+func (l *loss) endAfter(activity string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = activity
 }
 
 // arm picks a coming activity. Its worker loses the answer; or, when it is to
@@ -227,8 +250,12 @@ func (l *losing) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAct
 	l.loss.mu.Lock()
 	l.loss.at--
 	hit, alive := l.loss.at == 0, l.loss.alive
+	last := l.loss.last == activity.GetInfo(ctx).ActivityType.Name
 	l.loss.mu.Unlock()
 	switch {
+	case last:
+		_, _ = l.Next.ExecuteActivity(ctx, in)
+		return nil, temporal.NewNonRetryableApplicationError("the test ended the run", "Ended", nil)
 	case !hit:
 		return l.Next.ExecuteActivity(ctx, in)
 	case alive:
@@ -243,11 +270,11 @@ func (l *losing) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAct
 
 // dump reads a whole collection, by _id.
 func (f *fast) dump(ctx context.Context, t require.TestingT, collection string) []bson.Raw {
-	return dump(ctx, t, f.mirror, collection)
+	return dump(ctx, t, f.db, collection)
 }
 
-func dump(ctx context.Context, t require.TestingT, m *mirror.Mirror, collection string) []bson.Raw {
-	cursor, err := m.Database().Collection(collection).Find(ctx, bson.D{}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))
+func dump(ctx context.Context, t require.TestingT, db *mongodb.Database, collection string) []bson.Raw {
+	cursor, err := db.Collection(collection).Find(ctx, bson.D{}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))
 	require.NoError(t, err)
 	var all []bson.Raw
 	require.NoError(t, cursor.All(ctx, &all))
@@ -258,9 +285,9 @@ func dump(ctx context.Context, t require.TestingT, m *mirror.Mirror, collection 
 // do in the tests beside this one.
 func TestFastRunsAreRuns(t *testing.T) {
 	t.Parallel()
-	f := newFast(t, mirror.LandingConfig{})
-	f.begin(t.Context(), t, socratatest.Options{Table: socratatest.Generate(60, 1)})
-	f.portal.Fail(socratatest.Fault{Path: "/resource/", Skip: 3, Times: 6, Status: http.StatusServiceUnavailable})
+	f := newFast(t, landing.Config{})
+	f.begin(t.Context(), t, portalsim.Options{Table: register.Generate(60, 1)})
+	f.portal.Fail(portalsim.Fault{Path: "/resource/", Skip: 3, Times: 6, Status: http.StatusServiceUnavailable})
 	began := time.Now()
 	result, err := f.run(workflows.MirrorInput{})
 	require.NoError(t, err)
@@ -268,19 +295,47 @@ func TestFastRunsAreRuns(t *testing.T) {
 	require.Zero(t, f.portal.PendingFaults())
 	require.Greater(t, result.Write.Pages, 3, "several ranges")
 	require.Less(t, time.Since(began), 10*time.Second, "waiting takes no time")
-	f.oracle.require(t, f.dump(t.Context(), t, mirror.Businesses), f.oracle.read(f.portal.SourceRows()))
+	f.oracle.require(t, f.dump(t.Context(), t, mongodb.Businesses), f.oracle.read(f.portal.SourceRows()))
 
 	result, err = f.run(workflows.MirrorInput{})
 	require.NoError(t, err)
 	require.Equal(t, workflows.OutcomeSkipped, result.Outcome, result.Why)
 }
 
+// TestDetailsBeginWithTheOutcome: to Temporal every run that came to its end is
+// completed, red ones included.
+func TestDetailsBeginWithTheOutcome(t *testing.T) {
+	t.Parallel()
+	f := newFast(t, landing.Config{})
+	ctx := t.Context()
+	f.begin(ctx, t, portalsim.Options{Table: register.Generate(60, 1), Updated: time.Now().Add(-48 * time.Hour)})
+	requireBegins := func(want string) {
+		t.Helper()
+		require.True(t, strings.HasPrefix(f.ended, want), f.ended)
+		require.NotContains(t, f.ended, "****")
+	}
+	_, err := f.run(workflows.MirrorInput{})
+	require.NoError(t, err)
+	requireBegins("**GREEN**: 60 rows on the portal")
+	_, err = f.run(workflows.MirrorInput{})
+	require.NoError(t, err)
+	requireBegins("**SKIPPED**: nothing new")
+	_, err = f.db.Collection(mongodb.Businesses).DeleteOne(ctx, bson.D{})
+	require.NoError(t, err)
+	_, err = f.run(workflows.MirrorInput{Job: runs.JobVerify})
+	require.NoError(t, err)
+	requireBegins("**RED**: ")
+	_, err = f.run(workflows.MirrorInput{Job: runs.JobApprove, Of: "no-such-run"})
+	require.Error(t, err)
+	requireBegins("**FAILED**: there is no run")
+}
+
 // TestAPageThatEndsAmongDoublesLosesNone makes keys that several rows have, more of
 // them than a page holds: where it is full, further rows may have its last key.
 func TestAPageThatEndsAmongDoublesLosesNone(t *testing.T) {
 	t.Parallel()
-	f := newFast(t, mirror.LandingConfig{})
-	f.begin(t.Context(), t, socratatest.Options{Table: socratatest.Generate(60, 1)})
+	f := newFast(t, landing.Config{}, "max_quarantined: {percent: 5, rows: 10}", "max_quarantined: {percent: 100, rows: 0}")
+	f.begin(t.Context(), t, portalsim.Options{Table: register.Generate(60, 1)})
 	result, err := f.run(workflows.MirrorInput{})
 	require.NoError(t, err)
 	require.Equal(t, "green", result.Outcome, result.Why)
@@ -290,7 +345,7 @@ func TestAPageThatEndsAmongDoublesLosesNone(t *testing.T) {
 	require.NotZero(t, fastPage%each, "a page ends among the rows of a key")
 	double := func(key string, times int) {
 		for n := range times {
-			require.NoError(t, f.portal.Edit(socratatest.Open(row{"ttxid": key, "dba_name": fmt.Sprintf("Double %d", n)})))
+			require.NoError(t, f.portal.Edit(portalsim.Open(row{"ttxid": key, "dba_name": fmt.Sprintf("Double %d", n)})))
 		}
 	}
 	for _, key := range keys[:20] {
@@ -299,15 +354,15 @@ func TestAPageThatEndsAmongDoublesLosesNone(t *testing.T) {
 	result, err = f.run(workflows.MirrorInput{})
 	require.NoError(t, err)
 	require.Equal(t, "green", result.Outcome, result.Why)
-	quarantined, err := f.mirror.CountQuarantine(t.Context(), result.Run)
+	quarantined, err := f.mirror.Quarantine.Count(t.Context(), result.Run)
 	require.NoError(t, err)
 	require.EqualValues(t, 20*(each-1), quarantined)
-	f.oracle.require(t, f.dump(t.Context(), t, mirror.Businesses), f.oracle.read(f.portal.SourceRows()))
+	f.oracle.require(t, f.dump(t.Context(), t, mongodb.Businesses), f.oracle.read(f.portal.SourceRows()))
 
 	double(keys[30], fastPage)
-	before := f.dump(t.Context(), t, mirror.Businesses)
+	before := f.dump(t.Context(), t, mongodb.Businesses)
 	_, err = f.run(workflows.MirrorInput{})
-	require.Equal(t, activities.GateClosed, kindOf(err), "a page cannot end anywhere: %v", err)
+	require.Equal(t, runs.GateClosed, kindOf(err), "a page cannot end anywhere: %v", err)
 	require.ErrorContains(t, err, "this is not the register that the spec describes")
-	require.Equal(t, before, f.dump(t.Context(), t, mirror.Businesses))
+	require.Equal(t, before, f.dump(t.Context(), t, mongodb.Businesses))
 }

@@ -8,11 +8,11 @@ import (
 	"padron/activities"
 )
 
-// freshnessDeadline bounds a look at the freshness: the next one comes within
+// freshnessDeadline bounds one look at the freshness: the next one comes within
 // the hour.
 const freshnessDeadline = 30 * time.Minute
 
-// FreshnessInput says whose mirror is looked at.
+// FreshnessInput names the dataset whose mirror is looked at.
 type FreshnessInput struct {
 	Dataset string        `json:"dataset"`
 	Limit   time.Duration `json:"limit"` // how old the last proof may be
@@ -22,8 +22,8 @@ type FreshnessInput struct {
 func FreshnessID(dataset, check string) string { return "freshness/" + dataset + "/" + check }
 
 // Freshness looks whether a run has lately proved that the mirror equals the
-// portal, and has it told when none has. It runs by a schedule of its own, so
-// that runs that do not happen are missed.
+// portal, and sends a message when none has. It has a schedule of its own, so
+// that it notices when no run starts at all.
 func Freshness(ctx workflow.Context, in FreshnessInput) error {
 	check := RunID(workflow.GetInfo(ctx).WorkflowExecution.ID)
 	var result activities.AlertResult
@@ -33,7 +33,7 @@ func Freshness(ctx workflow.Context, in FreshnessInput) error {
 		return failure(err)
 	}
 	if result.Due {
-		tell(ctx, activities.NotifyInput{Dataset: in.Dataset})
+		_ = tell(ctx, activities.NotifyInput{Dataset: in.Dataset}) // it is logged, and sent with what comes next
 	}
 	return nil
 }

@@ -1,23 +1,24 @@
 package workflows
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"padron/activities"
-	"padron/internal/mirror"
+	"padron/internal/runs"
 	"padron/workflows/dag"
 )
 
 // MirrorInput starts a run.
 type MirrorInput struct {
-	Dataset string          `json:"dataset"` // a spec's name
-	Mode    activities.Mode `json:"mode"`
+	Dataset string `json:"dataset"` // a spec's name
+	Mode    string `json:"mode"`
 	// NoWait makes a run by hand fail, instead of wait, while another one writes.
 	NoWait bool `json:"no_wait,omitempty"`
 	// Deadline is how long after its start the run should be done; 0: no matter.
@@ -25,29 +26,15 @@ type MirrorInput struct {
 	Deadline time.Duration `json:"deadline,omitempty"`
 
 	// What the run does; the empty job mirrors the portal.
-	Job  activities.Job `json:"job,omitempty"`
-	Of   string         `json:"of,omitempty"`   // approve, rerun: the run that it is about
-	From string         `json:"from,omitempty"` // rerun: the step to start from, see activities.FromClean
-	Keys []string       `json:"keys,omitempty"` // replay: only these
-	Deep bool           `json:"deep,omitempty"` // verify: hash every document anew
+	Job  runs.Job `json:"job,omitempty"`
+	Of   string   `json:"of,omitempty"`   // approve, rerun: the run that it is about
+	From string   `json:"from,omitempty"` // rerun: the step to start from, see runs.FromClean
+	Keys []string `json:"keys,omitempty"` // retry: only these
+	Deep bool     `json:"deep,omitempty"` // see activities.JobSpec
 
 	// Reload are the windows that a backfill's run reloads; Of names the backfill.
 	Reload *activities.Reload `json:"reload,omitempty"`
 }
-
-// The jobs of a run.
-const (
-	JobMirror  = activities.JobMirror
-	JobApprove = activities.JobApprove
-	JobRerun   = activities.JobRerun
-	JobReplay  = activities.JobReplay
-	JobVerify  = activities.JobVerify
-
-	// Jobs of backfills: Backfill starts their runs.
-	JobReload      = activities.JobReload
-	JobReconstruct = activities.JobReconstruct
-	JobBackfill    = activities.JobBackfill
-)
 
 // MirrorResult is what a run came to.
 type MirrorResult struct {
@@ -58,7 +45,7 @@ type MirrorResult struct {
 }
 
 // OutcomeSkipped is the outcome of a run that found nothing to do.
-const OutcomeSkipped = "skipped"
+const OutcomeSkipped = string(runs.StatusSkipped)
 
 // ErrBusy is the error type of a run that was told not to wait.
 const ErrBusy = "WriterBusy"
@@ -66,32 +53,25 @@ const ErrBusy = "WriterBusy"
 // Mirror is a run. It makes the mirror equal to the portal, or finds that it
 // is, or does another of the jobs that only the one writer may do:
 //
-//	probe ─▶ write (the one writer, see Write) ─▶ finish
+//	probe ─▶ write (the one writer, see Write) ─▶ finish ─▶ notify
 //
 // It is what a schedule starts and what the starter starts. When another run
 // is writing, a scheduled run is skipped and says so; one by hand waits, and
 // then probes again.
 func Mirror(ctx workflow.Context, in MirrorInput) (*MirrorResult, error) {
-	r := newMirrorRun(ctx, in)
-	g, err := r.graph()
+	refuseOlder(ctx)
+	r, err := newMirrorRun(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	if err := show(ctx, g, r.details); err != nil {
-		return nil, err
-	}
-	r.graphStatus = g.Status
 	r.deadline.race(ctx, r.overdue)
-	err = g.Run(ctx)
-	// The outcome is recorded even when the run was cancelled.
-	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	if errSearch := r.publish(ctx); errSearch != nil {
-		return nil, errSearch
+	if in.Job == runs.JobReload {
+		r.heedYield(ctx)
 	}
-	if r.tell != nil {
-		tell(ctx, *r.tell)
-	}
-	if err != nil {
+	if err := r.dag.Run(ctx); err != nil {
+		if r.status == runs.StatusCancelled {
+			return nil, temporal.NewCanceledError()
+		}
 		return nil, failure(err)
 	}
 	return &r.result, nil
@@ -99,95 +79,95 @@ func Mirror(ctx workflow.Context, in MirrorInput) (*MirrorResult, error) {
 
 // mirrorRun is the state of one Mirror workflow.
 type mirrorRun struct {
+	root   workflow.Context // cancelled when the run is
 	in     MirrorInput
+	dag    *dag.Graph
 	run    activities.Run
-	task   activities.Task
+	job    activities.JobSpec
 	probed activities.ProbeResult
 	result MirrorResult
-	status mirror.Status // for the run's record
-	kind   string        // of a failed run: the type of its error
+	status runs.Status // for the run's record
+	kind   string      // of a failed run: the type of its error
 
 	trigger     string
-	nominal     time.Time
+	logicalDate time.Time // when a scheduled run was due, else when the run started
 	deadline    deadline
-	graphStatus func() []dag.Status
-	tell        *activities.NotifyInput // what is due to be told at the end; nil: nothing
+	early       early
+	due         *activities.NotifyInput // what is to be told at the end; nil: nothing
 }
 
-func newMirrorRun(ctx workflow.Context, in MirrorInput) *mirrorRun {
+func newMirrorRun(ctx workflow.Context, in MirrorInput) (*mirrorRun, error) {
 	info := workflow.GetInfo(ctx)
 	r := &mirrorRun{
-		in:      in,
-		task:    activities.Task{Job: in.Job, Of: in.Of, From: in.From, Keys: in.Keys, Deep: in.Deep},
-		run:     activities.Run{ID: RunID(info.WorkflowExecution.ID), Dataset: in.Dataset, Started: workflow.Now(ctx).UTC()},
-		trigger: mirror.TriggerManual,
-		nominal: workflow.Now(ctx).UTC(),
-
-		deadline: newDeadline(ctx, in.Deadline),
+		root:        ctx,
+		in:          in,
+		job:         activities.JobSpec{Name: in.Job, Of: in.Of, From: in.From, Keys: in.Keys, Deep: in.Deep},
+		run:         activities.Run{ID: RunID(info.WorkflowExecution.ID), Dataset: in.Dataset, Started: workflow.Now(ctx).UTC()},
+		trigger:     runs.TriggerManual,
+		logicalDate: workflow.Now(ctx).UTC(),
+		deadline:    newDeadline(ctx, in.Deadline),
 	}
 	// Temporal sets this attribute on the runs of a schedule only.
 	scheduled := temporal.NewSearchAttributeKeyTime("TemporalScheduledStartTime")
 	if at, ok := workflow.GetTypedSearchAttributes(ctx).GetTime(scheduled); ok {
-		r.trigger, r.nominal = mirror.TriggerSchedule, at.UTC()
+		r.trigger, r.logicalDate = runs.TriggerSchedule, at.UTC()
 	}
 	if in.Reload != nil {
-		r.trigger = mirror.TriggerBackfill
+		r.trigger = runs.TriggerBackfill
 	}
 	r.result.Run = r.run.ID
-	return r
-}
-
-func (r *mirrorRun) graph() (*dag.Graph, error) { return dag.New(r.tasks()...) }
-
-func (r *mirrorRun) tasks() []dag.Task {
-	return []dag.Task{
-		{Name: "probe", Run: r.probe},
-		{Name: "write", After: []string{"probe"}, Run: r.write},
-		{Name: "finish", After: []string{"write"}, Rule: dag.AllDone, Run: r.finish},
+	var err error
+	if r.dag, err = dag.New(r.tasks()...); err != nil {
+		return nil, err
 	}
+	return r, show(ctx, r.dag, r.details)
 }
 
-// probe opens the run's record and asks whether there is anything to do. A
-// failed probe is the run's failure; finish records it.
-func (r *mirrorRun) probe(ctx workflow.Context) error {
+// probe opens the run's record and asks whether there is anything to do: then
+// write comes next, else finish. A failed probe is the run's failure; finish
+// records it.
+func (r *mirrorRun) probe(ctx workflow.Context) ([]string, error) {
 	info := workflow.GetInfo(ctx)
 	var probed activities.ProbeResult // a fresh one: decoding leaves fields that are absent as they are
 	in := activities.ProbeInput{
-		Run: r.run, Task: r.task, Mode: r.in.Mode, Trigger: r.trigger, Nominal: r.nominal, Deadline: r.deadline.at,
+		Run: r.run, Job: r.job, Mode: r.in.Mode, Trigger: r.trigger, LogicalDate: r.logicalDate, Deadline: r.deadline.at,
 		WorkflowID: info.WorkflowExecution.ID, TemporalID: info.WorkflowExecution.RunID,
 	}
 	var err error
-	if r.task.Job == activities.JobMirror || r.task.Job == "" {
+	if r.job.Name == runs.JobMirror || r.job.Name == "" {
 		err = callPortal(ctx, a.Probe, "Is there anything new on the portal?", in, &probed)
 	} else {
-		err = callPortal(ctx, a.Prepare, "Can this be done: "+string(r.task.Job)+" "+r.task.Of+"?", in, &probed)
+		err = callPortal(ctx, a.Prepare, "Can this be done: "+string(r.job.Name)+" "+r.job.Of+"?", in, &probed)
 	}
 	r.probed, r.run.Spec = probed, probed.Spec
-	return r.remember(err)
+	switch {
+	case err != nil:
+		return nil, r.remember(err)
+	case probed.Skip:
+		r.skip(probed.Why)
+		return []string{"finish"}, nil
+	}
+	return []string{"write"}, nil
 }
 
-// write runs Write as a child under the dataset's one fixed id. Temporal
-// refuses the start while another child holds the id.
+// write runs Write as a child under the dataset's one fixed id. Temporal refuses
+// the start while another execution has the id: then the run waits, and probes
+// again, because that execution may have written all that there was to do.
 func (r *mirrorRun) write(ctx workflow.Context) error {
 	for {
-		if r.probed.Skip {
-			r.skip(r.probed.Why)
-			return dag.ErrSkip
+		if r.handsBack() {
+			return r.handBack()
 		}
-		child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-			WorkflowID:            WriteID(r.run.Dataset),
-			WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-			ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
-			WaitForCancellation:   true,
-			StaticSummary:         "Writes " + r.run.Dataset + " for run " + r.run.ID,
-			TypedSearchAttributes: temporal.NewSearchAttributes(SearchDataset.ValueSet(r.run.Dataset)),
-		})
+		child := childContext(ctx, WriteID(r.run.Dataset), r.run.Dataset, "Writes "+r.run.Dataset+" for run "+r.run.ID)
 		var written WriteResult
-		err := workflow.ExecuteChildWorkflow(child, Write, WriteInput{Run: r.run, Task: r.task, Probe: r.probed, Reload: r.in.Reload}).Get(ctx, &written)
+		r.early.writing = workflow.ExecuteChildWorkflow(child, Write,
+			WriteInput{Run: r.run, Job: r.job, Probe: r.probed, Reload: r.in.Reload})
+		err := r.early.writing.Get(ctx, &written)
+		r.early.writing = nil
 		var busy *temporal.ChildWorkflowExecutionAlreadyStartedError
 		switch {
 		case err == nil:
-			r.status = mirror.StatusDone
+			r.status = runs.StatusDone
 			r.result.Outcome, r.result.Why, r.result.Write = string(written.Outcome), written.Why, &written
 			return nil
 		case !errors.As(err, &busy):
@@ -195,42 +175,57 @@ func (r *mirrorRun) write(ctx workflow.Context) error {
 		case r.in.NoWait:
 			return r.remember(temporal.NewNonRetryableApplicationError(
 				"another run is writing "+r.run.Dataset+"; leave out --no-wait to wait for it", ErrBusy, nil))
+		case r.handsBack():
+			return r.handBack()
 		}
-		// A backfill lets others go first, so that the daily run is never lost to
-		// one that takes hours.
-		await := activities.AwaitWriterInput{
-			Writer: WriteID(r.run.Dataset), For: workflow.GetInfo(ctx).WorkflowExecution.ID, Hurried: r.trigger == mirror.TriggerSchedule,
+		awaited, err := r.awaitWriter(ctx)
+		if r.handsBack() {
+			return r.handBack()
 		}
-		if r.in.Reload == nil {
-			await.Yields = MirrorID(r.run.Dataset, backfillPrefix)
-		}
-		var awaited activities.AwaitWriterResult
-		if err := call(ctx, a.AwaitWriter, "Waits until the run that is writing has ended", await, &awaited); err != nil {
+		if err != nil {
 			return r.remember(err)
 		}
 		if awaited.Busy {
 			r.skip("another run was writing " + r.run.Dataset)
-			return dag.ErrSkip
+			return leftOut(r.result.Why)
 		}
 		// What the other run wrote may be all that there was to do.
-		if err := r.probe(ctx); err != nil {
-			return err
+		if err := r.dag.Repeat(ctx, "write"); err != nil {
+			return r.remember(err)
+		}
+		if r.probed.Skip {
+			return leftOut(r.probed.Why)
 		}
 	}
 }
 
+// awaitWriter waits until the run that is writing has ended. A backfill lets
+// others go first, so that the daily run is never lost to one that takes hours.
+func (r *mirrorRun) awaitWriter(ctx workflow.Context) (awaited activities.AwaitWriterResult, err error) {
+	in := activities.AwaitWriterInput{
+		Writer: WriteID(r.run.Dataset), For: workflow.GetInfo(ctx).WorkflowExecution.ID, Hurried: r.trigger == runs.TriggerSchedule,
+	}
+	if r.in.Reload == nil {
+		in.Yields = MirrorID(r.run.Dataset, backfillPrefix)
+	}
+	ctx, r.early.stopWaiting = workflow.WithCancel(ctx)
+	defer func() { r.early.stopWaiting = nil }()
+	err = call(ctx, a.AwaitWriter, "Waits until the run that is writing has ended", in, &awaited)
+	return awaited, err
+}
+
 func (r *mirrorRun) skip(why string) {
-	r.status, r.result.Outcome, r.result.Why = mirror.StatusSkipped, OutcomeSkipped, why
+	r.status, r.result.Outcome, r.result.Why = runs.StatusSkipped, OutcomeSkipped, why
 }
 
 // remember keeps a failure for the run's record and returns it.
 func (r *mirrorRun) remember(err error) error {
 	switch {
 	case err == nil:
-	case temporal.IsCanceledError(err):
-		r.status, r.result.Why = mirror.StatusCancelled, "cancelled"
+	case temporal.IsCanceledError(err), r.root.Err() != nil: // a step may fail rather than stop when it is cancelled
+		r.status, r.result.Why = runs.StatusCancelled, "cancelled"
 	default:
-		r.status, r.result.Why = mirror.StatusFailed, reason(err)
+		r.status, r.result.Why = runs.StatusFailed, reason(err)
 		if app := root(err); app != nil {
 			r.kind = app.Type()
 		}
@@ -238,17 +233,17 @@ func (r *mirrorRun) remember(err error) error {
 	return err
 }
 
-// finish closes the run's record, however the run ended. Its rule is AllDone, so
-// that no cancellation reaches it. What is due to be told goes out once the
-// outcome stands.
+// finish closes the run's record, however the run ended, and sets the outcome
+// as search attributes. Its rule is AllDone, so that no cancellation reaches it.
+// What is due to be told goes out once the outcome stands.
 func (r *mirrorRun) finish(ctx workflow.Context) error {
 	if r.status == "" { // cancelled before the task began that would have said so
-		r.status, r.result.Why = mirror.StatusCancelled, "cancelled"
+		r.status, r.result.Why = runs.StatusCancelled, "cancelled"
 	}
 	r.deadline.over(ctx)
 	in := activities.FinishInput{
-		Run: r.run, Task: r.task, Status: r.status, Why: r.result.Why, Kind: r.kind,
-		Refused: r.kind == ErrBusy || r.kind == activities.NothingToDo,
+		Run: r.run, Job: r.job, Status: r.status, Why: r.result.Why, Kind: r.kind,
+		Refused: r.kind == ErrBusy || r.kind == runs.NothingToDo,
 	}
 	if w := r.result.Write; w != nil {
 		in.Outcome, in.Rows, in.Bytes, in.Steps = w.Outcome, w.Rows, w.Bytes, w.Steps
@@ -257,40 +252,44 @@ func (r *mirrorRun) finish(ctx workflow.Context) error {
 	err := callWithin(ctx, finishDeadline, a.Finish, "Closes the run's record: "+string(r.status), in, &alerts)
 	switch {
 	case err != nil:
-		lost := activities.Unrecorded{Run: r.run, Task: r.task, Kind: r.kind, Why: r.result.Why}
-		if r.status != mirror.StatusFailed {
+		lost := activities.Unrecorded{Run: r.run, Job: r.job, Kind: r.kind, Why: r.result.Why}
+		if r.status != runs.StatusFailed {
 			lost.Kind, lost.Why = "Failed", "its end could not be recorded: "+reason(err)
 		}
-		r.tell = &activities.NotifyInput{Dataset: r.run.Dataset, Unrecorded: &lost}
+		r.due = &activities.NotifyInput{Dataset: r.run.Dataset, Unrecorded: &lost}
 	case alerts.Due:
-		r.tell = &activities.NotifyInput{Dataset: r.run.Dataset}
+		r.due = &activities.NotifyInput{Dataset: r.run.Dataset}
 	}
-	return err
+	return errors.Join(err, r.publish(ctx))
 }
+
+// notify is the end of the run: what came up is sent, if anything did.
+func (r *mirrorRun) notify(ctx workflow.Context) error { return notifyDue(ctx, r.due) }
+
+// outcome is how the run ended: its outcome, or the status of one without.
+func (r *mirrorRun) outcome() string { return cmp.Or(r.result.Outcome, string(r.status)) }
 
 // publish sets the outcome as search attributes, in one upsert.
 func (r *mirrorRun) publish(ctx workflow.Context) error {
-	outcome := r.result.Outcome
-	if outcome == "" {
-		outcome = string(r.status)
-	}
 	changed := int64(0)
 	if w := r.result.Write; w != nil {
 		changed = w.Reconciled.Inserted + w.Reconciled.Replaced + w.Reconciled.Removed
 	}
 	return workflow.UpsertTypedSearchAttributes(ctx,
-		SearchDataset.ValueSet(r.run.Dataset), SearchOutcome.ValueSet(outcome),
-		SearchRowsChanged.ValueSet(changed), SearchLogicalDate.ValueSet(r.nominal))
+		SearchDataset.ValueSet(r.run.Dataset), SearchOutcome.ValueSet(r.outcome()),
+		SearchRowsChanged.ValueSet(changed), SearchLogicalDate.ValueSet(r.logicalDate))
 }
 
-// details heads the live status in the Web UI.
+// details heads the live status in the Web UI: how the run ended comes first, for
+// Temporal says of every run that came to its end that it is completed, red ones
+// included.
 func (r *mirrorRun) details() string {
 	head := fmt.Sprintf("**Run %s of %s**", r.run.ID, r.run.Dataset)
+	if r.result.Why != "" {
+		head = "**" + strings.ToUpper(r.outcome()) + "**: " + r.result.Why + "\n\n" + head
+	}
 	if r.probed.Why != "" {
 		head += "\n\nProbe: " + r.probed.Why
-	}
-	if r.result.Why != "" {
-		head += "\n\nOutcome: **" + r.result.Outcome + "**, " + r.result.Why
 	}
 	switch {
 	case r.deadline.passed:

@@ -21,18 +21,21 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"pgregory.net/rapid"
 
-	"padron/activities"
+	"padron/internal/backfill"
+	"padron/internal/certificate"
+	"padron/internal/changes"
 	"padron/internal/dataset"
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/landing"
+	"padron/internal/lineage"
+	"padron/internal/mongodb"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/register"
+	"padron/internal/runs"
+	"padron/internal/testenv"
 	"padron/workflows"
 )
 
-// shortSteps bounds the model's steps of a short test, such as with the race
-// detector.
-const shortSteps = 100
-
-var modelSteps = flag.Int("model.steps", 2000, "how many steps the model test makes in all")
+var modelSteps = flag.Int("model.steps", testenv.Times(80, 2000), "how many steps the model test makes in all")
 
 // towns is how many sequences of the model test run at once, each with a
 // database of its own.
@@ -47,16 +50,13 @@ func TestModel(t *testing.T) {
 	began := time.Now()
 	var steps, runs atomic.Int64
 	together(t, towns, func(t *testing.T, town int) {
-		landing := mirror.LandingConfig{Dir: t.TempDir()}
+		landing := landing.Config{Dir: t.TempDir()}
 		if town == 0 {
 			landing.Dir = "" // the one in the database takes twice the time
 		}
 		f := newFast(t, landing, modelSpec...)
 		f.specs = []*dataset.Spec{f.spec, specNamed(t, f.name, append(slices.Clone(modelSpec), otherRules...)...)}
 		left := *modelSteps / towns
-		if testing.Short() {
-			left = min(left, shortSteps/towns)
-		}
 		for left > 0 && !t.Failed() {
 			rapid.Check(t, func(rt *rapid.T) {
 				if left <= 0 {
@@ -84,10 +84,13 @@ func TestModel(t *testing.T) {
 }
 
 // modelSpec changes the spec so that small tables meet what large ones do: a
-// required column that can hold unreadable values, and a brake of few rows.
+// required column that can hold unreadable values, and a low max_removals.
 var modelSpec = []string{
 	"range: [1, 11], portal_types: [text, number]", "range: [1, 11], portal_types: [text, number], required: true",
-	"brake: {percent: 1, rows: 500}", "brake: {percent: 1, rows: 5}",
+	"max_removals: {percent: 1, rows: 500}", "max_removals: {percent: 1, rows: 5}",
+	// A sequence makes many bad rows of few.
+	"max_quarantined: {percent: 5, rows: 10}", "max_quarantined: {percent: 100, rows: 0}",
+	"max_stale: {percent: 0.1, rows: 10}", "max_stale: {percent: 100, rows: 0}",
 }
 
 // otherRules keep names and cities as they are written.
@@ -100,8 +103,8 @@ var otherRules = []string{
 // room for 64, those of the register and dropped ones included.
 const maxSlots = 24
 
-// brake is modelSpec's, of tables of up to 100 rows.
-const brake = 5
+// maxRemovals is modelSpec's, of tables of up to 100 rows.
+const maxRemovals = 5
 
 // model is the state that a sequence of steps has led to.
 type model struct {
@@ -124,32 +127,32 @@ type model struct {
 // moment is what the mirror was after a run.
 type moment struct {
 	at   time.Time // of the run
-	docs map[string]mirror.Leaves
+	docs map[string]changes.Leaves
 }
 
 // loaded is a document as a first load made it.
 type loaded struct {
 	at     time.Time // of the run
-	leaves mirror.Leaves
+	leaves changes.Leaves
 }
 
 // state is all that the mirror holds about rows.
 type state struct {
 	businesses, removed map[string]bson.Raw
-	events              map[string]map[int32]mirror.Event
+	events              map[string]map[int32]changes.Event
 }
 
 func newModel(ctx context.Context, t *rapid.T, f *fast) *model {
 	m := &model{fast: f, ctx: ctx, former: map[string]row{}, known: map[string]bson.Raw{}, base: map[string]loaded{}}
 	// Versions go up by a second for each edit, and must stay older than a minute
 	// for runs to be skipped.
-	o := socratatest.Options{History: true, Updated: time.Now().Add(-30 * 24 * time.Hour)}
+	o := portalsim.Options{History: true, Updated: time.Now().Add(-30 * 24 * time.Hour)}
 	if rapid.IntRange(0, 4).Draw(t, "collation") == 0 {
-		o.Collate = socratatest.Dictionary
+		o.Collate = portalsim.Dictionary
 	}
 	o.ShuffleTies = rapid.IntRange(0, 4).Draw(t, "ties") == 0
 	rows := rapid.SampledFrom([]int{0, 1, 12, 30, 45, 60}).Draw(t, "rows")
-	o.Table = socratatest.Generate(rows, rapid.Uint64().Draw(t, "seed"))
+	o.Table = register.Generate(rows, rapid.Uint64().Draw(t, "seed"))
 	f.serve(f.specs[0])
 	f.begin(ctx, t, o)
 	m.clock = o.Updated
@@ -159,7 +162,7 @@ func newModel(ctx context.Context, t *rapid.T, f *fast) *model {
 
 // actions are the steps by name.
 func (m *model) actions() map[string]func(*rapid.T) {
-	edit := func(draw func(*rapid.T) []socratatest.Op) func(*rapid.T) {
+	edit := func(draw func(*rapid.T) []portalsim.Op) func(*rapid.T) {
 		return func(t *rapid.T) {
 			ops := draw(t) // or the step is left out
 			m.mend(t)
@@ -168,9 +171,9 @@ func (m *model) actions() map[string]func(*rapid.T) {
 		}
 	}
 	return map[string]func(*rapid.T){
-		"edit":      edit(func(t *rapid.T) []socratatest.Op { return m.edits(t, 1) }),
-		"edits":     edit(func(t *rapid.T) []socratatest.Op { return m.edits(t, rapid.IntRange(2, 12).Draw(t, "edits")) }),
-		"republish": edit(func(*rapid.T) []socratatest.Op { return []socratatest.Op{socratatest.Republish()} }),
+		"edit":      edit(func(t *rapid.T) []portalsim.Op { return m.edits(t, 1) }),
+		"edits":     edit(func(t *rapid.T) []portalsim.Op { return m.edits(t, rapid.IntRange(2, 12).Draw(t, "edits")) }),
+		"republish": edit(func(*rapid.T) []portalsim.Op { return []portalsim.Op{portalsim.Republish()} }),
 		"nothing":   func(t *rapid.T) { m.step(t) },
 		"purge":     edit(m.purge),
 		"schema":    edit(m.schema),
@@ -182,7 +185,7 @@ func (m *model) actions() map[string]func(*rapid.T) {
 
 // edit publishes a version. Edits that the portal refuses, for a column that is
 // gone or a key that another edit took away, are none.
-func (m *model) edit(ops ...socratatest.Op) {
+func (m *model) edit(ops ...portalsim.Op) {
 	if len(ops) == 0 {
 		return
 	}
@@ -208,10 +211,10 @@ func (m *model) keys() []string {
 }
 
 // edits draws changes of rows.
-func (m *model) edits(t *rapid.T, n int) []socratatest.Op {
+func (m *model) edits(t *rapid.T, n int) []portalsim.Op {
 	keys := m.keys()
 	former := slices.Sorted(maps.Keys(m.former))
-	var ops []socratatest.Op
+	var ops []portalsim.Op
 	for range n {
 		key := ""
 		if len(keys) > 0 {
@@ -221,39 +224,39 @@ func (m *model) edits(t *rapid.T, n int) []socratatest.Op {
 		switch {
 		case kind == "open" || key == "":
 			m.next++
-			ops = append(ops, socratatest.Open(m.newRow(t, fmt.Sprintf("%07d-01-001", 5_000_000+m.next*rapid.SampledFrom([]int{1, 7}).Draw(t, "where")))))
+			ops = append(ops, portalsim.Open(m.newRow(t, fmt.Sprintf("%07d-01-001", 5_000_000+m.next*rapid.SampledFrom([]int{1, 7}).Draw(t, "where")))))
 		case kind == "close":
-			ops = append(ops, socratatest.Close(key, day.Draw(t, "day")))
+			ops = append(ops, portalsim.Close(key, day.Draw(t, "day")))
 		case kind == "close location":
-			ops = append(ops, socratatest.CloseLocation(key, day.Draw(t, "day")))
+			ops = append(ops, portalsim.CloseLocation(key, day.Draw(t, "day")))
 		case kind == "reopen":
-			ops = append(ops, socratatest.SetField(key, "location_end_date", nil), socratatest.SetField(key, "dba_end_date", nil),
-				socratatest.SetField(key, "administratively_closed", nil))
+			ops = append(ops, portalsim.SetField(key, "location_end_date", nil), portalsim.SetField(key, "dba_end_date", nil),
+				portalsim.SetField(key, "administratively_closed", nil))
 		case kind == "rename":
-			ops = append(ops, socratatest.Rename(key, dirtyText.Draw(t, "name")))
+			ops = append(ops, portalsim.Rename(key, dirtyText.Draw(t, "name")))
 		case kind == "move":
-			ops = append(ops, socratatest.Move(key, fmt.Sprintf("%d Main St", rapid.IntRange(1, 99).Draw(t, "number")),
+			ops = append(ops, portalsim.Move(key, fmt.Sprintf("%d Main St", rapid.IntRange(1, 99).Draw(t, "number")),
 				rapid.SampledFrom([]string{"Mission", "Chinatown", "Marina"}).Draw(t, "neighborhood")))
 		case kind == "set":
 			column := rapid.SampledFrom(dirtyColumns).Draw(t, "column")
-			ops = append(ops, socratatest.SetField(key, column, dirty(column).Draw(t, column)))
+			ops = append(ops, portalsim.SetField(key, column, dirty(column).Draw(t, column)))
 		case kind == "delete":
-			ops = append(ops, socratatest.Delete(key))
+			ops = append(ops, portalsim.Delete(key))
 		case kind == "return" && len(former) > 0:
 			back := maps.Clone(m.former[rapid.SampledFrom(former).Draw(t, "former")])
 			if rapid.Bool().Draw(t, "changed") {
 				back["dba_name"] = dirtyText.Draw(t, "name")
 			}
-			ops = append(ops, socratatest.Open(m.present(back)))
+			ops = append(ops, portalsim.Open(m.present(back)))
 		case kind == "double":
-			ops = append(ops, socratatest.Open(m.newRow(t, key)))
+			ops = append(ops, portalsim.Open(m.newRow(t, key)))
 		case kind == "no key":
-			ops = append(ops, socratatest.Open(m.newRow(t, rapid.SampledFrom([]string{"", " 0000001-01-001", "0000002-01-001 ", "none"}).Draw(t, "bad key"))))
+			ops = append(ops, portalsim.Open(m.newRow(t, rapid.SampledFrom([]string{"", " 0000001-01-001", "0000002-01-001 ", "none"}).Draw(t, "bad key"))))
 		case kind == "other key":
 			m.next++
-			ops = append(ops, socratatest.SetField(key, "ttxid", fmt.Sprintf("%07d-09-001", m.next*900_000)))
+			ops = append(ops, portalsim.SetField(key, "ttxid", fmt.Sprintf("%07d-09-001", m.next*900_000)))
 		case kind == "unreadable":
-			ops = append(ops, socratatest.SetField(key, "supervisor_district", rapid.SampledFrom([]any{"first", "", "3", nil, "12"}).Draw(t, "district")))
+			ops = append(ops, portalsim.SetField(key, "supervisor_district", rapid.SampledFrom([]any{"first", "", "3", nil, "12"}).Draw(t, "district")))
 		}
 	}
 	return ops
@@ -321,7 +324,7 @@ func (m *model) present(r row) row {
 // columns are those of the portal at this moment, as its metadata tell.
 func (m *model) columns() map[string]bool {
 	answer := httptest.NewRecorder()
-	m.portal.ServeHTTP(answer, httptest.NewRequestWithContext(m.ctx, http.MethodGet, "/api/views/"+socratatest.DefaultID+".json", nil))
+	m.portal.ServeHTTP(answer, httptest.NewRequestWithContext(m.ctx, http.MethodGet, "/api/views/"+portalsim.DefaultID+".json", nil))
 	var view struct {
 		Columns []struct{ FieldName string }
 	}
@@ -335,40 +338,40 @@ func (m *model) columns() map[string]bool {
 	return columns
 }
 
-// purge draws the deletion of more rows than the brake lets go.
-func (m *model) purge(t *rapid.T) []socratatest.Op {
+// purge draws the deletion of more rows than max_removals allows.
+func (m *model) purge(t *rapid.T) []portalsim.Op {
 	keys := m.keys()
-	if len(keys) < brake+2 {
+	if len(keys) < maxRemovals+2 {
 		t.Skip("too few rows")
 	}
-	var ops []socratatest.Op
-	for _, key := range rapid.Permutation(keys).Draw(t, "keys")[:rapid.IntRange(brake-1, min(brake+4, len(keys))).Draw(t, "n")] {
-		ops = append(ops, socratatest.Delete(key))
+	var ops []portalsim.Op
+	for _, key := range rapid.Permutation(keys).Draw(t, "keys")[:rapid.IntRange(maxRemovals-1, min(maxRemovals+4, len(keys))).Draw(t, "n")] {
+		ops = append(ops, portalsim.Delete(key))
 	}
 	return ops
 }
 
 // schema draws a change of columns that a run must live with.
-func (m *model) schema(t *rapid.T) []socratatest.Op {
+func (m *model) schema(t *rapid.T) []portalsim.Op {
 	m.spend(t, 1)
 	optional := []string{"city", "dba_name", "dba_start_date", "parking_tax", "location", "self_reported_naics_code", "uniqueid", "lic", "administratively_closed", "business_corridor"}
 	column := rapid.SampledFrom(optional).Draw(t, "column")
 	there := m.columns()
 	switch kind := rapid.SampledFrom([]string{"drop", "retype", "rename", "new", "mapped"}).Draw(t, "change"); {
 	case kind == "mapped" && !there["naic_code"]:
-		return []socratatest.Op{socratatest.AddColumn("naic_code", "text")}
+		return []portalsim.Op{portalsim.AddColumn("naic_code", "text")}
 	case kind == "new" || kind == "mapped":
 		m.next++
-		return []socratatest.Op{socratatest.AddColumn(fmt.Sprintf("new_%d", m.next), "text")}
+		return []portalsim.Op{portalsim.AddColumn(fmt.Sprintf("new_%d", m.next), "text")}
 	case !there[column]:
-		return []socratatest.Op{socratatest.AddColumn(column, "text")}
+		return []portalsim.Op{portalsim.AddColumn(column, "text")}
 	case kind == "drop":
-		return []socratatest.Op{socratatest.DropColumn(column)}
+		return []portalsim.Op{portalsim.DropColumn(column)}
 	case kind == "rename":
 		m.next++
-		return []socratatest.Op{socratatest.RenameColumn(column, fmt.Sprintf("%s_%d", column, m.next))}
+		return []portalsim.Op{portalsim.RenameColumn(column, fmt.Sprintf("%s_%d", column, m.next))}
 	default:
-		return []socratatest.Op{socratatest.DropColumn(column), socratatest.AddColumn(column, rapid.SampledFrom([]string{"text", "number", "checkbox"}).Draw(t, "type"))}
+		return []portalsim.Op{portalsim.DropColumn(column), portalsim.AddColumn(column, rapid.SampledFrom([]string{"text", "number", "checkbox"}).Draw(t, "type"))}
 	}
 }
 
@@ -379,27 +382,32 @@ func (m *model) column(t *rapid.T) {
 	if len(there) == 0 {
 		t.Skip("all are gone")
 	}
-	require.NoError(t, m.portal.EditAt(m.tick(), socratatest.DropColumn(rapid.SampledFrom(there).Draw(t, "column"))))
-	m.requireCause(t, mirror.CauseSchema)
+	require.NoError(t, m.portal.EditAt(m.tick(), portalsim.DropColumn(rapid.SampledFrom(there).Draw(t, "column"))))
+	m.requireCause(t, changes.CauseSchema)
 }
 
 // rules gives the worker another spec: all that changes does so for its sake.
 func (m *model) rules(t *rapid.T) {
 	m.skipBroken(t)
 	m.serve(m.specs[(slices.Index(m.specs, m.spec)+1)%len(m.specs)])
-	m.requireCause(t, mirror.CauseRules)
+	m.requireCause(t, changes.CauseRules)
 }
 
 // requireCause makes a run whose events must all have this cause, save for
-// removals that were held.
+// removals that were held, and for keys that several rows have: which of them is
+// the document depends on what is stored of them.
 func (m *model) requireCause(t *rapid.T, cause string) {
 	before := m.state.events
 	result, err := m.run(workflows.MirrorInput{})
 	require.NoError(t, err)
 	m.check(t, result, err)
+	sources := m.oracle.read(m.portal.SourceRows()).rows
 	for key, events := range m.state.events {
+		if len(sources[key]) > 1 {
+			continue
+		}
 		for v, e := range events {
-			if _, old := before[key][v]; !old && !m.oracle.ties && e.Kinds[0] != mirror.KindRemoved {
+			if _, old := before[key][v]; !old && !m.oracle.ties && e.Kinds[0] != changes.KindRemoved {
 				require.Equal(t, cause, e.Cause, "event %d of %s", v, key)
 			}
 		}
@@ -430,13 +438,13 @@ func (m *model) breakSchema(t *rapid.T) {
 	m.spend(t, 2)
 	m.mend(t)
 	m.broken = rapid.SampledFrom([]string{"dba_end_date", "location_start_date", "location_end_date"}).Draw(t, "required")
-	require.NoError(t, m.portal.EditAt(m.tick(), socratatest.DropColumn(m.broken)))
+	require.NoError(t, m.portal.EditAt(m.tick(), portalsim.DropColumn(m.broken)))
 	if rapid.Bool().Draw(t, "retyped") {
-		require.NoError(t, m.portal.EditAt(m.tick(), socratatest.AddColumn(m.broken, "text")))
+		require.NoError(t, m.portal.EditAt(m.tick(), portalsim.AddColumn(m.broken, "text")))
 	}
 	before := m.look(t)
-	_, err := m.run(workflows.MirrorInput{Mode: activities.Full})
-	require.Equal(t, activities.SchemaChanged, kindOf(err), "%v", err)
+	_, err := m.run(workflows.MirrorInput{Mode: runs.ModeFull})
+	require.Equal(t, runs.SchemaChanged, kindOf(err), "%v", err)
 	m.requireUntouched(t, before)
 }
 
@@ -445,8 +453,8 @@ func (m *model) mend(t *rapid.T) {
 	if m.broken == "" {
 		return
 	}
-	_ = m.portal.EditAt(m.tick(), socratatest.DropColumn(m.broken)) // where it is of another type
-	require.NoError(t, m.portal.EditAt(m.tick(), socratatest.AddColumn(m.broken, "calendar_date")))
+	_ = m.portal.EditAt(m.tick(), portalsim.DropColumn(m.broken)) // where it is of another type
+	require.NoError(t, m.portal.EditAt(m.tick(), portalsim.AddColumn(m.broken, "calendar_date")))
 	m.broken = ""
 }
 
@@ -461,17 +469,17 @@ func (m *model) step(t *rapid.T) {
 	if trouble := rapid.SampledFrom(troubles).Draw(t, "trouble"); trouble != "" {
 		before := m.look(t)
 		m.stir(t, trouble)
-		result, err := m.run(workflows.MirrorInput{Mode: activities.Full})
+		result, err := m.run(workflows.MirrorInput{Mode: runs.ModeFull})
 		m.calm()
 		m.check(t, result, err)
 		switch kind := kindOf(err); {
-		case (kind == activities.SchemaChanged || kind == activities.GateClosed) && !m.passedGate(t):
+		case (kind == runs.SchemaChanged || kind == runs.GateClosed) && !m.passedGate(t):
 			m.requireUntouched(t, before)
 		case trouble == "cut" || trouble == "unheard" || trouble == "zombie" || trouble == "fault":
 			require.NoError(t, err, trouble) // it is outlasted
 		}
 	}
-	result, err := m.run(workflows.MirrorInput{Mode: rapid.SampledFrom([]activities.Mode{activities.Auto, activities.Full}).Draw(t, "mode")})
+	result, err := m.run(workflows.MirrorInput{Mode: rapid.SampledFrom([]string{runs.ModeAuto, runs.ModeFull}).Draw(t, "mode")})
 	require.NoError(t, err)
 	m.check(t, result, err)
 	m.checkQuiet(t, result)
@@ -495,7 +503,7 @@ func (m *model) stir(t *rapid.T, trouble string) {
 		m.portal.LagWhen(func(*http.Request) bool { return n.Add(1)%share == 0 })
 		m.edit(m.edits(t, 3)...)
 	case "edits":
-		script := map[int64][]socratatest.Op{}
+		script := map[int64][]portalsim.Op{}
 		for range rapid.IntRange(1, 4).Draw(t, "times") {
 			script[rapid.Int64Range(1, 40).Draw(t, "request")] = m.edits(t, rapid.IntRange(1, 3).Draw(t, "edits"))
 		}
@@ -518,7 +526,7 @@ func (m *model) stir(t *rapid.T, trouble string) {
 
 // passing are faults that a run outlasts, final ones those that end it.
 var (
-	passing = []socratatest.Fault{
+	passing = []portalsim.Fault{
 		{Status: http.StatusAccepted},
 		{Status: http.StatusRequestTimeout},
 		{Status: http.StatusTooManyRequests, RetryAfter: "7"},
@@ -534,7 +542,7 @@ var (
 		{Reset: true},
 		{Reset: true, ResetAfter: 300},
 	}
-	final = []socratatest.Fault{
+	final = []portalsim.Fault{
 		{Status: http.StatusBadRequest}, {Status: http.StatusUnauthorized}, {Status: http.StatusForbidden}, {Status: http.StatusNotFound},
 	}
 )
@@ -559,12 +567,12 @@ func kindOf(err error) string {
 
 // look reads the mirror.
 func (m *model) look(t *rapid.T) state {
-	s := state{businesses: m.byKey(t, mirror.Businesses), removed: m.byKey(t, mirror.Removed), events: map[string]map[int32]mirror.Event{}}
-	for _, d := range m.dump(m.ctx, t, mirror.Changes) {
-		var e mirror.Event
+	s := state{businesses: m.byKey(t, mongodb.Businesses), removed: m.byKey(t, mongodb.Removed), events: map[string]map[int32]changes.Event{}}
+	for _, d := range m.dump(m.ctx, t, mongodb.Changes) {
+		var e changes.Event
 		require.NoError(t, bson.Unmarshal(d, &e))
 		if s.events[e.Key] == nil {
-			s.events[e.Key] = map[int32]mirror.Event{}
+			s.events[e.Key] = map[int32]changes.Event{}
 		}
 		s.events[e.Key][e.Version] = e
 	}
@@ -588,25 +596,25 @@ func (m *model) requireUntouched(t *rapid.T, before state) {
 // check holds what must be true after every run, whatever it met.
 func (m *model) check(t *rapid.T, result workflows.MirrorResult, err error) {
 	newest := m.checkRows(t, err)
-	if newest.Mirrors() && newest.Crawl.Judged() && newest.Job != string(workflows.JobRerun) {
+	if newest.Mirrors() && newest.Crawl.Gated() && newest.Job != runs.JobRerun {
 		m.crawled = newest.ID
 	}
 	if err != nil {
-		require.Equal(t, mirror.StatusFailed, newest.Status)
+		require.Equal(t, runs.StatusFailed, newest.Status)
 		return
 	}
 	require.Equal(t, result.Run, newest.ID)
-	if result.Outcome == string(mirror.OutcomeGreen) && !newest.Version.Served.IsZero() {
+	if result.Outcome == string(certificate.Green) && !newest.Version.Served.IsZero() {
 		m.requireGreen(t, newest)
 	}
 }
 
 // checkRows holds what must be true of the rows after any run, and returns the
 // newest run.
-func (m *model) checkRows(t *rapid.T, err error) mirror.Run {
+func (m *model) checkRows(t *rapid.T, err error) runs.Run {
 	s := m.look(t)
 	m.state = s
-	first, errFirst := m.mirror.FirstLoads(m.ctx)
+	first, errFirst := m.mirror.Runs.FirstLoads(m.ctx)
 	require.NoError(t, errFirst)
 
 	for key, d := range s.businesses {
@@ -621,7 +629,7 @@ func (m *model) checkRows(t *rapid.T, err error) mirror.Run {
 		}
 	}
 
-	now := moment{docs: map[string]mirror.Leaves{}}
+	now := moment{docs: map[string]changes.Leaves{}}
 	for key, events := range s.events {
 		d, ok := m.newest(key)
 		if !ok {
@@ -652,7 +660,7 @@ func (m *model) checkRows(t *rapid.T, err error) mirror.Run {
 			now.docs[key] = leaves
 		}
 	}
-	runs, errRuns := m.mirror.Runs(m.ctx, 1, time.Time{})
+	runs, errRuns := m.mirror.Runs.Runs(m.ctx, 1, time.Time{})
 	require.NoError(t, errRuns)
 	now.at = runs[0].Started
 	m.past = append(m.past, now)
@@ -660,31 +668,31 @@ func (m *model) checkRows(t *rapid.T, err error) mirror.Run {
 }
 
 // requireKinds holds the kinds of events to the fields that they tell of.
-func (m *model) requireKinds(t *rapid.T, events map[int32]mirror.Event) {
+func (m *model) requireKinds(t *rapid.T, events map[int32]changes.Event) {
 	for _, e := range events {
 		switch e.Kinds[0] {
-		case mirror.KindOpened:
+		case changes.KindOpened:
 			require.EqualValues(t, 1, e.Version)
 			continue
-		case mirror.KindRemoved:
+		case changes.KindRemoved:
 			require.Empty(t, e.Fields)
 			continue
-		case mirror.KindReturned:
+		case changes.KindReturned:
 			continue
 		}
 		kinds := map[string]bool{}
 		for _, f := range e.Fields {
 			if f.Path == "facets.open" {
-				kinds[map[bool]string{true: mirror.KindReopened, false: mirror.KindClosed}[f.To.Boolean()]] = true
+				kinds[map[bool]string{true: changes.KindReopened, false: changes.KindClosed}[f.To.Boolean()]] = true
 			}
-			for kind, paths := range map[string][]string{mirror.KindMoved: m.spec.Events.Moved, mirror.KindRenamed: m.spec.Events.Renamed} {
+			for kind, paths := range map[string][]string{changes.KindMoved: m.spec.Events.Moved, changes.KindRenamed: m.spec.Events.Renamed} {
 				if slices.ContainsFunc(paths, func(path string) bool { return path == f.Path || strings.HasPrefix(f.Path, path+".") }) {
 					kinds[kind] = true
 				}
 			}
 		}
 		if len(kinds) == 0 {
-			kinds[mirror.KindUpdated] = true
+			kinds[changes.KindUpdated] = true
 		}
 		require.ElementsMatch(t, slices.Collect(maps.Keys(kinds)), e.Kinds, "%v", e)
 	}
@@ -692,13 +700,13 @@ func (m *model) requireKinds(t *rapid.T, events map[int32]mirror.Event) {
 
 // requireGreen holds a certificate to its word: the mirror is one version of
 // the portal.
-func (m *model) requireGreen(t *rapid.T, run mirror.Run) {
+func (m *model) requireGreen(t *rapid.T, run runs.Run) {
 	rows, err := m.portal.RowsAt(run.Version.Served)
 	require.NoError(t, err)
 	r := m.oracle.read(rows)
 	m.oracle.require(t, slices.Collect(maps.Values(m.state.businesses)), r)
 	require.EqualValues(t, len(m.state.businesses), run.Counts.Documents)
-	held, err := m.mirror.CountQuarantine(m.ctx, run.ID)
+	held, err := m.mirror.Quarantine.Count(m.ctx, run.ID)
 	require.NoError(t, err)
 	require.Equal(t, run.Counts.Quarantined, held)
 	if !m.oracle.ties {
@@ -710,7 +718,7 @@ func (m *model) requireGreen(t *rapid.T, run mirror.Run) {
 }
 
 // checkQuiet holds what must be true after a run on a quiet portal: the mirror
-// is the portal, save for removals over the brake, which wait for approval.
+// is the portal, save for removals over max_removals, which wait for approval.
 func (m *model) checkQuiet(t *rapid.T, result workflows.MirrorResult) {
 	r := m.oracle.read(m.portal.SourceRows())
 	missing := map[string]bson.Raw{}
@@ -734,9 +742,9 @@ func (m *model) checkQuiet(t *rapid.T, result workflows.MirrorResult) {
 		}
 		return
 	}
-	require.Greater(t, len(missing), brake, "%s: %s", result.Outcome, result.Why)
+	require.Greater(t, len(missing), maxRemovals, "%s: %s", result.Outcome, result.Why)
 	require.NotContains(t, []string{"green", workflows.OutcomeSkipped}, result.Outcome, result.Why)
-	run, err := m.mirror.Run(m.ctx, result.Run)
+	run, err := m.mirror.Runs.Run(m.ctx, result.Run)
 	require.NoError(t, err)
 	require.EqualValues(t, len(missing), run.Held.Rows)
 	if rapid.Bool().Draw(t, "approve") {
@@ -745,12 +753,12 @@ func (m *model) checkQuiet(t *rapid.T, result workflows.MirrorResult) {
 	back := ""
 	if rapid.Bool().Draw(t, "one comes back") {
 		back = slices.Sorted(maps.Keys(missing))[0]
-		m.edit(socratatest.Open(m.present(maps.Clone(m.former[back]))))
+		m.edit(portalsim.Open(m.present(maps.Clone(m.former[back]))))
 		if !slices.Contains(m.keys(), back) {
 			back = "" // refused: a column has another type by now
 		}
 	}
-	approved, err := m.run(workflows.MirrorInput{Job: workflows.JobApprove, Of: result.Run})
+	approved, err := m.run(workflows.MirrorInput{Job: runs.JobApprove, Of: result.Run})
 	require.NoError(t, err)
 	m.check(t, approved, nil)
 	for key := range missing {
@@ -765,7 +773,7 @@ func (m *model) checkQuiet(t *rapid.T, result workflows.MirrorResult) {
 
 // verify has the mirror verified, which must find nothing and change nothing.
 func (m *model) verify(t *rapid.T) {
-	result, err := m.run(workflows.MirrorInput{Job: workflows.JobVerify, Deep: rapid.Bool().Draw(t, "deep")})
+	result, err := m.run(workflows.MirrorInput{Job: runs.JobVerify, Deep: rapid.Bool().Draw(t, "deep")})
 	require.NoError(t, err)
 	require.Equal(t, "green", result.Outcome, result.Why)
 	m.requireUntouched(t, m.state)
@@ -775,9 +783,9 @@ func (m *model) verify(t *rapid.T) {
 // belongs to them is as the portal has it, nothing is removed, and the next run
 // makes the rest good.
 func (m *model) backfill(t *rapid.T) {
-	crawl, err := m.mirror.LastCrawl(m.ctx)
+	crawl, err := m.mirror.Runs.LastCrawl(m.ctx)
 	require.NoError(t, err)
-	judged, err := m.mirror.QuarantinedKeys(m.ctx, crawl.ID)
+	judged, err := m.mirror.Quarantine.Keys(m.ctx, crawl.ID)
 	require.NoError(t, err)
 	before := m.state
 	m.edit(m.edits(t, rapid.IntRange(0, 6).Draw(t, "edits"))...)
@@ -785,7 +793,7 @@ func (m *model) backfill(t *rapid.T) {
 		m.wire.arm(cut{at: rapid.IntRange(1, 40).Draw(t, "write"), how: rapid.SampledFrom([]how{failed, unheard, unsent, undone}).Draw(t, "how")})
 	}
 	in := workflows.BackfillInput{
-		On: activities.OnLifecycle, Since: "1998-01-01", Until: "2028-01-01", Every: activities.EveryYear, MaxActive: 3, Reprocess: activities.ReprocessAll,
+		On: backfill.OnLifecycle, Since: "1998-01-01", Until: "2028-01-01", Every: backfill.EveryYear, MaxActive: 3, Reprocess: backfill.ReprocessAll,
 	}
 	result, err := m.fast.backfill(in)
 	m.calm()
@@ -813,9 +821,9 @@ func (m *model) backfill(t *rapid.T) {
 // rerun repeats the newest crawl with the portal switched off, which must change
 // nothing.
 func (m *model) rerun(t *rapid.T) {
-	m.portal.Fail(socratatest.Fault{Status: http.StatusServiceUnavailable, Times: -1})
+	m.portal.Fail(portalsim.Fault{Status: http.StatusServiceUnavailable, Times: -1})
 	result, err := m.run(workflows.MirrorInput{
-		Job: workflows.JobRerun, Of: m.crawled, From: rapid.SampledFrom([]string{activities.FromClean, activities.FromSnapshot}).Draw(t, "from"),
+		Job: runs.JobRerun, Of: m.crawled, From: rapid.SampledFrom([]string{runs.FromClean, runs.FromSnapshot}).Draw(t, "from"),
 	})
 	m.portal.Heal()
 	require.NoError(t, err)
@@ -845,14 +853,14 @@ func (m *model) newest(key string) (bson.Raw, bool) {
 
 // passedGate says whether the newest run came so far that it may write.
 func (m *model) passedGate(t *rapid.T) bool {
-	runs, err := m.mirror.Runs(m.ctx, 1, time.Time{})
+	runs, err := m.mirror.Runs.Runs(m.ctx, 1, time.Time{})
 	require.NoError(t, err)
-	return runs[0].Crawl.Judged() && runs[0].Gate.Holds()
+	return runs[0].Crawl.Gated() && runs[0].Gate.Holds()
 }
 
 // requireServed holds a document to have been a row of the portal at some time.
 func (m *model) requireServed(t *rapid.T, key string, d bson.Raw) {
-	canonical, err := mirror.CanonicalOf(nil, d)
+	canonical, err := lineage.Canonical(nil, d)
 	require.NoError(t, err)
 	if known, ok := m.known[key]; ok && slices.Equal(known, canonical) {
 		return
@@ -876,17 +884,17 @@ func (m *model) requireServed(t *rapid.T, key string, d bson.Raw) {
 }
 
 // leaves are what events must be able to rebuild of a document.
-func (m *model) leaves(t *rapid.T, d bson.Raw) mirror.Leaves {
-	canonical, err := mirror.CanonicalOf(nil, d)
+func (m *model) leaves(t *rapid.T, d bson.Raw) changes.Leaves {
+	canonical, err := lineage.Canonical(nil, d)
 	require.NoError(t, err)
-	leaves, err := mirror.LeavesOf(canonical)
+	leaves, err := changes.LeavesOf(canonical)
 	require.NoError(t, err)
-	return m.loud(leaves)
+	return m.tracked(leaves)
 }
 
-// loud leaves silent fields out.
-func (m *model) loud(leaves mirror.Leaves) mirror.Leaves {
-	for _, path := range m.spec.Silent {
+// tracked leaves untracked fields out.
+func (m *model) tracked(leaves changes.Leaves) changes.Leaves {
+	for _, path := range m.spec.Untracked {
 		delete(leaves, path)
 	}
 	return leaves
@@ -894,9 +902,9 @@ func (m *model) loud(leaves mirror.Leaves) mirror.Leaves {
 
 // rebuild makes a document of what was first loaded and of the events up to a
 // version and, unless zero, a time. Nil when it was not there then.
-func (m *model) rebuild(t *rapid.T, key string, upTo int32, at time.Time) mirror.Leaves {
+func (m *model) rebuild(t *rapid.T, key string, upTo int32, at time.Time) changes.Leaves {
 	base, early := m.base[key]
-	leaves, present := mirror.Leaves{}, early && !at.Before(base.at)
+	leaves, present := changes.Leaves{}, early && !at.Before(base.at)
 	maps.Copy(leaves, base.leaves)
 	for v := int32(1); v <= upTo; v++ {
 		e, ok := m.state.events[key][v]
@@ -908,17 +916,17 @@ func (m *model) rebuild(t *rapid.T, key string, upTo int32, at time.Time) mirror
 			break
 		}
 		require.NotEmpty(t, e.Kinds)
-		require.Contains(t, []string{mirror.CauseSource, mirror.CauseRules, mirror.CauseSchema}, e.Cause)
+		require.Contains(t, []string{changes.CauseSource, changes.CauseRules, changes.CauseSchema}, e.Cause)
 		leaves.Apply(e)
-		present = e.Kinds[0] != mirror.KindRemoved
+		present = e.Kinds[0] != changes.KindRemoved
 	}
 	if !present && !at.IsZero() {
 		return nil
 	}
-	return m.loud(leaves)
+	return m.tracked(leaves)
 }
 
-func requireLeaves(t *rapid.T, want, got mirror.Leaves, key string) {
+func requireLeaves(t *rapid.T, want, got changes.Leaves, key string) {
 	if want.Equal(got) {
 		return
 	}

@@ -34,8 +34,8 @@ const SignalDue = "due"
 func NotifyID(dataset string) string { return "notify/" + dataset }
 
 // Notify sends the messages that are due about a dataset. It is started by the
-// runs that found something, and goes on without them: a receiver that is down
-// holds up nobody.
+// runs that found something, and outlives them, so that a receiver that is down
+// delays no run.
 func Notify(ctx workflow.Context, in activities.NotifyInput) error {
 	due := workflow.GetSignalChannel(ctx, SignalDue)
 	for {
@@ -53,7 +53,17 @@ func Notify(ctx workflow.Context, in activities.NotifyInput) error {
 	}
 }
 
-// notify has Notify send what is due, without waiting for it.
+// notifyDue is the last task of a run's graph: it has Notify send what is due;
+// nil is nothing. That the messages could not be handed over does not fail the
+// run: they are sent with what comes next.
+func notifyDue(ctx workflow.Context, due *activities.NotifyInput) error {
+	if due == nil {
+		return leftOut("there is nothing to tell")
+	}
+	return optional("the messages are left to the next run", tell(ctx, *due))
+}
+
+// notify has Notify send what is due, without waiting until it is sent.
 func notify(ctx workflow.Context, in activities.NotifyInput) error {
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:            NotifyID(in.Dataset),
@@ -77,9 +87,11 @@ func notify(ctx workflow.Context, in activities.NotifyInput) error {
 	return err
 }
 
-// tell is notify for the end of a run, which it must not fail.
-func tell(ctx workflow.Context, in activities.NotifyInput) {
-	if err := notify(ctx, in); err != nil {
+// tell is notify with a warning in the log when it failed: most callers go on.
+func tell(ctx workflow.Context, in activities.NotifyInput) error {
+	err := notify(ctx, in)
+	if err != nil {
 		workflow.GetLogger(ctx).Warn("messages are left to the next run", "dataset", in.Dataset, "error", err)
 	}
+	return err
 }

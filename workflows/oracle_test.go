@@ -17,7 +17,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"padron/internal/dataset"
-	"padron/internal/mirror"
+	"padron/internal/lineage"
+	"padron/internal/mongodb"
 )
 
 // oracle says what a mirror must hold, from the portal's source rows and the
@@ -28,8 +29,8 @@ type oracle struct {
 	ties bool // the portal gives rows of one key in any order
 }
 
-// register is what the portal has at one version.
-type register struct {
+// portalRows is what the portal has at one version.
+type portalRows struct {
 	rows    map[string][]row // by key, in the portal's order
 	unkeyed int              // rows whose key is none
 }
@@ -38,8 +39,8 @@ type register struct {
 type row = map[string]any
 
 // read sorts a version's rows by key.
-func (o oracle) read(rows iter.Seq[map[string]any]) register {
-	r := register{rows: map[string][]row{}}
+func (o oracle) read(rows iter.Seq[map[string]any]) portalRows {
+	r := portalRows{rows: map[string][]row{}}
 	for row := range rows {
 		if key, ok := row[o.spec.Key].(string); ok && key != "" && key == plain(key) {
 			r.rows[key] = append(r.rows[key], row)
@@ -58,14 +59,10 @@ func plain(s string) string {
 	}), " ")
 }
 
-// documents are the rows of which the document of a key may be: the first that
-// can become one, or any such where the portal has no order among them.
+// documents are the rows of which the document of a key may be: those that can
+// become one. Which of them does is the same whatever order they come in.
 func (o oracle) documents(rows []row) []row {
-	rows = slices.DeleteFunc(slices.Clone(rows), o.unreadable)
-	if o.ties {
-		return rows
-	}
-	return rows[:min(len(rows), 1)]
+	return slices.DeleteFunc(slices.Clone(rows), o.unreadable)
 }
 
 // unreadable says whether a row has an unreadable value in a required column.
@@ -75,7 +72,7 @@ func (o oracle) unreadable(r row) bool {
 			continue // the simulated portal's other types hold no unreadable values
 		}
 		for _, column := range f.From {
-			if text, ok := r[column].(string); ok {
+			if text, ok := r[column].(string); ok && strings.TrimSpace(text) != "" {
 				if _, err := strconv.ParseFloat(strings.TrimSpace(text), 64); err != nil {
 					return true
 				}
@@ -87,7 +84,7 @@ func (o oracle) unreadable(r row) bool {
 }
 
 // quarantined counts the rows that no document can be of.
-func (o oracle) quarantined(r register) int {
+func (o oracle) quarantined(r portalRows) int {
 	n := r.unkeyed
 	for _, rows := range r.rows {
 		n += len(rows)
@@ -99,11 +96,11 @@ func (o oracle) quarantined(r register) int {
 }
 
 // columns yields the columns that a document must tell of: mapped ones, save
-// those of silent and of dropped fields.
+// those of untracked and of dropped fields.
 func (o oracle) columns() iter.Seq2[dataset.Field, string] {
 	return func(yield func(dataset.Field, string) bool) {
 		for _, f := range o.spec.Fields {
-			if f.Copy != "" || slices.Contains(o.spec.Silent, f.Path) {
+			if f.Copy != "" || slices.Contains(o.spec.Untracked, f.Path) {
 				continue
 			}
 			for _, column := range f.From {
@@ -219,7 +216,7 @@ func (o oracle) isOf(d bson.Raw, r row) string {
 	return fmt.Sprintf("document %s: %s", d.Lookup("_id"), strings.Join(wrong, "; "))
 }
 
-// notOf compares what a document has besides source columns: silent fields,
+// notOf compares what a document has besides source columns: untracked fields,
 // which are not kept as they were written, and copies.
 func (o oracle) notOf(d bson.Raw, r row) (wrong []string) {
 	for _, f := range o.spec.Fields {
@@ -232,7 +229,7 @@ func (o oracle) notOf(d bson.Raw, r row) (wrong []string) {
 			if err == nil {
 				want = fmt.Sprintf("POINT (%s %s)", degrees(point, "0"), degrees(point, "1"))
 			}
-		case slices.Contains(o.spec.Silent, f.Path):
+		case slices.Contains(o.spec.Untracked, f.Path):
 			for _, column := range slices.Backward(f.From) {
 				if text, ok := r[column].(string); ok {
 					want = plain(text)
@@ -261,7 +258,7 @@ func stale(d bson.Raw) bool {
 
 // requireHash holds a document against its hash.
 func requireHash(t require.TestingT, d bson.Raw) {
-	canonical, err := mirror.CanonicalOf(nil, d)
+	canonical, err := lineage.Canonical(nil, d)
 	require.NoError(t, err)
 	_, hash := d.Lookup("lineage", "hash").Binary()
 	want := sha256.Sum256(canonical)
@@ -271,7 +268,7 @@ func requireHash(t require.TestingT, d bson.Raw) {
 // require compares a whole mirror with a version of the portal: the same keys,
 // each once, and each document of its row. kept are the keys whose documents
 // stay because their rows are in quarantine.
-func (o oracle) require(t require.TestingT, documents []bson.Raw, r register) {
+func (o oracle) require(t require.TestingT, documents []bson.Raw, r portalRows) {
 	if h, ok := t.(interface{ Helper() }); ok {
 		h.Helper()
 	}
@@ -305,5 +302,5 @@ func (o oracle) require(t require.TestingT, documents []bson.Raw, r register) {
 func requireMirrors(t *testing.T, s *stack) {
 	t.Helper()
 	o := oracle{spec: s.spec}
-	o.require(t, s.dump(mirror.Businesses), o.read(s.portal.SourceRows()))
+	o.require(t, s.dump(mongodb.Businesses), o.read(s.portal.SourceRows()))
 }

@@ -12,7 +12,8 @@ import (
 	"go.temporal.io/sdk/testsuite"
 
 	"padron/activities"
-	"padron/internal/mirror"
+	"padron/internal/certificate"
+	"padron/internal/runs"
 	"padron/workflows/dag"
 )
 
@@ -28,7 +29,7 @@ func TestAFailedProfileIsShownAndTakesNothingFromTheRun(t *testing.T) {
 			env := new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
 			env.RegisterWorkflow(Write)
 			env.RegisterActivityWithOptions(func(context.Context, activities.SnapshotInput) (activities.SnapshotResult, error) {
-				return activities.SnapshotResult{ID: "2026-10-01-observed", Outcome: mirror.OutcomeGreen, Why: "proven"}, nil
+				return activities.SnapshotResult{ID: "2026-10-01-observed", Outcome: certificate.Green, Why: "proven"}, nil
 			}, activity.RegisterOptions{Name: "AggregateSnapshot"})
 			var described activities.ProfileInput
 			env.RegisterActivityWithOptions(func(_ context.Context, in activities.ProfileInput) (activities.ProfileResult, error) {
@@ -36,13 +37,13 @@ func TestAFailedProfileIsShownAndTakesNothingFromTheRun(t *testing.T) {
 				return activities.ProfileResult{Fields: 3, Rows: 5}, failure
 			}, activity.RegisterOptions{Name: "ProfileColumns"})
 			env.ExecuteWorkflow(Write, WriteInput{
-				Run:  activities.Run{ID: "r1", Dataset: "d"},
-				Task: activities.Task{Job: activities.JobRerun, Of: "r0", From: activities.FromSnapshot},
+				Run: activities.Run{ID: "r1", Dataset: "d"},
+				Job: activities.JobSpec{Name: runs.JobRerun, Of: "r0", From: runs.FromSnapshot},
 			})
 			require.NoError(t, env.GetWorkflowError())
 			var got WriteResult
 			require.NoError(t, env.GetWorkflowResult(&got))
-			assert.Equal(t, mirror.OutcomeGreen, got.Outcome)
+			assert.Equal(t, certificate.Green, got.Outcome)
 			assert.Equal(t, "2026-10-01-observed", described.Snapshot)
 			require.Len(t, got.Steps, 2)
 			assert.Equal(t, "profile_columns", got.Steps[1].Name)

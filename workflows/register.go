@@ -9,8 +9,8 @@ import (
 func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflow(Mirror)
 	r.RegisterWorkflow(Write)
-	// A backfill may take days: it goes on with the newest build. All others end
-	// with the build that they began with.
+	// A backfill may take days: it continues on the newest build. All others end
+	// on the build that they began with.
 	r.RegisterWorkflowWithOptions(Backfill, workflow.RegisterOptions{VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade})
 	r.RegisterWorkflow(Window)
 	r.RegisterWorkflow(Freshness)

@@ -7,23 +7,23 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"padron/activities"
-	"padron/internal/mirror"
+	"padron/internal/backfill"
+	"padron/internal/runs"
 )
 
-// maxFailedInARow is after how many failed windows, none in between having
-// succeeded, no further one is begun: what fails them all is not theirs.
+// maxFailedInARow is after how many windows that failed one after the other no
+// further one is begun: the cause then lies outside of the windows.
 const maxFailedInARow = 3
 
 // Reloaded is what became of the windows of one run of a backfill.
 type Reloaded struct {
 	Done     int                       `json:"done"`
 	Failed   []activities.FailedWindow `json:"failed,omitempty"`
-	Left     []activities.Window       `json:"left,omitempty"`     // not begun
+	Left     []backfill.Window         `json:"left,omitempty"`     // not begun
 	Stopped  string                    `json:"stopped,omitempty"`  // why no further one is worth a try
 	YieldTo  []string                  `json:"yield_to,omitempty"` // workflow ids of runs that are to go first
 	Rows     int64                     `json:"rows"`
@@ -33,7 +33,7 @@ type Reloaded struct {
 
 // reload is the state of the reloading of windows within a Write workflow.
 type reload struct {
-	windows  []activities.Window
+	windows  []backfill.Window
 	yielding bool
 	inARow   int       // failed ones
 	newest   time.Time // version of the newest page so far
@@ -59,8 +59,45 @@ func (w *write) heedYield(ctx workflow.Context) {
 	})
 }
 
-// window reloads one window in a child workflow of its own, named after it. That
-// a window failed does not fail the others.
+// early is how a backfill's run ends before its windows are done.
+type early struct {
+	asked       bool
+	writing     workflow.ChildWorkflowFuture // nil: not writing
+	stopWaiting workflow.CancelFunc          // nil: not waiting for the writer
+}
+
+// heedYield lets a backfill's run end early when the backfill is to pause: its
+// writing is told so, and one that has not begun does not begin. A signal is an
+// event of its own, so histories without one are replayed as they were.
+func (r *mirrorRun) heedYield(ctx workflow.Context) {
+	yield := workflow.GetSignalChannel(ctx, activities.SignalYield)
+	workflow.GoNamed(ctx, "yield", func(ctx workflow.Context) {
+		yield.Receive(ctx, nil)
+		r.early.asked = true
+		switch {
+		case r.early.writing != nil:
+			// One that was not begun, or has ended since, needs no signal.
+			_ = r.early.writing.SignalChildWorkflow(ctx, activities.SignalYield, "").Get(ctx, nil)
+		case r.early.stopWaiting != nil:
+			r.early.stopWaiting()
+		}
+	})
+}
+
+// handsBack says whether the run is to end before it writes; a cancelled one ends
+// as cancelled.
+func (r *mirrorRun) handsBack() bool { return r.early.asked && r.root.Err() == nil }
+
+// handBack ends a backfill's run that has not begun to write: all of its windows
+// are left.
+func (r *mirrorRun) handBack() error {
+	r.skip("the backfill was paused before this run began to write")
+	r.result.Write = &WriteResult{Reloaded: &Reloaded{Left: r.in.Reload.Windows}}
+	return leftOut(r.result.Why)
+}
+
+// window reloads one window in a child workflow of its own, whose id names it. A
+// window that failed is recorded, and the others go on.
 func (w *write) window(ctx workflow.Context, i int) error {
 	r := &w.reload
 	window := r.windows[i]
@@ -68,15 +105,9 @@ func (w *write) window(ctx workflow.Context, i int) error {
 		r.reloaded.Left = append(r.reloaded.Left, window)
 		return nil
 	}
-	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID:            WindowID(w.in.Run.Dataset, w.in.Run.ID, window),
-		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-		ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
-		WaitForCancellation:   true,
-		StaticSummary:         "Reloads " + window.String() + " of " + w.in.Run.Dataset,
-		TypedSearchAttributes: temporal.NewSearchAttributes(SearchDataset.ValueSet(w.in.Run.Dataset)),
-	})
-	var done mirror.Window
+	child := childContext(ctx, WindowID(w.in.Run.Dataset, w.in.Run.ID, window), w.in.Run.Dataset,
+		"Reloads "+window.String()+" of "+w.in.Run.Dataset)
+	var done runs.Window
 	err := workflow.ExecuteChildWorkflow(child, Window, WindowInput{
 		Run: w.in.Run, Of: w.in.Probe.Of, Part: i, On: w.in.Reload.On, Window: window,
 		Where: w.in.Reload.Columns.Where(window), Columns: w.in.Probe.Columns, NotBefore: r.newest,
@@ -126,49 +157,4 @@ func (r *reload) details(of string) string {
 		b.WriteString("\n\nNo further window is begun: the backfill pauses.")
 	}
 	return b.String()
-}
-
-// WindowInput asks to reload one window.
-type WindowInput struct {
-	Run       activities.Run    `json:"run"`
-	Of        string            `json:"of"` // the run whose crawl the mirror was written from
-	Part      int               `json:"part"`
-	On        string            `json:"on"`
-	Window    activities.Window `json:"window"`
-	Where     string            `json:"where"` // SoQL condition of its rows
-	Columns   []string          `json:"columns"`
-	NotBefore time.Time         `json:"not_before"` // version of what is stored
-}
-
-// Window reloads the rows that belong to one window of a backfill:
-//
-//	fetch_page, as long as pages come full ─▶ clean_page ─▶ upsert
-//
-// It runs as a child of Write, which is the one writer. Rows that a window lacks
-// are left alone: nothing is removed.
-func Window(ctx workflow.Context, in WindowInput) (*mirror.Window, error) {
-	upsert := activities.UpsertWindowInput{
-		UpsertInput: activities.UpsertInput{Run: in.Run, Part: in.Part, Partial: true},
-		On:          in.On, Window: in.Window,
-	}
-	fetch := activities.FetchInput{Run: in.Run, Part: in.Part, Where: in.Where, Columns: in.Columns, NotBefore: in.NotBefore}
-	for more := true; more; {
-		var raw activities.RawPage
-		if err := callPortal(ctx, a.FetchPage, "Fetch "+in.Window.String()+" "+fetch.Range.String(), fetch, &raw); err != nil {
-			return nil, failure(err)
-		}
-		var cleaned activities.CleanPage
-		err := call(ctx, a.CleanPage, fmt.Sprintf("Clean %s: %s rows", in.Window, humanize.Comma(int64(raw.Rows))),
-			activities.CleanInput{Run: in.Run, Part: in.Part, Nth: fetch.Nth, Page: raw, Of: in.Of}, &cleaned)
-		if err != nil {
-			return nil, failure(err)
-		}
-		upsert.Raw, upsert.Pages, upsert.Version = append(upsert.Raw, raw.Landed), append(upsert.Pages, cleaned), raw.Version
-		fetch.Nth, fetch.Range.After, more = fetch.Nth+1, raw.LastKey, raw.More
-	}
-	var done mirror.Window
-	if err := call(ctx, a.UpsertWindow, "Upsert "+in.Window.String(), upsert, &done); err != nil {
-		return nil, failure(err)
-	}
-	return &done, nil
 }

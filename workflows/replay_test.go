@@ -29,7 +29,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"padron/activities"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/register"
+	"padron/internal/runs"
 	"padron/workflows"
 )
 
@@ -44,6 +46,14 @@ var record = flag.String("record", "", "record the histories of the scenarios th
 // of a scenario: `<scenario>.<Workflow>[-<number>].json.gz`, the JSON being that
 // of `temporal workflow show -o json`.
 const histories = "testdata/histories"
+
+// oldHistories is the folder of some histories that the release before workflow
+// version 2 recorded; they stay as they are.
+const oldHistories = "testdata/before-2"
+
+// louderHistories is the folder of a backfill that was paused before the change
+// quiet-backfill: it goes on in the way that it began.
+const louderHistories = "testdata/before-quiet-backfill"
 
 // mostBytes bounds the recorded histories together.
 const mostBytes = 500 << 10
@@ -67,8 +77,8 @@ var scenarios = []struct {
 	{"edits", 1500, func(s *stack) client.WorkflowRun {
 		s.ends("green", workflows.MirrorInput{})
 		require.NoError(s.t, s.portal.Edit(
-			socratatest.Rename(s.keys(1)[0], "Renamed Books"),
-			socratatest.Open(map[string]any{"ttxid": "9999999-01-001", "certificate_number": "9999999", "dba_name": "New Cafe"})))
+			portalsim.Rename(s.keys(1)[0], "Renamed Books"),
+			portalsim.Open(map[string]any{"ttxid": "9999999-01-001", "certificate_number": "9999999", "dba_name": "New Cafe"})))
 		return s.ends("green", workflows.MirrorInput{})
 	}},
 	{"torn-crawl", 2500, func(s *stack) client.WorkflowRun {
@@ -87,29 +97,29 @@ var scenarios = []struct {
 	}},
 	{"approve", 2100, func(s *stack) client.WorkflowRun {
 		held := s.held()
-		return s.ends("green", workflows.MirrorInput{Job: workflows.JobApprove, Of: workflows.RunID(held.GetID())})
+		return s.ends("green", workflows.MirrorInput{Job: runs.JobApprove, Of: workflows.RunID(held.GetID())})
 	}},
 	{"rerun-clean", 1500, func(s *stack) client.WorkflowRun {
 		first := s.ends("green", workflows.MirrorInput{})
-		return s.ends("green", workflows.MirrorInput{Job: workflows.JobRerun, Of: workflows.RunID(first.GetID()), From: activities.FromClean})
+		return s.ends("green", workflows.MirrorInput{Job: runs.JobRerun, Of: workflows.RunID(first.GetID()), From: runs.FromClean})
 	}},
 	{"rerun-snapshot", 1100, func(s *stack) client.WorkflowRun {
 		first := s.ends("green", workflows.MirrorInput{})
-		return s.ends("green", workflows.MirrorInput{Job: workflows.JobRerun, Of: workflows.RunID(first.GetID()), From: activities.FromSnapshot})
+		return s.ends("green", workflows.MirrorInput{Job: runs.JobRerun, Of: workflows.RunID(first.GetID()), From: runs.FromSnapshot})
 	}},
-	{"replay-quarantine", 1100, func(s *stack) client.WorkflowRun {
+	{"retry-quarantine", 1100, func(s *stack) client.WorkflowRun {
 		key := s.keys(1)[0]
-		require.NoError(s.t, s.portal.Edit(socratatest.SetField(key, "dba_end_date", noDate)))
+		require.NoError(s.t, s.portal.Edit(portalsim.SetField(key, "dba_end_date", noDate)))
 		s.ends("green", workflows.MirrorInput{})
-		require.NoError(s.t, s.portal.Edit(socratatest.SetField(key, "dba_end_date", nil)))
-		return s.ends("behind", workflows.MirrorInput{Job: workflows.JobReplay, Keys: []string{key}})
+		require.NoError(s.t, s.portal.Edit(portalsim.SetField(key, "dba_end_date", nil)))
+		return s.ends("behind", workflows.MirrorInput{Job: runs.JobRetry, Keys: []string{key}})
 	}},
 	{"verify", 1100, func(s *stack) client.WorkflowRun {
 		s.ends("green", workflows.MirrorInput{})
-		return s.ends("green", workflows.MirrorInput{Job: workflows.JobVerify, Deep: true})
+		return s.ends("green", workflows.MirrorInput{Job: runs.JobVerify, Deep: true})
 	}},
 	{"outage", 1500, func(s *stack) client.WorkflowRun {
-		s.portal.Fail(socratatest.Fault{Path: "/resource/", Skip: 4, Status: http.StatusServiceUnavailable, Times: 12})
+		s.portal.Fail(portalsim.Fault{Path: "/resource/", Skip: 4, Status: http.StatusServiceUnavailable, Times: 12})
 		return s.ends("green", workflows.MirrorInput{})
 	}},
 	{"writer-busy", 1500, func(s *stack) client.WorkflowRun {
@@ -134,9 +144,9 @@ var scenarios = []struct {
 	}},
 	{"failed-gate", 2000, func(s *stack) client.WorkflowRun {
 		s.ends("green", workflows.MirrorInput{})
-		require.NoError(s.t, s.portal.Edit(socratatest.BlankColumn("dba_name")))
+		require.NoError(s.t, s.portal.Edit(portalsim.BlankColumn("dba_name")))
 		run := s.start(workflows.MirrorInput{})
-		require.Equal(s.t, activities.GateClosed, s.fails(run).Type())
+		require.Equal(s.t, runs.GateClosed, s.fails(run).Type())
 		return run
 	}},
 	{"late", 1100, func(s *stack) client.WorkflowRun {
@@ -173,12 +183,28 @@ var scenarios = []struct {
 		require.Equal(s.t, 5, s.backfilled(run).Backfill.Done)
 		return run
 	}},
+	{"backfill-paused-waiting", 600, func(s *stack) client.WorkflowRun {
+		s.ends("green", workflows.MirrorInput{})
+		release := s.holdPages()
+		other := s.start(workflows.MirrorInput{Mode: runs.ModeFull})
+		s.awaitWriting()
+		run := s.backfill(workflows.BackfillInput{Since: "2001-01-01", Until: "2003-01-01", MaxActive: 2})
+		require.Eventually(s.t, func() bool {
+			return s.under(workflows.MirrorID(s.spec.Name, workflows.ReloadID(workflows.RunID(run.GetID()), 1)), "", "await_writer")
+		}, time.Minute, 20*time.Millisecond)
+		require.NoError(s.t, s.update(run, workflows.UpdatePause, "a reason").Get(s.t.Context(), nil))
+		release()
+		require.Equal(s.t, "green", s.finished(other).Outcome)
+		require.NoError(s.t, s.update(run, workflows.UpdateResume).Get(s.t.Context(), nil))
+		require.Equal(s.t, 2, s.backfilled(run).Backfill.Done)
+		return run
+	}},
 	{"backfill-yields", 600, func(s *stack) client.WorkflowRun {
 		s.ends("green", workflows.MirrorInput{})
 		reached, release := s.hold(2)
 		run := s.backfill(workflows.BackfillInput{Since: "2001-01-01", Until: "2006-01-01", MaxActive: 2})
 		<-reached
-		other := s.start(workflows.MirrorInput{Mode: activities.Full})
+		other := s.start(workflows.MirrorInput{Mode: runs.ModeFull})
 		s.awaitActivity(other, "await_writer")
 		release()
 		require.Equal(s.t, "green", s.finished(other).Outcome)
@@ -196,11 +222,31 @@ var scenarios = []struct {
 		return run
 	}},
 	{"failed-probe", 1100, func(s *stack) client.WorkflowRun {
-		require.NoError(s.t, s.portal.Edit(socratatest.DropColumn("ttxid")))
+		require.NoError(s.t, s.portal.Edit(portalsim.DropColumn("ttxid")))
 		run := s.start(workflows.MirrorInput{})
-		require.Equal(s.t, activities.SchemaChanged, s.fails(run).Type())
+		require.Equal(s.t, runs.SchemaChanged, s.fails(run).Type())
 		return run
 	}},
+}
+
+// TestOldHistories: executions of an older version are refused with one clear
+// message; those of workflows that did not change are not.
+func TestOldHistories(t *testing.T) {
+	for name, refused := range map[string]bool{
+		"first-load.Mirror": true, "first-load.Write": true, "backfill.Backfill": true, "backfill.Window": true,
+		"stale.Freshness": false, "stale.Notify": false,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := replay(workflows.Register, readHistory(t, filepath.Join(oldHistories, name+".json.gz")))
+			if refused {
+				require.EqualError(t, err, older)
+			} else {
+				require.NoError(t, err)
+			}
+		})
+	}
+	_, err := replay(workflows.Register, readHistory(t, filepath.Join(louderHistories, "backfill-paused.Backfill.json.gz")))
+	require.NoError(t, err)
 }
 
 // ends makes a run that must end with an outcome.
@@ -212,7 +258,7 @@ func (s *stack) ends(outcome string, in workflows.MirrorInput) client.WorkflowRu
 	return run
 }
 
-// held ends with a run whose removals are over the brake.
+// held ends with a run whose removals are over max_removals.
 func (s *stack) held() client.WorkflowRun {
 	s.t.Helper()
 	s.ends("green", workflows.MirrorInput{})
@@ -238,7 +284,7 @@ func (s *stack) moveOnce() {
 		select {
 		case <-moved: // one request at a time counts, and the second one moves the portal
 			if pages++; pages == 2 {
-				_ = s.portal.Edit(socratatest.Rename(s.keys(1)[0], "Moved Meanwhile")) // a run that is not torn fails the scenario
+				_ = s.portal.Edit(portalsim.Rename(s.keys(1)[0], "Moved Meanwhile")) // a run that is not torn fails the scenario
 				return
 			}
 			moved <- struct{}{}
@@ -279,8 +325,9 @@ func (s *stack) under(id, run, activity string) bool {
 
 // TestReplay holds today's workflows against recorded histories: a change that
 // would break runs that are under way is found here. After a change that is
-// meant, keep the old behaviour for old runs with workflow.GetVersion; only what
-// no run can still be in is recorded anew.
+// meant, keep the old behaviour for old runs with workflow.GetVersion, or refuse
+// them by a new version in version.go; only what no run can still be in is
+// recorded anew.
 func TestReplay(t *testing.T) {
 	if *record != "" {
 		t.Run("record", recordHistories)
@@ -337,7 +384,7 @@ func TestReplayNoticesAChange(t *testing.T) {
 			return result, err
 		})},
 		"fewer steps": {"first-load.Write", under("Write", func(ctx workflow.Context, in workflows.WriteInput) (*workflows.WriteResult, error) {
-			in.Task = activities.Task{Job: workflows.JobVerify}
+			in.Job = activities.JobSpec{Name: runs.JobVerify}
 			return workflows.Write(ctx, in)
 		})},
 	} {
@@ -473,7 +520,7 @@ func recordHistories(t *testing.T) {
 		}
 		found = true
 		t.Run(c.name, func(t *testing.T) {
-			s := newStack(t, socratatest.Generate(c.rows, 90), newReceiver(t).telling)
+			s := newStack(t, register.Generate(c.rows, 90), newReceiver(t).telling)
 			run := c.run(s)
 			old, err := filepath.Glob(filepath.Join(histories, c.name+".*"))
 			require.NoError(t, err)

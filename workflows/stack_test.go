@@ -26,24 +26,32 @@ import (
 	"padron/internal/config"
 	"padron/internal/dataset"
 	"padron/internal/guard"
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/mongodb"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/store"
+	"padron/internal/query"
+	"padron/internal/runs"
+	"padron/internal/testenv"
 	"padron/workflows"
 )
+
+func TestMain(m *testing.M) { testenv.Main(m) }
 
 // stack is a whole Padron on real servers with a simulated portal: a worker in
 // this process, a database and a task queue of the test's own.
 type stack struct {
-	t        *testing.T
-	portal   *socratatest.Portal
-	spec     *dataset.Spec
-	temporal client.Client
-	database *mongo.Client
-	prefix   string
-	queue    string
-	mirror   *mirror.Mirror
-	writes   *monitor
-	log      *logBuffer // of the worker
+	t         *testing.T
+	portal    *portalsim.Portal
+	spec      *dataset.Spec
+	temporal  client.Client
+	database  *mongo.Client
+	prefix    string
+	queue     string
+	portalURL string
+	mirror    *query.Reader
+	db        *mongodb.Database
+	writes    *monitor
+	log       *logBuffer // of the worker
 }
 
 // logBuffer is a log that several goroutines write.
@@ -71,20 +79,17 @@ const pageSize = 1000
 // newStack skips the test when the servers' addresses are not set. Tests with a
 // stack run in parallel: each has its own database, queue and portal, and spends
 // its time waiting for the servers.
-func newStack(t *testing.T, table *socratatest.Table, adjust ...func(*activities.Activities)) *stack {
+func newStack(t *testing.T, table *store.Table, adjust ...func(*activities.Activities)) *stack {
 	t.Helper()
 	t.Parallel()
-	uri, address := os.Getenv("MONGODB_URI"), os.Getenv("TEMPORAL_ADDRESS")
-	if uri == "" || address == "" {
-		t.Skip("needs servers: MONGODB_URI and TEMPORAL_ADDRESS are not set")
-	}
+	uri, address := testenv.MongoDB(t), testenv.Temporal(t)
 	ctx := t.Context()
 	// The dataset has a name of the test's own, for the one writer's id is made
 	// of it.
 	name := strings.ToLower("t" + bson.NewObjectID().Hex()[14:])
 	s := &stack{t: t, spec: specNamed(t, name), prefix: "padrontest", queue: name, writes: &monitor{}, log: &logBuffer{}}
 
-	portal, err := socratatest.New(socratatest.Options{Table: table, HideComputed: true})
+	portal, err := portalsim.New(portalsim.Options{Table: table, HideComputed: true})
 	require.NoError(t, err)
 	server := httptest.NewServer(portal)
 	t.Cleanup(server.Close)
@@ -96,13 +101,14 @@ func newStack(t *testing.T, table *socratatest.Table, adjust ...func(*activities
 	t.Cleanup(s.temporal.Close)
 	registerSearchAttributes(t, s.temporal)
 
-	s.database, err = mirror.Connect(ctx, uri, func(o *options.ClientOptions) { o.SetMonitor(s.writes.commands()) })
+	s.database, err = mongodb.Connect(ctx, uri, func(o *options.ClientOptions) { o.SetMonitor(s.writes.commands()) })
 	require.NoError(t, err)
-	s.mirror, err = mirror.Open(ctx, s.database, s.prefix, s.spec.Name)
+	s.db, err = mongodb.Open(ctx, s.database, s.prefix, s.spec.Name)
 	require.NoError(t, err)
+	s.mirror = query.New(s.db)
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(ctx)
-		require.NoError(t, s.mirror.Database().Drop(ctx))
+		require.NoError(t, s.database.Database(s.db.Name()).Drop(ctx))
 		require.NoError(t, s.database.Disconnect(ctx))
 	})
 
@@ -110,20 +116,27 @@ func newStack(t *testing.T, table *socratatest.Table, adjust ...func(*activities
 		Mongo: s.database, MongoDatabase: s.prefix, KeepCrawls: 2, PageSize: pageSize, RecrawlAfter: time.Second, PortalURL: server.URL,
 		Temporal: s.temporal, Log: log,
 		Portal:   guard.New(guard.Options{Name: "portal", Down: activities.PortalDown, OpenFor: time.Second}),
-		Database: guard.New(guard.Options{Name: "mongodb", Down: mirror.IsDown}),
+		Database: guard.New(guard.Options{Name: "mongodb", Down: mongodb.IsDown}),
 	}
 	for _, f := range adjust {
 		f(a)
 	}
 	a.Serve(s.spec)
+	s.portalURL = a.PortalURL
+	s.works(a)
+	return s
+}
+
+// works starts a worker on the test's queues.
+func (s *stack) works(a *activities.Activities) {
+	s.t.Helper()
 	for _, queue := range []string{s.queue, workflows.PortalQueue(s.queue)} {
 		w := worker.New(s.temporal, queue, worker.Options{WorkerStopTimeout: 5 * time.Second})
 		workflows.Register(w)
 		activities.Register(w, a)
-		require.NoError(t, w.Start())
-		t.Cleanup(w.Stop)
+		require.NoError(s.t, w.Start())
+		s.t.Cleanup(w.Stop)
 	}
-	return s
 }
 
 func quiet() sdklog.Logger { return sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)) }
@@ -165,7 +178,7 @@ func (s *stack) start(in workflows.MirrorInput) client.WorkflowRun {
 	s.t.Helper()
 	in.Dataset = s.spec.Name
 	if in.Mode == "" {
-		in.Mode = activities.Auto
+		in.Mode = runs.ModeAuto
 	}
 	run, err := s.temporal.ExecuteWorkflow(s.t.Context(), client.StartWorkflowOptions{
 		ID:        workflows.MirrorID(s.spec.Name, "manual-"+bson.NewObjectID().Hex()),
@@ -183,7 +196,7 @@ func (s *stack) finished(run client.WorkflowRun) workflows.MirrorResult {
 	return result
 }
 
-func (s *stack) run(mode activities.Mode) workflows.MirrorResult {
+func (s *stack) run(mode string) workflows.MirrorResult {
 	s.t.Helper()
 	return s.finished(s.start(workflows.MirrorInput{Mode: mode}))
 }
@@ -199,7 +212,7 @@ func (s *stack) fails(run client.WorkflowRun) *temporal.ApplicationError {
 // dump reads a whole collection, by _id.
 func (s *stack) dump(collection string) []bson.Raw {
 	s.t.Helper()
-	cursor, err := s.mirror.Database().Collection(collection).Find(s.t.Context(), bson.D{}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))
+	cursor, err := s.db.Collection(collection).Find(s.t.Context(), bson.D{}, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}))
 	require.NoError(s.t, err)
 	var all []bson.Raw
 	require.NoError(s.t, cursor.All(s.t.Context(), &all))

@@ -20,7 +20,7 @@ import (
 // neighborhood, and a click leads to its page. Where each lies is told by the
 // stored outlines.
 func outlines(t *testing.T, s *stack, b *tab) {
-	set, err := s.mirror.Boundaries(t.Context(), s.spec.Boundaries.ID)
+	set, err := s.reader.Boundaries.Get(t.Context(), s.spec.Boundaries.ID)
 	require.NoError(t, err)
 	require.NotEmpty(t, set.Areas)
 

@@ -19,9 +19,15 @@ import (
 
 	"padron/dashboard"
 	"padron/internal/dataset"
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/mongodb"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/register"
+	"padron/internal/query"
+	"padron/internal/statistics"
+	"padron/internal/testenv"
 )
+
+func TestMain(m *testing.M) { testenv.Main(m) }
 
 // rows is the size of the simulated register: enough for every chart to have
 // something to show.
@@ -37,24 +43,23 @@ const (
 
 // stack is a register that real programs mirror, and a dashboard over it.
 type stack struct {
-	t      *testing.T
-	spec   *dataset.Spec
-	portal *socratatest.Portal
-	mirror *mirror.Mirror
-	origin string                                                // of the dashboard
-	served func(change func(*dashboard.Options)) (origin string) // serves it with other options
-	bin    string
-	env    []string
+	t        *testing.T
+	spec     *dataset.Spec
+	portal   *portalsim.Portal
+	reader   *query.Reader
+	database *mongo.Database
+	origin   string                                                // of the dashboard
+	served   func(change func(*dashboard.Options)) (origin string) // serves it with other options
+	bin      string
+	env      []string
 }
 
 // newStack mirrors a register: a first load, its history, and a day of changes.
 // It skips the test when the servers' addresses are not set.
 func newStack(t *testing.T) *stack {
 	t.Helper()
-	uri, temporal := os.Getenv("MONGODB_URI"), os.Getenv("TEMPORAL_ADDRESS")
-	if uri == "" || temporal == "" {
-		t.Skip("needs servers: MONGODB_URI and TEMPORAL_ADDRESS are not set")
-	}
+	uri := testenv.MongoDB(t)
+	testenv.Temporal(t) // the programs read it from the environment
 	name := "w" + bson.NewObjectID().Hex()[14:]
 	s := &stack{t: t, bin: t.TempDir()}
 
@@ -64,7 +69,7 @@ func newStack(t *testing.T) *stack {
 	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(text), "name: sf-business", "name: "+name, 1)), 0o600))
 	s.spec, err = dataset.Open(file)
 	require.NoError(t, err)
-	s.portal, err = socratatest.New(socratatest.Options{Table: socratatest.Generate(*rows, 1906), Updated: time.Now().Add(-3 * 24 * time.Hour)})
+	s.portal, err = portalsim.New(portalsim.Options{Table: register.Generate(*rows, 1906), Updated: time.Now().Add(-3 * 24 * time.Hour)})
 	require.NoError(t, err)
 	portal := httptest.NewServer(s.portal)
 	t.Cleanup(portal.Close)
@@ -73,7 +78,7 @@ func newStack(t *testing.T) *stack {
 		"PADRON_TASK_QUEUE="+name, "PADRON_HEALTH_ADDR=127.0.0.1:0", "PADRON_REQUESTS_PER_SECOND=50", "PADRON_DASHBOARD_ADDR=", "PADRON_RECRAWL_AFTER=2s",
 	)
 
-	client, err := mirror.Connect(t.Context(), uri)
+	client, err := mongodb.Connect(t.Context(), uri)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
@@ -81,8 +86,9 @@ func newStack(t *testing.T) *stack {
 		require.NoError(t, client.Disconnect(ctx))
 	})
 	s.fill()
-	s.mirror, err = mirror.Open(t.Context(), client, prefix, name, mirror.ReadOnly())
+	s.reader, err = query.Open(t.Context(), client, prefix, name)
 	require.NoError(t, err)
+	s.database = client.Database(s.reader.DatabaseName())
 	s.serve(client, name)
 	return s
 }
@@ -121,15 +127,15 @@ func (s *stack) edit() {
 	}
 	require.Len(s.t, open, 40)
 	closed := time.Now().UTC().AddDate(0, 0, -3)
-	var ops []socratatest.Op
+	var ops []portalsim.Op
 	for i, key := range open[:36] {
 		switch i % 3 {
 		case 0:
-			ops = append(ops, socratatest.Rename(key, fmt.Sprintf("Casa Nueva %d", i)))
+			ops = append(ops, portalsim.Rename(key, fmt.Sprintf("Casa Nueva %d", i)))
 		case 1:
-			ops = append(ops, socratatest.Close(key, closed))
+			ops = append(ops, portalsim.Close(key, closed))
 		case 2:
-			ops = append(ops, socratatest.SetField(key, "full_business_address", fmt.Sprintf("%d Valencia St", 500+i)))
+			ops = append(ops, portalsim.SetField(key, "full_business_address", fmt.Sprintf("%d Valencia St", 500+i)))
 		}
 	}
 	opened := s.portal.Row(open[36])
@@ -140,7 +146,7 @@ func (s *stack) edit() {
 		}
 	}
 	opened["ttxid"], opened["dba_name"], opened["location_start_date"] = "9999999-01-261", openedName, closed.Format("2006-01-02T15:04:05.000")
-	ops = append(ops, socratatest.Open(opened), socratatest.Delete(open[37]))
+	ops = append(ops, portalsim.Open(opened), portalsim.Delete(open[37]))
 	// A day has one snapshot: this is of another day than the first load.
 	require.NoError(s.t, s.portal.EditAt(time.Now().Add(-24*time.Hour), ops...))
 }
@@ -169,8 +175,8 @@ func (s *stack) serve(client *mongo.Client, name string) {
 	s.served = func(change func(*dashboard.Options)) string {
 		o := dashboard.Options{
 			Spec: s.spec, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
-			Open: func(ctx context.Context) (*mirror.Mirror, error) {
-				return mirror.Open(ctx, client, prefix, name, mirror.ReadOnly())
+			Open: func(ctx context.Context) (*query.Reader, error) {
+				return query.Open(ctx, client, prefix, name)
 			},
 		}
 		change(&o)
@@ -186,10 +192,10 @@ func (s *stack) serve(client *mongo.Client, name string) {
 // series reads a series of the newest observed snapshot.
 func series[T any](s *stack, name string) T {
 	s.t.Helper()
-	snaps, err := s.mirror.Snapshots(s.t.Context(), 1, mirror.Observed)
+	snaps, err := s.reader.Statistics.Snapshots(s.t.Context(), 1, statistics.Observed)
 	require.NoError(s.t, err)
 	require.Len(s.t, snaps, 1)
 	var v T
-	require.NoError(s.t, s.mirror.SeriesOf(s.t.Context(), &snaps[0], name, &v))
+	require.NoError(s.t, s.reader.Statistics.SeriesOf(s.t.Context(), &snaps[0], name, &v))
 	return v
 }

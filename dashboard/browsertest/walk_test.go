@@ -28,7 +28,10 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"padron/dashboard"
-	"padron/internal/mirror"
+	"padron/internal/mongodb"
+	"padron/internal/runs"
+	"padron/internal/statistics"
+	"padron/internal/testenv"
 )
 
 // screenshots is a folder for pictures of every page, for people to look at:
@@ -80,28 +83,41 @@ func TestDashboard(t *testing.T) {
 func (s *stack) pages(lang string) map[string]string {
 	s.t.Helper()
 	sector := ""
-	for _, row := range series[[]mirror.Tallied](s, mirror.SeriesSector) {
+	for _, row := range series[[]statistics.Tallied](s, statistics.SeriesSector) {
 		if sector == "" && row.Name != "" {
 			sector = row.Name
 		}
 	}
-	runs, err := s.mirror.Runs(s.t.Context(), 1, time.Time{})
+	listed, err := s.reader.Runs.Runs(s.t.Context(), 1, time.Time{})
 	require.NoError(s.t, err)
 	base := "/" + lang + "/"
 	return map[string]string{
 		"overview": base, "neighborhoods": base + "neighborhoods", "neighborhood": base + "neighborhoods/" + path(s.largest()),
 		"sectors": base + "sectors", "sector": base + "sectors/" + path(sector), "survival": base + "survival",
 		"businesses": base + "businesses", "search": base + "businesses?q=brand+new", "business": base + "businesses/9999999-01-261",
-		"changes": base + "changes", "profile": base + "profile", "runs": base + "runs", "run": base + "runs/" + path(runs[0].ID),
+		"changes": base + "changes", "profile": base + "profile", "runs": base + "runs", "run": base + "runs/" + path(listed[0].ID),
 	}
+}
+
+// walked are the pages that a test of each page in each language or look visits:
+// by default all of them once, and further ones (again) only a few, which together
+// have every kind of chart, a long table and a form.
+func (s *stack) walked(lang string, again bool) map[string]string {
+	all := s.pages(lang)
+	if again && !testenv.Long() {
+		maps.DeleteFunc(all, func(name, _ string) bool {
+			return !slices.Contains([]string{"overview", "survival", "profile", "businesses"}, name)
+		})
+	}
+	return all
 }
 
 // largest is the neighborhood with the most open locations.
 func (s *stack) largest() string {
 	s.t.Helper()
-	named := slices.DeleteFunc(series[[]mirror.Tallied](s, mirror.SeriesNeighborhood), func(r mirror.Tallied) bool { return r.Name == "" })
+	named := slices.DeleteFunc(series[[]statistics.Tallied](s, statistics.SeriesNeighborhood), func(r statistics.Tallied) bool { return r.Name == "" })
 	require.NotEmpty(s.t, named)
-	return slices.MaxFunc(named, func(a, b mirror.Tallied) int { return int(a.Open - b.Open) }).Name
+	return slices.MaxFunc(named, func(a, b statistics.Tallied) int { return int(a.Open - b.Open) }).Name
 }
 
 // drawnChart is what the bundle's hook tells of a chart.
@@ -160,7 +176,7 @@ func (b *tab) figures() []figure {
 
 func everyPage(t *testing.T, s *stack, b *tab) {
 	for _, lang := range []string{"en", "es"} {
-		for name, address := range s.pages(lang) {
+		for name, address := range s.walked(lang, lang != "en") {
 			t.Run(lang+" "+name, func(t *testing.T) {
 				b.t = t
 				b.open(address)
@@ -238,7 +254,7 @@ func chartsShowTheDatabase(t *testing.T, s *stack, b *tab) {
 	charts := b.charts()
 
 	// Of each neighborhood as many as the collection itself has.
-	cursor, err := s.mirror.Database().Collection(mirror.Businesses).Aggregate(t.Context(), bson.A{
+	cursor, err := s.database.Collection(mongodb.Businesses).Aggregate(t.Context(), bson.A{
 		bson.M{"$match": bson.M{"facets.open": true, "facets.neighborhood": bson.M{"$nin": bson.A{nil, ""}}}},
 		bson.M{"$group": bson.M{"_id": "$facets.neighborhood", "n": bson.M{"$sum": 1}}},
 	})
@@ -263,8 +279,8 @@ func chartsShowTheDatabase(t *testing.T, s *stack, b *tab) {
 	}
 	require.Equal(t, open, values)
 
-	months := map[string]mirror.Month{}
-	for _, m := range series[[]mirror.Month](s, mirror.SeriesMonths) {
+	months := map[string]statistics.Month{}
+	for _, m := range series[[]statistics.Month](s, statistics.SeriesMonths) {
 		months[m.Month] = m
 	}
 	lines := charts["months"]
@@ -274,7 +290,7 @@ func chartsShowTheDatabase(t *testing.T, s *stack, b *tab) {
 		require.Equal(t, months[month].Opened, int64(*opened[i]), month)
 	}
 
-	hexes := series[mirror.Hexes](s, mirror.SeriesHexes)
+	hexes := series[statistics.Hexes](s, statistics.SeriesHexes)
 	var cells, inDatabase int64
 	for _, v := range charts["map"].Series[0].Values {
 		var cell [3]float64
@@ -302,8 +318,8 @@ func chartsShowTheDatabase(t *testing.T, s *stack, b *tab) {
 	}
 
 	b.open("/en/survival")
-	survival := series[mirror.Survival](s, mirror.SeriesSurvival)
-	curve := survival.Curves[slices.IndexFunc(survival.Curves, func(c mirror.Curve) bool { return c.Event == mirror.EventClosed })]
+	survival := series[statistics.Survival](s, statistics.SeriesSurvival)
+	curve := survival.Curves[slices.IndexFunc(survival.Curves, func(c statistics.Curve) bool { return c.Event == statistics.EventClosed })]
 	chart := b.charts()["survival"]
 	name := ""
 	for _, series := range chart.Series {
@@ -737,9 +753,9 @@ func (s *stack) beginRun() (id string, done <-chan string) {
 	output := make(chan string, 1)
 	go func() { output <- s.starter("run", "--wait", "--mode", "full") }()
 	require.Eventually(s.t, func() bool {
-		runs, err := s.mirror.Runs(s.t.Context(), 1, time.Time{})
-		if err == nil && len(runs) > 0 && runs[0].Status == mirror.StatusRunning {
-			id = runs[0].ID
+		listed, err := s.reader.Runs.Runs(s.t.Context(), 1, time.Time{})
+		if err == nil && len(listed) > 0 && listed[0].Status == runs.StatusRunning {
+			id = listed[0].ID
 		}
 		return id != ""
 	}, soon, 5*time.Millisecond)
@@ -814,10 +830,11 @@ func accessible(t *testing.T, s *stack, b *tab) {
 	for _, look := range []struct {
 		scheme, lang string
 		window       size
-	}{{"light", "en", desktop}, {"dark", "es", desktop}, {"dark", "es", phone}} {
+		again        bool
+	}{{"light", "en", desktop, false}, {"dark", "es", desktop, true}, {"dark", "es", phone, true}} {
 		b.prefer(look.scheme)
 		b.resize(look.window)
-		for name, address := range s.pages(look.lang) {
+		for name, address := range s.walked(look.lang, look.again) {
 			if look.window == phone && slices.Contains([]string{"neighborhood", "neighborhoods", "sector", "sectors", "search"}, name) {
 				continue // they consist of what other pages have
 			}

@@ -1,5 +1,6 @@
-// What a page of the dashboard does beyond its HTML, which is complete without this: draws the charts, switches the
-// theme, sorts tables, follows runs. Whatever fails leaves the page as the server made it.
+// What a page of the dashboard does beyond its HTML, which is complete without
+// it: it draws the charts, switches the theme, sorts tables and follows runs.
+// When something fails, the page stays as the server made it.
 
 import "./app.css";
 import type { Charts, Drawn } from "./charts";
@@ -11,7 +12,7 @@ declare global {
   interface Window {
     /** padron lets tests and curious people read what the charts show. */
     padron: {
-      /** ready is fulfilled when every chart is drawn. */
+      /** ready is fulfilled when all charts are drawn. */
       ready: Promise<void>;
       charts: () => Record<string, Drawn>;
     };
@@ -20,7 +21,8 @@ declare global {
 
 const root = document.documentElement;
 const system = matchMedia("(prefers-color-scheme: dark)");
-// Where the system dictates the colors, as for high contrast, its background is what charts are drawn on.
+// Where the system sets the colors, as for high contrast, charts are drawn on
+// its background.
 const forced = matchMedia("(forced-colors: active)");
 
 function isDark(): boolean {
@@ -39,7 +41,7 @@ function addThemeButton(): void {
   button.type = "button";
   button.className = "theme";
   const name = (): void => {
-    button.textContent = isDark() ? w.light : w.dark;
+    button.textContent = w(isDark() ? "light" : "dark");
   };
   const switched = (): void => {
     name();

@@ -1,13 +1,18 @@
-// Draws the figures of a page. Loaded only by pages that have any.
+// Draws the figures of a page. Only pages that have figures load it.
 
-import { type Chart, type Heatmap, type Hexbin, classes, describe, format, lastYears, monthName, neighbour, parseChart, ranges, withUnit } from "./data";
+import { classes, neighbour } from "./cells";
+import type { Series } from "./contract";
+import { type Chart, type Heatmap, type Hexbin, cellLink, parseChart } from "./data";
+import { describe } from "./describe";
 import { type ECharts, init } from "./echarts";
+import { format, monthName, withUnit } from "./format";
 import { type View, bandPrefix, heightOf, optionOf } from "./options";
 import { type Outline, outlineAt, outlinesId, parseOutlines } from "./outlines";
 import { type Palette, colorOf, dark, light, scaleOf } from "./palette";
+import { lastYears, ranges } from "./places";
 import { type Words, words } from "./words";
 
-/** Drawn is what a chart shows at the moment, read back from ECharts' own model. */
+/** Drawn is what a chart shows at the moment, read back from ECharts' model. */
 export interface Drawn {
   kind: string;
   /** places are the chart's categories or x values; empty for maps. */
@@ -15,10 +20,16 @@ export interface Drawn {
   series: { name: string; values: unknown[] }[];
 }
 
-/** printWidth is the width of a plot on paper, in CSS pixels: A4 with the style's margins. */
+/**
+ * printWidth is the width of a plot on paper, in CSS pixels: A4 with the
+ * margins of the style sheet.
+ */
 const printWidth = 680;
 
-/** Figure is one <figure class="chart"> and what is drawn in it. */
+/** directions are those of the arrow keys, to the right and down. */
+const directions: Record<string, [number, number]> = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
+
+/** Figure is one <figure class="chart"> and the chart in it. */
 class Figure {
   private readonly plot: HTMLElement;
   private readonly lang: string;
@@ -32,7 +43,7 @@ class Figure {
   private printing = false;
   private outlines: Outline[] = [];
   private pointed = -1;
-  /** outlined is fulfilled when the outlines of a map are drawn, or cannot be. */
+  /** outlined is fulfilled when the outlines are drawn, or cannot be. */
   readonly outlined: Promise<void>;
 
   constructor(
@@ -58,7 +69,7 @@ class Figure {
     if (isCells(data)) {
       this.scale = controls.appendChild(document.createElement("ul"));
       this.scale.className = "scale";
-      this.scale.setAttribute("aria-label", this.words.scale);
+      this.scale.setAttribute("aria-label", this.words("scale"));
     }
     if (controls.childElementCount > 0) {
       plot.before(controls);
@@ -69,7 +80,7 @@ class Figure {
     new ResizeObserver(() => requestAnimationFrame(() => this.resize())).observe(plot);
   }
 
-  /** current is the data of the period that is shown. */
+  /** current is the data of the chosen period. */
   private current(): Chart {
     return this.data.kind === "lines" && this.years > 0 ? lastYears(this.data, this.years) : this.data;
   }
@@ -77,7 +88,7 @@ class Figure {
   draw(): void {
     const width = this.printing ? printWidth : this.plot.clientWidth;
     if (width === 0) {
-      return; // not laid out: the observer calls again when it is
+      return; // not laid out yet: the observer calls again when it is
     }
     const data = this.current();
     const height = heightOf(data, width);
@@ -86,7 +97,8 @@ class Figure {
     this.chart.resize({ width, height });
     const palette = this.printing ? light : this.palette();
     this.chart.setOption(optionOf(data, this.view(palette, width)), { notMerge: true });
-    // ECharts makes it an image, from which screen readers keep the arrow keys.
+    // ECharts gives it the role of an image. Screen readers do not pass the
+    // arrow keys on to images.
     this.plot.setAttribute("role", "application");
     this.stress("highlight");
     this.drawScale(palette);
@@ -108,7 +120,9 @@ class Figure {
     return chart;
   }
 
-  /** addOutlines draws the outlines over a map once they are there. A map without them is a map all the same. */
+  /**
+   * addOutlines loads and draws the outlines. A map works without them, too.
+   */
   private async addOutlines(): Promise<void> {
     const { data } = this;
     if (data.kind !== "hexbin" || !data.outlines) {
@@ -127,7 +141,10 @@ class Figure {
     this.draw();
   }
 
-  /** followPointer knows the outline under the mouse before the tooltip, whose own listeners come later, names it. */
+  /**
+   * followPointer tracks the outline under the pointer. Its listeners are
+   * called before those of the tooltip, which names that outline.
+   */
   private followPointer(chart: ECharts): void {
     const zr = chart.getZr();
     zr.on("mousemove", (event) => this.pointAtOutline(this.under(event)));
@@ -135,7 +152,8 @@ class Figure {
     let touched = -1;
     zr.on("click", (event) => {
       const at = this.under(event);
-      // A finger cannot hover: its first touch names the neighborhood, the second one opens it.
+      // A finger cannot hover: the first touch names the neighborhood, the
+      // second one opens its page.
       if (at >= 0 && (touched === at || !event.event.type.startsWith("touch"))) {
         this.go(this.outlines[at]?.href);
       }
@@ -170,18 +188,18 @@ class Figure {
     }
   }
 
-  /** print draws as for paper until it is called with false. */
+  /** print switches drawing for paper on or off. */
   print(on: boolean): void {
     this.printing = on;
     this.draw();
   }
 
-  /** link is where a place of the chart leads, "" for nowhere. */
+  /** link is the address that a place of the chart leads to, "" for none. */
   private link(index: number): string {
     const { data } = this;
     if (data.kind === "heatmap") {
       const [x, y] = data.values[index] ?? [-1, -1];
-      return data.link(x, y);
+      return cellLink(data, x, y);
     }
     return data.kind === "bars" ? (data.links[index] ?? "") : "";
   }
@@ -206,10 +224,10 @@ class Figure {
     if ((data.kind !== "lines" && data.kind !== "bars") || data.series.length < 2) {
       return;
     }
-    const legend = this.group(controls, "legend", this.words.showSeries);
+    const legend = this.group(controls, "legend", this.words("series"));
     for (const { name } of data.series) {
       const button = this.button(legend, name, () => {
-        // The last one stays: an empty chart says nothing.
+        // The last one stays on: an empty chart says nothing.
         if (this.hidden.has(name)) {
           this.hidden.delete(name);
         } else if (this.hidden.size + 1 < data.series.length) {
@@ -238,9 +256,9 @@ class Figure {
     if (offered.length === 0) {
       return;
     }
-    const group = this.group(controls, "ranges", this.words.range);
+    const group = this.group(controls, "ranges", this.words("range"));
     for (const years of [0, ...offered.toReversed()]) {
-      const button = this.button(group, years === 0 ? this.words.all : this.words.years(years), () => {
+      const button = this.button(group, years === 0 ? this.words("all") : this.words("years", years), () => {
         this.years = years;
         this.at = -1;
         group.querySelectorAll("button").forEach((b) => b.setAttribute("aria-pressed", String(b === button)));
@@ -251,7 +269,7 @@ class Figure {
   }
 
   private addZoom(controls: HTMLElement): void {
-    const group = this.group(controls, "zoom", this.words.map);
+    const group = this.group(controls, "zoom", this.words("map"));
     const zoom = (factor: number): void => {
       const option = this.chart?.getOption() as { dataZoom?: { start: number; end: number }[] } | undefined;
       option?.dataZoom?.forEach(({ start, end }, dataZoomIndex) => {
@@ -260,9 +278,9 @@ class Figure {
         this.chart?.dispatchAction({ type: "dataZoom", dataZoomIndex, start: middle - half, end: middle + half });
       });
     };
-    this.button(group, "+", () => zoom(0.5)).setAttribute("aria-label", this.words.zoomIn);
-    this.button(group, "−", () => zoom(2)).setAttribute("aria-label", this.words.zoomOut);
-    this.button(group, this.words.reset, () => zoom(Infinity));
+    this.button(group, "+", () => zoom(0.5)).setAttribute("aria-label", this.words("zoom.in"));
+    this.button(group, "−", () => zoom(2)).setAttribute("aria-label", this.words("zoom.out"));
+    this.button(group, this.words("reset"), () => zoom(Infinity));
   }
 
   private drawScale(palette: Palette): void {
@@ -276,7 +294,7 @@ class Figure {
       ...bounds.map((bound, i) => {
         const item = document.createElement("li");
         item.appendChild(document.createElement("i")).style.backgroundColor = colors[i] as string;
-        item.append(`≥ ${format(this.lang, bound, data.kind === "heatmap" && data.percent)}`);
+        item.append(`≥ ${format(this.lang, bound)}`);
         return item;
       }),
     );
@@ -287,7 +305,10 @@ class Figure {
     }
   }
 
-  /** addKeys lets the arrow keys walk through the values, which are shown as on a mouse and read out. */
+  /**
+   * addKeys lets the arrow keys move through the values. Each is shown as under
+   * the pointer, and read out.
+   */
   private addKeys(): void {
     const { plot, data } = this;
     const w = this.words;
@@ -295,7 +316,8 @@ class Figure {
     const hint = document.createElement("p");
     hint.id = `${this.element.id}-keys`;
     hint.className = "keys";
-    hint.appendChild(document.createElement("span")).textContent = `${isCells(data) ? w.keysCells : w.keys}${this.link(0) ? ` ${w.keysLink}` : ""}`;
+    const texts = [w(isCells(data) ? "keys.cells" : "keys"), ...(this.link(0) ? [w("keys.link")] : [])];
+    hint.appendChild(document.createElement("span")).textContent = texts.join(" ");
     plot.setAttribute("aria-describedby", hint.id);
     const said = document.createElement("p");
     said.className = "hidden";
@@ -322,26 +344,28 @@ class Figure {
     plot.addEventListener("blur", () => this.leave());
   }
 
-  /** next is the place that a key leads to, -1 for a key that leads nowhere. */
+  /** next is the place that a key leads to, or -1 for other keys. */
   private next(key: string): number {
     const shown = this.current();
     if (isCells(shown)) {
-      const direction = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[key] as [number, number] | undefined;
+      const direction = directions[key];
       const cells = shown.kind === "hexbin" ? shown.cells : shown.values;
-      // The largest value is where most look first. Latitudes grow upwards, rows downwards.
-      const most = (): number => cells.reduce((best, [, , v], i) => ((v ?? -Infinity) > (cells[best]?.[2] ?? -Infinity) ? i : best), 0);
+      // The keys begin at the largest value, where most people look first.
+      const most = (): number => cells.reduce((best, [, , v], i) => (v > (cells[best]?.[2] ?? -Infinity) ? i : best), 0);
       if (cells.length === 0 || (!direction && key !== "Home")) {
         return -1;
       }
       if (!direction || this.at < 0) {
         return most();
       }
-      const [wide, high] = shown.kind === "hexbin" ? [shown.grid.metersPerLon, -shown.grid.metersPerLat] : [1, 1];
+      // Latitudes grow upwards, rows downwards.
+      const [wide, high] = shown.kind === "hexbin" ? [shown.meters_per_lon, -shown.meters_per_lat] : [1, 1];
       const to = neighbour(cells.map(([x, y]) => [x * wide, y * high] as const), this.at, direction);
       return to < 0 ? this.at : to;
     }
     const places = shown.kind === "lines" ? shown.x.length : shown.categories.length;
-    const known = (i: number): boolean => shown.kind !== "lines" || !shown.series.every((s) => s.sparse && (s.values[i] ?? null) === null);
+    const known = (i: number): boolean =>
+      shown.kind !== "lines" || !shown.series.every((s) => s.sparse && (s.values[i] ?? null) === null);
     const walk = (from: number, step: number): number => {
       for (let i = from; i >= 0 && i < places; i += step) {
         if (known(i)) {
@@ -366,7 +390,7 @@ class Figure {
     }
   }
 
-  /** point shows a place as on a mouse. */
+  /** point shows a place as under the pointer. */
   private point(to: number): void {
     const { chart } = this;
     const seriesIndex = this.firstSeries();
@@ -378,7 +402,7 @@ class Figure {
     chart?.dispatchAction({ type: "showTip", seriesIndex, dataIndex: to });
   }
 
-  /** leave points at nothing any more. */
+  /** leave ends the pointing. */
   private leave(): void {
     this.chart?.dispatchAction({ type: "downplay", seriesIndex: this.firstSeries() });
     this.chart?.dispatchAction({ type: "hideTip" });
@@ -399,12 +423,12 @@ class Figure {
       }
       case "heatmap": {
         const [x, y, v] = data.values[at] ?? [0, 0, null];
-        return `${data.ys[y]}, ${data.xs[x]}: ${withUnit(format(this.lang, v, data.percent), data.unit, data.percent)}`;
+        return `${data.ys[y]}, ${data.xs[x]}: ${withUnit(format(this.lang, v), data.unit)}`;
       }
     }
   }
 
-  private values(series: { name: string; values: (number | null)[]; sparse?: boolean }[], at: number, percent: boolean): string {
+  private values(series: readonly Series[], at: number, percent: boolean): string {
     return series
       .filter((s) => !this.hidden.has(s.name) && !(s.sparse && (s.values[at] ?? null) === null))
       .map((s) => `${s.name} ${format(this.lang, s.values[at], percent)}`)
@@ -432,23 +456,25 @@ class Figure {
     return button;
   }
 
-  /** drawn reads back what is shown. */
+  /** drawn reads back what the chart shows. */
   drawn(): Drawn {
     const { chart, data } = this;
     const out: Drawn = { kind: data.kind, places: [], series: [] };
-    // ECharts' model is not part of its types; its option alone would only repeat what was put in.
+    // ECharts' types leave its model out. Its option would only repeat what was
+    // put in.
     const model = (chart as unknown as { getModel(): Model } | null)?.getModel();
     model?.eachSeries((series) => {
       const all = series.getData();
       const values = Array.from({ length: all.count() }, (_, i) => {
-        const dims = series.subType === "boxplot" ? all.dimensions.slice(-5) : isCells(data) ? all.dimensions.slice(0, 3) : [all.mapDimension("y"), all.mapDimension("x")].filter((d) => d && all.getDimensionInfo(d).type !== "ordinal").slice(0, 1);
-        const row = dims.map((d) => number(all.get(d, i)));
+        const row = valueDimensions(series.subType, data, all).map((d) => number(all.get(d, i)));
         return row.length === 1 ? row[0] : row;
       });
       out.series.push({ name: series.name, values });
     });
     const axes = (chart?.getOption() ?? {}) as { xAxis?: Axis[]; yAxis?: Axis[] };
-    out.places = (data.kind === "heatmap" ? axes.xAxis?.[0]?.data : [axes.xAxis?.[0], axes.yAxis?.[0]].find((a) => a?.type === "category")?.data) ?? [];
+    const [x, y] = [axes.xAxis?.[0], axes.yAxis?.[0]];
+    const axis = data.kind === "heatmap" ? x : [x, y].find((a) => a?.type === "category");
+    out.places = axis?.data ?? [];
     return out;
   }
 }
@@ -458,23 +484,32 @@ interface Axis {
   data?: string[];
 }
 
+/** Model is the part of ECharts' model that is read back. */
 interface Model {
-  eachSeries(
-    f: (series: {
-      name: string;
-      subType: string;
-      getData(): {
-        count(): number;
-        dimensions: string[];
-        mapDimension(dim: string): string;
-        getDimensionInfo(dim: string): { type: string };
-        get(dim: string, i: number): unknown;
-      };
-    }) => void,
-  ): void;
+  eachSeries(f: (series: { name: string; subType: string; getData(): ModelData }) => void): void;
 }
 
-/** isCells says whether a chart consists of cells in two directions. */
+interface ModelData {
+  count(): number;
+  dimensions: string[];
+  mapDimension(dim: string): string;
+  getDimensionInfo(dim: string): { type: string };
+  get(dim: string, i: number): unknown;
+}
+
+/** valueDimensions are the dimensions of a series that hold its values. */
+function valueDimensions(subType: string, chart: Chart, all: ModelData): string[] {
+  if (subType === "boxplot") {
+    return all.dimensions.slice(-5);
+  }
+  if (isCells(chart)) {
+    return all.dimensions.slice(0, 3);
+  }
+  const axes = [all.mapDimension("y"), all.mapDimension("x")];
+  return axes.filter((d) => d && all.getDimensionInfo(d).type !== "ordinal").slice(0, 1);
+}
+
+/** isCells says whether a chart consists of cells. */
 function isCells(d: Chart): d is Hexbin | Heatmap {
   return d.kind === "hexbin" || d.kind === "heatmap";
 }
@@ -485,17 +520,20 @@ function number(v: unknown): unknown {
 
 /** Charts are the charts of a page. */
 export interface Charts {
-  /** redraw draws all anew, in the theme that is on now. */
+  /** redraw draws all charts again, in the current theme. */
   redraw(): void;
   /** add draws the figures within root that are not drawn yet. */
   add(root: ParentNode): void;
-  /** drawn reads back what every chart shows, by the id of its figure. */
+  /** drawn reads back what each chart shows, by the id of its figure. */
   drawn(): Record<string, Drawn>;
   /** outlined is fulfilled when maps have their outlines. */
   outlined: Promise<unknown>;
 }
 
-/** drawCharts draws every figure of the page. One that cannot be drawn says so and shows its numbers. */
+/**
+ * drawCharts draws every figure of the page. A figure that cannot be drawn says
+ * so and shows its numbers.
+ */
 export function drawCharts(isDark: () => boolean): Charts {
   let figures: Figure[] = [];
   const palette = (): Palette => (isDark() ? dark : light);
@@ -528,7 +566,7 @@ function fail(element: HTMLElement, error: unknown): void {
   console.error(`chart ${element.id}:`, error);
   const note = document.createElement("p");
   note.className = "failed";
-  note.textContent = words(document.documentElement.lang).failed;
+  note.textContent = words(document.documentElement.lang)("failed");
   element.querySelector(".plot")?.replaceWith(note);
   element.querySelector("details.numbers")?.setAttribute("open", "");
 }

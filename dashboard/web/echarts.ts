@@ -1,4 +1,5 @@
-// The parts of ECharts that the charts need, and no others: it is most of what the bundle weighs.
+// The parts of ECharts that the charts need, and no others: ECharts is most of
+// the bundle's size.
 
 import { BarChart, BoxplotChart, CustomChart, HeatmapChart, LineChart } from "echarts/charts";
 import {
@@ -12,7 +13,8 @@ import {
 import { init, use } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
 
-// The canvas needs no inline styles, which the page's policy forbids, as the SVG renderer does.
+// The canvas renderer, since the SVG renderer needs inline styles, which the
+// page's Content-Security-Policy forbids.
 use([
   AriaComponent,
   BarChart,

@@ -1,18 +1,17 @@
-// Follows what is under way: a section names the address of its progress, which is asked for again and again and
-// written into the section. When its key changes, as when a run has ended or begun, the page's content is fetched
-// once more, and replaced.
+// Follows a run: a section of the page names the address of its progress, which
+// is loaded again and again and written into the section. When the key of the
+// progress changes, as when a run has begun or ended, the page's content is
+// loaded again and replaced.
 
-/** slowest is how long, in milliseconds, to wait between two tries while the server does not answer. */
+import type { Progress } from "./contract";
+
+/** slowest is the longest wait between two tries, in milliseconds. */
 const slowest = 30_000;
 
-/** Progress is what the server tells of a run, as far as it is shown. */
-interface Progress {
-  key: string;
-  percent: number;
-  [field: string]: unknown;
-}
-
-/** follow keeps the page's live section up to date. renewed is called when the page's content was replaced. */
+/**
+ * follow keeps the page's live section up to date. It calls renewed when it has
+ * replaced the page's content.
+ */
 export function follow(renewed: () => void): void {
   const section = document.querySelector<HTMLElement>("section[data-live]");
   if (!section) {
@@ -21,7 +20,7 @@ export function follow(renewed: () => void): void {
   const interval = Number(section.dataset["interval"]) || 2000;
   let wait = interval;
   const again = async (): Promise<void> => {
-    // Nobody looks at a page in the background.
+    // Nobody sees a page in the background.
     if (!document.hidden) {
       try {
         const progress = await ask(section.dataset["live"] as string);
@@ -52,7 +51,7 @@ async function ask(address: string): Promise<Progress> {
 
 function show(section: HTMLElement, progress: Progress): void {
   for (const element of section.querySelectorAll<HTMLElement>("[data-field]")) {
-    const value = progress[element.dataset["field"] as string];
+    const value = progress[element.dataset["field"] as keyof Progress];
     if (element instanceof HTMLProgressElement) {
       element.value = progress.percent;
     } else if (value !== undefined && element.textContent !== String(value)) {
@@ -61,7 +60,10 @@ function show(section: HTMLElement, progress: Progress): void {
   }
 }
 
-/** renew replaces the page's content by what the server shows now, and leaves the focus where it was. */
+/**
+ * renew replaces the page's content with what the server shows now. The focus
+ * stays on the same link.
+ */
 async function renew(): Promise<void> {
   const response = await fetch(location.href);
   if (!response.ok) {

@@ -10,6 +10,7 @@ interface Drawn {
   name: string;
   data: unknown[];
   itemStyle: { color: string };
+  connectNulls?: boolean;
   markLine?: { data: { xAxis: number }[] };
 }
 
@@ -44,7 +45,11 @@ test("breaks within the period are marked", () => {
 test("a band is the room between its bounds, and unknown where either is", () => {
   const d = parseChart(
     "lines",
-    '{"x":["0","1","2"],"percent":true,"series":[{"name":"All","type":"step","values":[100,90,80],"low":[100,85,null],"high":[100,95,90]}]}',
+    JSON.stringify({
+      x: ["0", "1", "2"],
+      percent: true,
+      series: [{ name: "All", type: "step", values: [100, 90, 80], low: [100, 85, null], high: [100, 95, 90] }],
+    }),
   );
   const bands = seriesOf(d).filter((s) => s.id.startsWith(bandPrefix));
   expect(bands).toHaveLength(2);
@@ -62,19 +67,23 @@ test("names lie beside their bars, years below them", () => {
 });
 
 test("values of some places only are joined, those of a month that is missing are not", () => {
-  const joined = (sparse: boolean): unknown =>
-    (seriesOf(parseChart("lines", JSON.stringify({ x: ["2024-01", "2024-02", "2024-03"], series: [{ name: "Open", sparse, values: [1, null, 3] }] })))[0] as unknown as { connectNulls: boolean }).connectNulls;
+  const joined = (sparse: boolean): boolean | undefined => {
+    const data = { x: ["2024-01", "2024-02", "2024-03"], series: [{ name: "Open", sparse, values: [1, null, 3] }] };
+    return seriesOf(parseChart("lines", JSON.stringify(data)))[0]?.connectNulls;
+  };
   expect(joined(true)).toBe(true);
   expect(joined(false)).toBe(false);
 });
 
 test("an axis ends at what values can be at most", () => {
-  const option = optionOf(parseChart("bars", '{"categories":["Name"],"unit":"V","max":1,"series":[{"name":"V","values":[0.9]}]}'), view) as unknown as { xAxis: { max: number } };
+  const d = parseChart("bars", '{"categories":["Name"],"unit":"V","max":1,"series":[{"name":"V","values":[0.9]}]}');
+  const option = optionOf(d, view) as unknown as { xAxis: { max: number } };
   expect(option.xAxis.max).toBe(1);
 });
 
 test("a map is as high as its cells need", () => {
-  const d = parseChart("hexbin", '{"size":144.3,"meters_per_lon":88000,"meters_per_lat":111195,"cells":[[-122.5,37.7,1],[-122.4,37.8,2]],"unit":"open"}');
+  const cells = [[-122.5, 37.7, 1], [-122.4, 37.8, 2]];
+  const d = parseChart("hexbin", JSON.stringify({ size: 144.3, meters_per_lon: 88_000, meters_per_lat: 111_195, cells, unit: "open" }));
   expect(heightOf(d, 400)).toBeGreaterThan(400);
   expect(heightOf(d, 2000)).toBe(640);
 });

@@ -1,35 +1,18 @@
-// What each kind of chart looks like: from its data to the option that ECharts draws. No page is touched here.
+// What each kind of chart looks like: from its data to the option that ECharts
+// draws. Nothing here touches the page.
 
+import { aspect, classOf, classes, extent, hexCorners } from "./cells";
+import type { Series, Value } from "./contract";
+import { type Bars, type Boxes, type Chart, type Heatmap, type Hexbin, type Lines, cellLink } from "./data";
+import { describe } from "./describe";
 import type { CustomSeriesRenderItem, EChartsOption, SeriesOption } from "./echarts";
-import {
-  type Bars,
-  type Boxes,
-  type Chart,
-  type Heatmap,
-  type Hexbin,
-  type Lines,
-  type Num,
-  aspect,
-  classOf,
-  classes,
-  describe,
-  extent,
-  format,
-  hexCorners,
-  isAges,
-  isMonths,
-  isOrdered,
-  markIndex,
-  monthName,
-  short,
-  withUnit,
-  yearStep,
-} from "./data";
+import { format, monthName, short, withUnit } from "./format";
 import { type Outline, areasId, outlineSeries } from "./outlines";
 import { type Palette, colorOf, scaleOf } from "./palette";
+import { isAges, isMonths, isOrdered, markIndex, yearStep } from "./places";
 import { words } from "./words";
 
-/** View is how a chart is to be drawn at the moment. */
+/** View is how a chart is drawn at the moment. */
 export interface View {
   lang: string;
   palette: Palette;
@@ -37,24 +20,30 @@ export interface View {
   width: number;
   /** hidden are the names of the series that are switched off. */
   hidden: ReadonlySet<string>;
-  /** label is the figure's own text for people who do not see it. */
+  /** label is the figure's text for people who do not see it. */
   label: string;
-  /** outlines of a map, once they are there, and the one that is pointed at. */
+  /** outlines of a map, once they are loaded, and the one under the pointer. */
   outlines?: readonly Outline[];
   pointedAt?: () => Outline | undefined;
 }
 
-/** bandPrefix begins the ids of the series that only draw a confidence band. */
+/** bandPrefix begins the ids of series that only draw a confidence band. */
 export const bandPrefix = "band:";
 
-/** narrow is the width, in CSS pixels, below which a chart has no room for long labels. */
+/**
+ * narrow is the width, in CSS pixels, below which a chart has no room for long
+ * labels.
+ */
 const narrow = 560;
 
 const font = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Helvetica Neue", Arial, sans-serif';
 
-/** rowHeight is how high one category of a chart whose bars lie is, in CSS pixels: some names need two lines. */
+/**
+ * rowHeight is the height of one category of a chart with horizontal bars, in
+ * CSS pixels. Some names need two lines.
+ */
 function rowHeight(categories: readonly string[], width: number): number {
-  const room = (labelWidth(width) / 6.4) | 0; // letters in a line
+  const room = Math.floor(labelWidth(width) / 6.4); // letters in a line
   return categories.some((c) => c.length > room) ? 31 : 24;
 }
 
@@ -63,24 +52,34 @@ function labelWidth(width: number): number {
   return Math.min(width * 0.4, 280);
 }
 
-/** nameAxis are names beside bars and boxes. */
+/** nameAxis shows names beside bars and boxes. */
 function nameAxis(view: View, categories: string[]): object {
   return categoryAxis(view, categories, {
     inverse: true,
     axisLine: { show: false },
-    axisLabel: { width: labelWidth(view.width), overflow: "break", lineHeight: 13, fontSize: 11.5, interval: 0, hideOverlap: false, color: view.palette.text },
+    axisLabel: {
+      width: labelWidth(view.width),
+      overflow: "break",
+      lineHeight: 13,
+      fontSize: 11.5,
+      interval: 0,
+      hideOverlap: false,
+      color: view.palette.text,
+    },
   });
 }
 
-/** height that a chart needs in this width, in CSS pixels. */
+/** heightOf is the height that a chart needs in a width, in CSS pixels. */
 export function heightOf(d: Chart, width: number): number {
   switch (d.kind) {
     case "lines":
       return width < narrow ? 260 : 320;
     case "bars":
-      return isOrdered(d.categories) ? 260 : 52 + d.categories.length * rowHeight(d.categories, width) * (sideBySide(d) ? d.series.length * 0.7 : 1);
+      return isOrdered(d.categories)
+        ? 260
+        : 52 + d.categories.length * rowHeight(d.categories, width) * (d.series.length > 1 ? d.series.length * 0.7 : 1);
     case "hexbin":
-      return Math.round(Math.min(Math.max(width / aspect(extent(d), d.grid), 220), 640));
+      return Math.round(Math.min(Math.max(width / aspect(extent(d), d), 220), 640));
     case "heatmap":
       return 30 + labelHeight(width) + d.ys.length * 20;
     case "boxes":
@@ -93,11 +92,7 @@ function labelHeight(width: number): number {
   return width < narrow ? 110 : 180;
 }
 
-function sideBySide(d: Bars): boolean {
-  return d.series.length > 1 && d.series.every((s) => !s.stack);
-}
-
-/** optionOf is the whole option of a chart; it replaces any earlier one. */
+/** optionOf is the whole option of a chart. It replaces any earlier one. */
 export function optionOf(d: Chart, view: View): EChartsOption {
   const { palette } = view;
   const common: EChartsOption = {
@@ -128,7 +123,10 @@ export interface Row {
   value: string;
 }
 
-/** tip makes a tooltip out of elements: the page's policy forbids the inline styles of ECharts' own. */
+/**
+ * tip makes a tooltip out of elements. The page's Content-Security-Policy
+ * forbids the inline styles of ECharts' own tooltips.
+ */
 export function tip(title: string, rows: readonly Row[]): HTMLElement {
   const box = document.createElement("div");
   box.className = "tip";
@@ -191,57 +189,41 @@ function categoryAxis(view: View, data: string[], rest: object): object {
 
 const dashes = ["solid", "solid", [5, 3], "solid", [2, 2], [8, 3], [5, 3], [2, 2]] as const;
 
+/** Shown is a series that is not switched off, with its place and color. */
+interface Shown {
+  s: Series;
+  i: number;
+  color: string;
+}
+
+/**
+ * shownOf are the series that are not switched off. Colors stay with series.
+ */
+function shownOf(d: Lines | Bars, view: View): Shown[] {
+  return d.series.map((s, i) => ({ s, i, color: colorOf(view.palette, s, i) })).filter(({ s }) => !view.hidden.has(s.name));
+}
+
 function lines(d: Lines, view: View): EChartsOption {
-  const { palette, lang } = view;
+  const { palette } = view;
   const months = isMonths(d.x);
   const step = yearStep(d.x.length, view.width / 60);
-  const ages = 12 * yearStep(d.x.length, view.width / 60);
-  const bars = d.series.some((s) => s.type === "bar");
-  // Colors stay with their series when others are hidden.
-  const shown = d.series
-    .map((s, i) => ({ s, i, color: colorOf(palette, s, i) }))
-    .filter(({ s }) => !view.hidden.has(s.name));
-  const series: SeriesOption[] = [];
-  for (const { s, i, color } of shown) {
-    const curve = s.type === "step" ? { step: "end" as const } : {};
-    if (s.low && s.high && s.low.length > 0) {
-      series.push(...band(s.name, s.low, s.high, color, curve));
-    }
-    if (s.type === "bar") {
-      series.push({
-        id: `s${i}`, name: s.name, type: "bar", data: s.values, stack: s.stack || undefined, itemStyle: { color }, barCategoryGap: "20%", barMaxWidth: 28,
-      } as SeriesOption);
-      continue;
-    }
-    series.push({
-      id: `s${i}`,
-      name: s.name,
-      type: "line",
-      data: s.values,
-      stack: s.stack || undefined,
-      connectNulls: s.sparse === true,
-      // A single known value between unknown ones has no line to be seen by.
-      showSymbol: lonely(s.values),
-      showAllSymbol: true,
-      symbol: "circle",
-      symbolSize: 5,
-      lineStyle: { width: d.x.length > 200 ? 1.5 : 2, color, type: dashes[i % dashes.length] },
-      itemStyle: { color },
-      emphasis: { disabled: true },
-      ...curve,
-      ...(s.type === "area" ? { areaStyle: { color, opacity: 0.25 } } : {}),
-    } as SeriesOption);
-  }
+  const ages = 12 * step;
+  const shadow = d.series.some((s) => s.type === "bar");
+  const shown = shownOf(d, view);
+  const series = shown.flatMap(({ s, i, color }) => lineSeries(s, i, color, d.x.length));
   addMarks(d, view, series);
+  const yearTick = (i: number): boolean => yearLabel(d.x, i, step) !== "";
   return {
-    grid: { left: 8, right: 16, top: d.unit && !d.percent ? 34 : 18, bottom: d.xUnit ? 26 : 6 },
+    grid: { left: 8, right: 16, top: d.unit && !d.percent ? 34 : 18, bottom: d.x_unit ? 26 : 6 },
     xAxis: categoryAxis(view, d.x, {
-      ...(d.xUnit ? { name: d.xUnit, nameLocation: "middle", nameGap: 28, nameTextStyle: { color: palette.muted, fontSize: 11 } } : {}),
-      boundaryGap: bars,
-      axisPointer: { type: bars ? "shadow" : "line", label: { show: false } },
-      axisTick: months ? { show: true, alignWithLabel: true, interval: (i: number) => yearLabel(d.x, i, step) !== "", lineStyle: { color: palette.rule } } : { show: false },
+      ...(d.x_unit
+        ? { name: d.x_unit, nameLocation: "middle", nameGap: 28, nameTextStyle: { color: palette.muted, fontSize: 11 } }
+        : {}),
+      boundaryGap: shadow,
+      axisPointer: { type: shadow ? "shadow" : "line", label: { show: false } },
+      axisTick: months ? { show: true, alignWithLabel: true, interval: yearTick, lineStyle: { color: palette.rule } } : { show: false },
       axisLabel: months
-        ? { interval: (i: number) => yearLabel(d.x, i, step) !== "", formatter: (v: string) => v.slice(0, 4), hideOverlap: true }
+        ? { interval: yearTick, formatter: (v: string) => v.slice(0, 4), hideOverlap: true }
         : isAges(d.x)
           ? { interval: ages - 1, hideOverlap: true }
           : {},
@@ -249,49 +231,106 @@ function lines(d: Lines, view: View): EChartsOption {
     yAxis: valueAxis(view, d.unit, d.percent, d.percent && d.series.every((s) => s.type === "step") ? 100 : 0),
     tooltip: tooltip(view, {
       trigger: "axis",
-      axisPointer: { type: bars ? "shadow" : "line", lineStyle: { color: palette.muted, type: "solid" }, shadowStyle: { color: palette.muted, opacity: 0.12 } },
-      formatter: (items: unknown) => {
-        const at = (Array.isArray(items) ? (items[0] as { dataIndex: number } | undefined)?.dataIndex : undefined) ?? 0;
-        const rows = shown.flatMap(({ s, color }): Row[] => {
-          const own: Row = { color, name: s.name, value: withUnit(format(lang, s.values[at], d.percent), "", d.percent) };
-          const [low, high] = [s.low?.[at], s.high?.[at]];
-          return typeof low === "number" && typeof high === "number"
-            ? [own, { color: null, name: words(lang).low95, value: `${format(lang, low, d.percent)} – ${format(lang, high, d.percent)}` }]
-            : [own];
-        });
-        if (shown.every(({ s }) => s.sparse && (s.values[at] ?? null) === null)) {
-          return ""; // between two places that have values
-        }
-        const mark = d.marks.filter((m) => markIndex(d.x, m.x) === at).map((m) => ({ color: null, name: m.label, value: "" }));
-        return tip(withUnit(monthName(lang, d.x[at] ?? ""), d.xUnit), [...rows, ...mark]);
+      axisPointer: {
+        type: shadow ? "shadow" : "line",
+        lineStyle: { color: palette.muted, type: "solid" },
+        shadowStyle: { color: palette.muted, opacity: 0.12 },
       },
+      formatter: (items: unknown) => lineTip(d, view, shown, placeOf(items)),
     }),
     series,
   };
 }
 
-/** lonely says whether a known value stands between unknown ones somewhere. */
-function lonely(values: readonly Num[]): boolean {
+/** lineSeries draws one series over so many places, and its band below it. */
+function lineSeries(s: Series, i: number, color: string, places: number): SeriesOption[] {
+  if (s.type === "bar") {
+    const bar = { type: "bar", data: s.values, itemStyle: { color }, barCategoryGap: "20%", barMaxWidth: 28 };
+    return [{ id: `s${i}`, name: s.name, ...bar } as SeriesOption];
+  }
+  const curve = s.type === "step" ? { step: "end" as const } : {};
+  const line = {
+    id: `s${i}`,
+    name: s.name,
+    type: "line",
+    data: s.values,
+    connectNulls: s.sparse === true,
+    // A single known value between unknown ones has no line to be seen by.
+    showSymbol: lonely(s.values),
+    showAllSymbol: true,
+    symbol: "circle",
+    symbolSize: 5,
+    lineStyle: { width: places > 200 ? 1.5 : 2, color, type: dashes[i % dashes.length] },
+    itemStyle: { color },
+    emphasis: { disabled: true },
+    ...curve,
+  } as SeriesOption;
+  return s.low && s.high && s.low.length > 0 ? [...band(s.name, s.low, s.high, color, curve), line] : [line];
+}
+
+/** placeOf is the place that a tooltip of an axis is for. */
+function placeOf(items: unknown): number {
+  return (Array.isArray(items) ? (items[0] as { dataIndex: number } | undefined)?.dataIndex : undefined) ?? 0;
+}
+
+/** lineTip is the tooltip at a place, "" between two places with values. */
+function lineTip(d: Lines, { lang }: View, shown: readonly Shown[], at: number): HTMLElement | "" {
+  if (shown.every(({ s }) => s.sparse && (s.values[at] ?? null) === null)) {
+    return "";
+  }
+  const rows = shown.flatMap(({ s, color }): Row[] => {
+    const own: Row = { color, name: s.name, value: withUnit(format(lang, s.values[at], d.percent), "", d.percent) };
+    const [low, high] = [s.low?.[at], s.high?.[at]];
+    return typeof low === "number" && typeof high === "number"
+      ? [own, { color: null, name: words(lang)("band"), value: `${format(lang, low, d.percent)} – ${format(lang, high, d.percent)}` }]
+      : [own];
+  });
+  const marks = d.marks.filter((m) => markIndex(d.x, m.x) === at).map((m) => ({ color: null, name: m.label, value: "" }));
+  return tip(withUnit(monthName(lang, d.x[at] ?? ""), d.x_unit), [...rows, ...marks]);
+}
+
+/** lonely says whether there is a known value between two unknown ones. */
+function lonely(values: readonly Value[]): boolean {
   return values.some((v, i) => v !== null && (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null);
 }
 
-/** yearLabel is the year to be written below a month, "" for most. */
+/** yearLabel is the year to write below a month, "" for most months. */
 function yearLabel(x: readonly string[], i: number, step: number): string {
   const v = x[i] ?? "";
   return v.endsWith("-01") && Number(v.slice(0, 4)) % step === 0 ? v.slice(0, 4) : "";
 }
 
-/** band draws the area between low and high as two stacked lines, of which only the upper one is filled. */
-function band(name: string, low: Num[], high: Num[], color: string, curve: object): SeriesOption[] {
-  const common = { type: "line", stack: bandPrefix + name, stackStrategy: "all", silent: true, symbol: "none", lineStyle: { width: 0, opacity: 0 }, emphasis: { disabled: true }, tooltip: { show: false }, z: 1, ...curve };
+/**
+ * band draws the area between low and high as two stacked lines. Only the upper
+ * one is filled.
+ */
+function band(name: string, low: Value[], high: Value[], color: string, curve: object): SeriesOption[] {
+  const common = {
+    type: "line",
+    stack: bandPrefix + name,
+    stackStrategy: "all",
+    silent: true,
+    symbol: "none",
+    lineStyle: { width: 0, opacity: 0 },
+    emphasis: { disabled: true },
+    tooltip: { show: false },
+    z: 1,
+    ...curve,
+  };
   const room = high.map((h, i) => (h === null || (low[i] ?? null) === null ? null : h - (low[i] as number)));
   return [
     { ...common, id: `${bandPrefix}low:${name}`, name: bandPrefix + name, data: low } as SeriesOption,
-    { ...common, id: `${bandPrefix}high:${name}`, name: bandPrefix + name, data: room, areaStyle: { color, opacity: 0.18 } } as SeriesOption,
+    {
+      ...common,
+      id: `${bandPrefix}high:${name}`,
+      name: bandPrefix + name,
+      data: room,
+      areaStyle: { color, opacity: 0.18 },
+    } as SeriesOption,
   ];
 }
 
-/** addMarks draws the known breaks as upright lines through the first series. */
+/** addMarks draws the marks as vertical lines, with the first series. */
 function addMarks(d: Lines, view: View, series: SeriesOption[]): void {
   const { palette } = view;
   const data = d.marks.flatMap((m) => {
@@ -308,8 +347,18 @@ function addMarks(d: Lines, view: View, series: SeriesOption[]): void {
       symbol: "none",
       animation: false,
       lineStyle: { color: palette.muted, type: [3, 3], width: 1 },
-      // Long labels have no room on a phone: there the tooltip and the note say what the line is.
-      label: { show: view.width >= narrow, color: palette.muted, fontSize: 11, position: "insideEndTop", rotate: 90, distance: [2, 4], width: 200, overflow: "truncate" },
+      // A phone has no room for long labels. There the tooltip and the note say
+      // what the line is.
+      label: {
+        show: view.width >= narrow,
+        color: palette.muted,
+        fontSize: 11,
+        position: "insideEndTop",
+        rotate: 90,
+        distance: [2, 4],
+        width: 200,
+        overflow: "truncate",
+      },
       data,
     },
   });
@@ -318,13 +367,9 @@ function addMarks(d: Lines, view: View, series: SeriesOption[]): void {
 function bars(d: Bars, view: View): EChartsOption {
   const { palette, lang } = view;
   const upright = isOrdered(d.categories);
-  const axis = upright
-    ? categoryAxis(view, d.categories, {})
-    : nameAxis(view, d.categories);
+  const axis = upright ? categoryAxis(view, d.categories, {}) : nameAxis(view, d.categories);
   const values = { ...valueAxis(view, upright ? d.unit : "", d.percent, d.max), ...(upright ? {} : { position: "top" }) };
-  const shown = d.series
-    .map((s, i) => ({ s, i, color: colorOf(palette, s, i) }))
-    .filter(({ s }) => !view.hidden.has(s.name));
+  const shown = shownOf(d, view);
   return {
     grid: { left: 8, right: upright ? 12 : 52, top: upright ? (d.unit ? 34 : 12) : 26, bottom: 6 },
     xAxis: upright ? axis : values,
@@ -333,11 +378,9 @@ function bars(d: Bars, view: View): EChartsOption {
       trigger: "axis",
       axisPointer: { type: "shadow", shadowStyle: { color: palette.muted, opacity: 0.12 } },
       formatter: (items: unknown) => {
-        const at = (Array.isArray(items) ? (items[0] as { dataIndex: number } | undefined)?.dataIndex : undefined) ?? 0;
-        return tip(
-          d.categories[at] ?? "",
-          shown.map(({ s, color }) => ({ color, name: s.name, value: withUnit(format(lang, s.values[at], d.percent), d.unit, d.percent) })),
-        );
+        const at = placeOf(items);
+        const value = (s: Series): string => withUnit(format(lang, s.values[at], d.percent), d.unit, d.percent);
+        return tip(d.categories[at] ?? "", shown.map(({ s, color }) => ({ color, name: s.name, value: value(s) })));
       },
     }),
     series: shown.map(({ s, i, color }) => ({
@@ -345,23 +388,31 @@ function bars(d: Bars, view: View): EChartsOption {
       name: s.name,
       type: "bar",
       data: s.values,
-      stack: s.stack || undefined,
       barCategoryGap: upright ? "12%" : "28%",
       barMaxWidth: upright ? 40 : 18,
       itemStyle: { color, borderRadius: upright ? [2, 2, 0, 0] : [0, 2, 2, 0] },
       cursor: d.links.length > 0 ? "pointer" : "default",
       emphasis: { disabled: true },
-      label: { show: !upright && d.series.length === 1, position: "right", color: palette.muted, fontSize: 11, formatter: (p: { value: unknown }) => (typeof p.value === "number" ? format(lang, p.value, d.percent) : "") },
+      label: {
+        show: !upright && d.series.length === 1,
+        position: "right",
+        color: palette.muted,
+        fontSize: 11,
+        formatter: (p: { value: unknown }) => (typeof p.value === "number" ? format(lang, p.value, d.percent) : ""),
+      },
     })) as SeriesOption[],
   };
 }
 
-/** halo is around the edge of the cell that is pointed at, which some cells beside it may resemble. */
+/**
+ * halo surrounds the edge of the cell under the pointer, since cells beside it
+ * may have the color of that edge.
+ */
 function halo(palette: Palette): { shadowColor: string; shadowBlur: number } {
   return { shadowColor: palette.background, shadowBlur: 6 };
 }
 
-/** plain axes carry a map: they are there, but nothing of them is drawn. */
+/** plain is an axis that carries a map. Nothing of it is drawn. */
 function plain(min: number, max: number): object {
   return { type: "value", min, max, show: false };
 }
@@ -372,31 +423,39 @@ function hexbin(d: Hexbin, view: View): EChartsOption {
   const [w, s, e, n] = extent(d);
   const bounds = classes(d.cells.map(([, , v]) => v));
   const colors = scaleOf(palette, bounds.length);
-  // The map fills the plot in one direction and is centered in the other: a meter is as long to the east as to the north.
+  // The map fills the plot in one direction and is centered in the other, so
+  // that a meter is as long to the east as to the north.
   const height = heightOf(d, view.width);
   const wide = view.width / height;
-  const own = aspect([w, s, e, n], d.grid);
+  const own = aspect([w, s, e, n], d);
   const [padX, padY] = wide > own ? [(view.width - height * own) / 2, 0] : [0, (height - view.width / own) / 2];
   const renderItem: CustomSeriesRenderItem = (_params, api) => {
     const [lon, lat, v] = [api.value(0) as number, api.value(1) as number, api.value(2) as number];
     return {
       type: "polygon",
-      shape: { points: hexCorners(lon, lat, d.grid).map((p) => api.coord(p)) as [number, number][] },
+      shape: { points: hexCorners(lon, lat, d).map((p) => api.coord(p)) as [number, number][] },
       style: { fill: Number.isNaN(v) ? palette.rule : colors[classOf(bounds, v)], stroke: palette.background, lineWidth: 0.5 },
       emphasis: { style: { stroke: palette.emphasis, lineWidth: 3, ...halo(palette) } },
     };
   };
+  const zoom = {
+    type: "inside",
+    filterMode: "none",
+    zoomOnMouseWheel: "ctrl",
+    moveOnMouseMove: true,
+    preventDefaultMouseMove: false,
+  } as const;
   return {
     grid: { left: padX, right: padX, top: padY, bottom: padY, outerBoundsMode: "none" },
     xAxis: plain(w, e),
     yAxis: plain(s, n),
     dataZoom: [
-      { type: "inside", xAxisIndex: 0, filterMode: "none", zoomOnMouseWheel: "ctrl", moveOnMouseMove: true, preventDefaultMouseMove: false },
-      { type: "inside", yAxisIndex: 0, filterMode: "none", zoomOnMouseWheel: "ctrl", moveOnMouseMove: true, preventDefaultMouseMove: false },
+      { ...zoom, xAxisIndex: 0 },
+      { ...zoom, yAxisIndex: 0 },
     ],
     tooltip: tooltip(view, {
       trigger: "item",
-      formatter: (item: { seriesId: string; dataIndex: number; value: [number, number, Num] }) => {
+      formatter: (item: { seriesId: string; dataIndex: number; value: [number, number, Value] }) => {
         if (item.seriesId === areasId) {
           return tip(outlines[item.dataIndex]?.name ?? "", []);
         }
@@ -407,7 +466,17 @@ function hexbin(d: Hexbin, view: View): EChartsOption {
       },
     }),
     series: [
-      { id: "s0", name: d.unit, type: "custom", renderItem, data: d.cells, dimensions: ["lon", "lat", "value"], encode: { x: 0, y: 1, tooltip: 2 }, clip: true, progressive: 0 } as SeriesOption,
+      {
+        id: "s0",
+        name: d.unit,
+        type: "custom",
+        renderItem,
+        data: d.cells,
+        dimensions: ["lon", "lat", "value"],
+        encode: { x: 0, y: 1, tooltip: 2 },
+        clip: true,
+        progressive: 0,
+      } as SeriesOption,
       ...outlineSeries(outlines, palette),
     ],
   };
@@ -419,10 +488,12 @@ function heatmap(d: Heatmap, view: View): EChartsOption {
   const colors = scaleOf(palette, bounds.length);
   const few = d.xs.length * d.ys.length <= 200 && view.width >= narrow;
   const [across, along] = [Math.min(view.width * 0.34, 200), labelHeight(view.width)]; // room for labels
+  const labels = { interval: 0, hideOverlap: false, overflow: "truncate", fontSize: 11 };
+  const axisLine = { show: false };
   return {
     grid: { left: across + 12, right: 12, top: 8, bottom: along + 12, outerBoundsMode: "none" },
-    xAxis: categoryAxis(view, d.xs, { axisLabel: { rotate: 90, interval: 0, hideOverlap: false, width: along, overflow: "truncate", fontSize: 11 }, axisLine: { show: false } }),
-    yAxis: categoryAxis(view, d.ys, { inverse: true, axisLabel: { interval: 0, hideOverlap: false, width: across, overflow: "truncate", fontSize: 11 }, axisLine: { show: false } }),
+    xAxis: categoryAxis(view, d.xs, { axisLabel: { ...labels, rotate: 90, width: along }, axisLine }),
+    yAxis: categoryAxis(view, d.ys, { inverse: true, axisLabel: { ...labels, width: across }, axisLine }),
     visualMap: {
       type: "piecewise",
       show: false,
@@ -432,9 +503,9 @@ function heatmap(d: Heatmap, view: View): EChartsOption {
     } as EChartsOption["visualMap"],
     tooltip: tooltip(view, {
       trigger: "item",
-      formatter: (item: { value: [number, number, Num] }) => {
+      formatter: (item: { value: [number, number, Value] }) => {
         const [x, y, v] = item.value;
-        return tip(withUnit(format(lang, v, d.percent), d.unit, d.percent), [
+        return tip(withUnit(format(lang, v), d.unit), [
           { color: null, name: d.ys[y] ?? "", value: "" },
           { color: null, name: d.xs[x] ?? "", value: "" },
         ]);
@@ -448,12 +519,22 @@ function heatmap(d: Heatmap, view: View): EChartsOption {
         data: d.values,
         itemStyle: { borderColor: palette.background, borderWidth: 1 },
         emphasis: { itemStyle: { borderColor: palette.emphasis, borderWidth: 3, ...halo(palette) } },
-        cursor: d.link(0, 0) === "" ? "default" : "pointer",
-        label: { show: few, fontSize: 11, formatter: (p: { value: unknown }) => { const v = (p.value as Num[])[2]; return v === null || v === undefined ? "" : format(lang, v, d.percent); } },
+        cursor: cellLink(d, 0, 0) === "" ? "default" : "pointer",
+        label: {
+          show: few,
+          fontSize: 11,
+          formatter: (p: { value: unknown }) => {
+            const v = (p.value as Value[])[2];
+            return v === null || v === undefined ? "" : format(lang, v);
+          },
+        },
       } as SeriesOption,
     ],
   };
 }
+
+/** quantiles are the texts of a box's numbers, in their order. */
+const quantiles = ["box.min", "box.q1", "box.median", "box.q3", "box.max"] as const;
 
 function boxes(d: Boxes, view: View): EChartsOption {
   const { palette, lang } = view;
@@ -464,10 +545,13 @@ function boxes(d: Boxes, view: View): EChartsOption {
     yAxis: nameAxis(view, d.categories),
     tooltip: tooltip(view, {
       trigger: "item",
-      formatter: (item: { dataIndex: number }) =>
+      formatter: ({ dataIndex }: { dataIndex: number }) =>
         tip(
-          d.categories[item.dataIndex] ?? "",
-          words(lang).quartiles.map((name, i) => ({ color: null, name, value: withUnit(format(lang, d.boxes[item.dataIndex]?.[i]), d.unit) })),
+          d.categories[dataIndex] ?? "",
+          quantiles.map((key, i) => {
+            const value = withUnit(format(lang, d.boxes[dataIndex]?.[i]), d.unit);
+            return { color: null, name: words(lang)(key), value };
+          }),
         ),
     }),
     series: [

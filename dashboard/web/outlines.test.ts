@@ -1,15 +1,26 @@
 import { expect, test } from "vitest";
-import { extent, parseChart, type Hexbin } from "./data";
+import { extent } from "./cells";
+import { type Hexbin, parseChart } from "./data";
 import { optionOf } from "./options";
 import { areasId, outlineAt, outlinesId, outlineSeries, parseOutlines } from "./outlines";
 import { light } from "./palette";
 
-const square = (w: number, s: number, size: number): [number, number][] => [[w, s], [w + size, s], [w + size, s + size], [w, s + size], [w, s]];
+const square = (w: number, s: number, size: number): [number, number][] => [
+  [w, s],
+  [w + size, s],
+  [w + size, s + size],
+  [w, s + size],
+  [w, s],
+];
 
 const geojson = {
   type: "FeatureCollection",
   features: [
-    { type: "Feature", properties: { name: "Mission", href: "/en/neighborhoods/Mission" }, geometry: { type: "MultiPolygon", coordinates: [[square(0, 0, 4), square(1, 1, 2)], [square(10, 0, 1)]] } },
+    {
+      type: "Feature",
+      properties: { name: "Mission", href: "/en/neighborhoods/Mission" },
+      geometry: { type: "MultiPolygon", coordinates: [[square(0, 0, 4), square(1, 1, 2)], [square(10, 0, 1)]] },
+    },
     { type: "Feature", properties: { name: "Bay" }, geometry: { type: "MultiPolygon", coordinates: [[square(1, 1, 2)]] } },
   ],
 };
@@ -28,7 +39,7 @@ test("a place is in the outline around it, not in its hole, and in each of its i
 });
 
 test("what is no outline is refused", () => {
-  expect(() => parseOutlines([])).toThrow("no FeatureCollection");
+  expect(() => parseOutlines([])).toThrow("not a FeatureCollection");
   expect(() => parseOutlines({ features: [{ properties: {}, geometry: { type: "MultiPolygon" } }] })).toThrow("no name or no polygons");
   expect(() => parseOutlines({ features: [{ properties: { name: "A" }, geometry: { type: "Point" } }] })).toThrow("no name or no polygons");
 });

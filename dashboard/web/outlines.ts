@@ -1,34 +1,47 @@
-// The outlines of neighborhoods over a map: which one a place lies in, and how they are drawn. They come as GeoJSON from
-// an address of their own, which the browser keeps.
+// The outlines of neighborhoods over a map: which one a place lies in, and how
+// they are drawn. They come as GeoJSON from an address of their own, which the
+// browser keeps.
 
+import type { Box, OutlineProperty } from "./contract";
 import type { CustomSeriesRenderItem, SeriesOption } from "./echarts";
 import type { Palette } from "./palette";
 
-/** Box is in degrees: west, south, east, north. */
-export type Box = [number, number, number, number];
-
 type Ring = [number, number][];
 
-/** Outline is a neighborhood: polygons of rings of [longitude, latitude], of each the first ring the outer one. */
+/**
+ * Outline is a neighborhood: polygons of rings of [longitude, latitude]. The
+ * first ring of a polygon is the outer one.
+ */
 export interface Outline {
   name: string;
-  /** href is the address of its page, "" where the register does not know it. */
+  /** href is the address of its page, "" where it has none. */
   href: string;
   polygons: Ring[][];
   box: Box;
 }
 
-/** areasId and outlinesId are the series of the outlines: what lies within, to be pointed at, and the lines. */
+/**
+ * areasId and outlinesId are the two series of the outlines: the areas, which
+ * react to the pointer, and the lines.
+ */
 export const areasId = "areas";
 export const outlinesId = "outlines";
 
-/** parseOutlines reads a GeoJSON FeatureCollection of MultiPolygons. It throws an error that says what is wrong with it. */
+interface Feature {
+  properties?: Partial<Record<OutlineProperty, unknown>>;
+  geometry?: { type?: unknown; coordinates?: unknown };
+}
+
+/**
+ * parseOutlines reads a GeoJSON FeatureCollection of MultiPolygons. It throws
+ * an error that says what is wrong with it.
+ */
 export function parseOutlines(raw: unknown): Outline[] {
   const features = (raw as { features?: unknown } | null)?.features;
   if (!Array.isArray(features)) {
-    throw new Error("the outlines are no FeatureCollection");
+    throw new Error("the outlines are not a FeatureCollection");
   }
-  return features.map((f: { properties?: { name?: unknown; href?: unknown }; geometry?: { type?: unknown; coordinates?: unknown } }) => {
+  return features.map((f: Feature) => {
     const { name, href } = f.properties ?? {};
     if (typeof name !== "string" || f.geometry?.type !== "MultiPolygon") {
       throw new Error("an outline has no name or no polygons");
@@ -45,14 +58,17 @@ export function parseOutlines(raw: unknown): Outline[] {
   });
 }
 
-/** outlineAt is the index of the outline around a place, -1 where there is none. */
+/** outlineAt is the index of the outline around a place, or -1. */
 export function outlineAt(outlines: readonly Outline[], lon: number, lat: number): number {
   return outlines.findIndex(
     ({ polygons, box: [w, s, e, n] }) => lon >= w && lon <= e && lat >= s && lat <= n && polygons.some((rings) => within(rings, lon, lat)),
   );
 }
 
-/** within counts the sides of all rings that a ray to the east crosses: an odd number of times from inside, holes left out. */
+/**
+ * within says whether a place lies within a polygon, but not in a hole of it: a
+ * ray from there to the east crosses its rings an odd number of times.
+ */
 function within(rings: readonly Ring[], lon: number, lat: number): boolean {
   let inside = false;
   for (const ring of rings) {
@@ -66,12 +82,15 @@ function within(rings: readonly Ring[], lon: number, lat: number): boolean {
   return inside;
 }
 
-/** outlineSeries are drawn below the cells, to be pointed at where there is none, and as lines above them. */
+/**
+ * outlineSeries are the areas, below the cells so that they react to the
+ * pointer where there is no cell, and the lines, above the cells.
+ */
 export function outlineSeries(outlines: readonly Outline[], palette: Palette): SeriesOption[] {
   if (outlines.length === 0) {
     return [];
   }
-  /** Each ring is drawn in each of the looks, one over the other. */
+  // Each ring is drawn once in each of the looks, one above the other.
   const render =
     (...looks: { style: object; emphasis?: object }[]): CustomSeriesRenderItem =>
     (params, api) => {
@@ -100,7 +119,8 @@ export function outlineSeries(outlines: readonly Outline[], palette: Palette): S
       name: outlinesId,
       z: 3,
       silent: true,
-      // A seam in the background's color keeps the line apart from cells as dark as itself.
+      // A seam in the background's color keeps the line visible over cells that
+      // are as dark as itself.
       renderItem: render(
         { style: { ...line, stroke: palette.background, opacity: 0.7, lineWidth: 2.5 }, emphasis: { opacity: 1, lineWidth: 5 } },
         { style: { ...line, stroke: palette.text, opacity: 0.6, lineWidth: 0.75 }, emphasis: { opacity: 1, lineWidth: 2.5 } },

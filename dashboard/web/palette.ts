@@ -1,22 +1,23 @@
-// The colors of charts, in both themes. Each series color has a contrast of at least 3:1 to its background; series also
-// differ in dash and symbol, so that nobody has to tell them apart by hue alone.
+// The colors of charts, in both themes. Each color of a series has a contrast
+// of at least 3:1 to its background. Lines differ in their dashes too, so that
+// nobody has to tell them apart by hue alone.
 
-import type { Role } from "./data";
+import type { Role } from "./contract";
 
 export interface Palette {
   background: string;
   text: string;
   muted: string;
   rule: string;
-  /** emphasis is the edge of the cell that is pointed at; it differs from the whole scale. */
+  /** emphasis is the edge of the cell under the pointer, unlike the scale. */
   emphasis: string;
   /** series in the order in which a chart uses them. */
   series: readonly string[];
-  /** scale of ordered classes, least to most. */
+  /** scale of ordered classes, lowest first. */
   scale: readonly string[];
 }
 
-/** light is also what is printed. */
+/** light is used in print too. */
 export const light: Palette = {
   background: "#ffffff",
   text: "#1b2430",
@@ -37,8 +38,16 @@ export const dark: Palette = {
   scale: ["#1f3b57", "#265379", "#2f6e9f", "#438cc3", "#6aaade", "#9bc9ef", "#d6ebfd"],
 };
 
-/** roles are the places in the series of what has one color on every page. */
-const roles: Record<Role, number> = { opened: 0, closed: 1, administrative: 2, survivors: 2, reconstructed: 0, provisional: 5, observed: 3 };
+/** roles are the colors of the roles, as places in the palette's series. */
+const roles: Record<Role, number> = {
+  opened: 0,
+  closed: 1,
+  administrative: 2,
+  survivors: 2,
+  reconstructed: 0,
+  provisional: 5,
+  observed: 3,
+};
 
 /** colorOf is the color of the i-th series of a chart. */
 export function colorOf(palette: Palette, series: { role?: Role }, i: number): string {
@@ -51,7 +60,10 @@ export function scaleOf(palette: Palette, n: number): string[] {
   return Array.from({ length: n }, (_, i) => palette.scale[n < 2 ? most : Math.round((i * most) / (n - 1))] as string);
 }
 
-/** contrast between two #rrggbb colors, 1 to 21 (WCAG 2.2, relative luminance). */
+/**
+ * contrast is that of two #rrggbb colors, 1 to 21 (WCAG 2.2, relative
+ * luminance).
+ */
 export function contrast(a: string, b: string): number {
   const luminance = (color: string): number => {
     const [r, g, bl] = [1, 3, 5].map((i) => {

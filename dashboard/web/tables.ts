@@ -1,10 +1,10 @@
-// Makes tables sortable by a press on a column's heading. Only tables that hold all their rows: sorting one page of
-// many would pass for a ranking.
+// Makes tables sortable by a press on a column's heading. Only tables that hold
+// all their rows: a sorted page of many would be mistaken for a ranking.
 
-import { compareKeys, sortKey } from "./data";
+import { compareKeys, sortKey } from "./sort";
 import { words } from "./words";
 
-/** fewest rows worth sorting. */
+/** fewest is how few rows are worth sorting. */
 const fewest = 3;
 
 /** sortTables adds buttons to the headings of the tables within root. */
@@ -24,7 +24,7 @@ export function sortTables(root: ParentNode): void {
   }
 }
 
-/** isPaged says whether a table goes on on another page. */
+/** isPaged says whether a table continues on another page. */
 function isPaged(table: HTMLTableElement): boolean {
   return table.closest("section")?.querySelector(":scope > nav.pager") != null;
 }
@@ -34,17 +34,21 @@ function addButton(table: HTMLTableElement, body: HTMLTableSectionElement, headi
   const button = document.createElement("button");
   button.type = "button";
   button.className = "sort";
-  button.title = words(lang).sort(heading.textContent?.trim() ?? "");
+  button.title = words(lang)("sort", heading.textContent?.trim() ?? "");
   button.append(...heading.childNodes);
   heading.append(button);
   button.addEventListener("click", () => {
     const key = (row: HTMLTableRowElement): number | string | null => {
       const cell = row.cells[column];
       const value = cell?.dataset["value"] ?? cell?.querySelector("time")?.dateTime;
-      return value !== undefined && value !== "" ? (Number.isFinite(Number(value)) ? Number(value) : value) : sortKey(lang, cell?.textContent ?? "");
+      if (value === undefined || value === "") {
+        return sortKey(lang, cell?.textContent ?? "");
+      }
+      return Number.isFinite(Number(value)) ? Number(value) : value;
     };
     const rows = [...body.rows].map((row) => ({ row, key: key(row) }));
-    // Numbers are mostly wanted from the largest on, texts from A on; a second press turns the order.
+    // Numbers are mostly wanted from the largest on, texts from A on. A second
+    // press turns the order around.
     const was = heading.getAttribute("aria-sort");
     const down = was === null ? rows.some(({ key }) => typeof key === "number") : was === "ascending";
     for (const other of table.tHead?.rows[0]?.cells ?? []) {

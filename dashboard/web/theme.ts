@@ -1,5 +1,6 @@
-// Runs before the first paint, so that a page never flashes in the wrong theme. It imports nothing and exports
-// nothing: it is loaded as a plain script, since a module would wait for the page.
+// Runs before the first paint, so that a page never flashes in the wrong theme.
+// It is loaded as a plain script, since a module would wait for the page. So it
+// imports and exports nothing.
 {
   const root = document.documentElement;
   root.classList.add("js");
@@ -9,6 +10,6 @@
       root.dataset.theme = chosen;
     }
   } catch {
-    // A page whose storage is blocked, in an iframe say, follows the system.
+    // Where storage is blocked, as in some frames, the page follows the system.
   }
 }

@@ -2,10 +2,13 @@ import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
 
-/** budget is how large all scripts and styles may be together, gzipped, in bytes. */
+/** budget is how large all scripts and styles may be, gzipped, in bytes. */
 const budget = 400_000;
 
-/** size prints what the bundle weighs on the wire, and fails the build when that is too much. */
+/**
+ * size prints the gzipped size of the bundle, and fails the build when that is
+ * over the budget.
+ */
 function size(): Plugin {
   return {
     name: "size",
@@ -25,7 +28,10 @@ function size(): Plugin {
   };
 }
 
-/** placeholder keeps the file that stands in for the bundle in a checkout: the build empties its folder. */
+/**
+ * placeholder keeps the file that stands in for the bundle in a checkout. The
+ * build empties the folder of it.
+ */
 function placeholder(): Plugin {
   const fileName = "placeholder.txt";
   let source: Buffer;
@@ -41,13 +47,14 @@ function placeholder(): Plugin {
 }
 
 export default defineConfig({
-  // Chunks find each other wherever the dashboard is served.
+  // Relative addresses, so that chunks find each other at any address.
   base: "./",
   plugins: [size(), placeholder()],
   build: {
     target: "es2022",
     manifest: true,
-    // app is loaded as a module after the page; theme before the page is painted, as a script that stands alone.
+    // app is loaded as a module after the page, theme as a plain script before
+    // the first paint.
     rollupOptions: { input: ["app.ts", "theme.ts"] },
     modulePreload: false,
     assetsInlineLimit: 0,

@@ -1,5 +1,5 @@
-// Command dev runs Padron on this machine: MongoDB, Temporal with its Web UI, a simulated portal and the worker, each
-// found or set up by itself. `go run -C deploy/dev . demo` is all a newcomer needs.
+// Command dev runs Padron on this machine: MongoDB, Temporal with its Web UI, a
+// simulated portal and the worker, each found or set up by the command itself.
 package main
 
 import (
@@ -13,9 +13,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"padron/deploy/dev/process"
 )
 
-// Exit codes; a command run by exec and the tests pass on their own.
+// Exit codes. A command run by exec and the tests pass on their own.
 const (
 	exitFailed = 1
 	exitUsage  = 2
@@ -25,18 +27,18 @@ func main() {
 	os.Exit(run())
 }
 
-// run is main with an exit code, so that deferred calls are made.
+// run is main with an exit code, so that deferred calls run.
 func run() int {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	stopOnSignal(cancel)
 
 	root := rootCommand()
-	understood := false // the words and flags of the command line
-	root.PersistentPreRun = func(*cobra.Command, []string) { understood = true }
+	parsed := false // the words and flags of the command line are valid
+	root.PersistentPreRun = func(*cobra.Command, []string) { parsed = true }
 	err := root.ExecuteContext(ctx)
-	for _, complaint := range complaints(err) {
-		fmt.Fprintln(os.Stderr, "error:", complaint)
+	for _, message := range messages(err) {
+		fmt.Fprintln(os.Stderr, "error:", message)
 	}
 	var status *exec.ExitError
 	switch {
@@ -44,43 +46,44 @@ func run() int {
 		return 0
 	case errors.As(err, &status):
 		return status.ExitCode()
-	case !understood || errors.Is(err, errUsage):
+	case !parsed || errors.Is(err, errUsage):
 		return exitUsage
 	}
 	return exitFailed
 }
 
-// complaints are the errors in err that nobody has told yet: a program that was run has said itself what went wrong,
-// and who interrupts the command knows.
-func complaints(err error) []string {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the tree itself is looked at
+// messages are the errors in err that were not printed yet: a program that was
+// run has printed its own error, and who interrupts the command knows.
+func messages(err error) []string {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the tree itself is examined
 		var all []string
 		for _, e := range joined.Unwrap() {
-			all = append(all, complaints(e)...)
+			all = append(all, messages(e)...)
 		}
 		return all
 	}
-	// Alone they say nothing new; wrapped they do: what failed, and what the program printed.
-	if _, told := err.(*exec.ExitError); told || err == nil || err == errInterrupted { //nolint:errorlint // as above
+	// Only a bare error is left out. A wrapped one says what failed.
+	if _, printed := err.(*exec.ExitError); printed || err == nil || err == errInterrupted { //nolint:errorlint // as above
 		return nil
 	}
 	return []string{err.Error()}
 }
 
 var (
-	// errInterrupted is the end of the command's context by a signal.
+	// errInterrupted is the cause of the context's end after a signal.
 	errInterrupted = errors.New("interrupted")
-	// errUsage marks arguments that cannot be meant.
+	// errUsage marks invalid arguments.
 	errUsage = errors.New("wrong usage")
 )
 
-// stopOnSignal ends the context on Ctrl-C, SIGTERM and the terminal's going away. A second signal ends the command at
-// once; the kernel then ends its children. Started by `go run`, which passes no SIGTERM on, it also watches its parent.
+// stopOnSignal ends the context on Ctrl-C, SIGTERM and the terminal's end. A
+// second signal ends the command at once; the kernel then ends its children.
+// `go run` passes no SIGTERM on: started by it, the command watches its parent.
 func stopOnSignal(stop context.CancelCauseFunc) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	parent := os.Getppid()
-	fromGoRun := startedByGoRun()
+	fromGoRun := process.StartedByGoRun()
 	go func() {
 		ticks := time.Tick(time.Second)
 		for {
@@ -110,6 +113,9 @@ func rootCommand() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	var data string
 	root.PersistentFlags().StringVar(&data, "data", "", "data folder (default: one for each checkout, in the user's cache folder)")
-	root.AddCommand(demoCommand(&data), upCommand(&data), execCommand(&data), testCommand(), benchCommand(), benchPagesCommand(&data), partCommand(), temporalCommand(&data))
+	root.AddCommand(
+		demoCommand(&data), upCommand(&data), execCommand(&data), testCommand(), benchCommand(), benchPagesCommand(&data),
+		partCommand(), temporalCommand(&data),
+	)
 	return root
 }

@@ -8,9 +8,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"padron/deploy/dev/servers"
 )
 
-func TestComplaintsLeaveOutWhatWasSaid(t *testing.T) {
+func TestMessagesLeaveOutWhatWasPrinted(t *testing.T) {
 	said := exec.CommandContext(t.Context(), "false").Run()
 	require.Error(t, said)
 	other := errors.New("PostgreSQL ended by itself")
@@ -26,7 +28,7 @@ func TestComplaintsLeaveOutWhatWasSaid(t *testing.T) {
 		"interrupted, and more": {errors.Join(errInterrupted, other), []string{other.Error()}},
 		"usage":                 {fmt.Errorf("%w: no", errUsage), []string{"wrong usage: no"}},
 	} {
-		t.Run(name, func(t *testing.T) { assert.Equal(t, c.want, complaints(c.err)) })
+		t.Run(name, func(t *testing.T) { assert.Equal(t, c.want, messages(c.err)) })
 	}
 }
 
@@ -35,5 +37,21 @@ func TestUnknownWordsAreRefused(t *testing.T) {
 		root := rootCommand()
 		root.SetArgs(args)
 		assert.Error(t, root.ExecuteContext(t.Context()), "%v", args)
+	}
+}
+
+func TestPortalFlagsThatExcludeEachOther(t *testing.T) {
+	for _, p := range []servers.Portal{
+		{Rows: 0},
+		{Rows: -5},
+		{Rows: servers.DefaultRows, Live: true, File: "x.csv"},
+		{Rows: 5, Live: true},
+		{Rows: 5, File: "x.csv"},
+		{Rows: servers.DefaultRows, Live: true, Boundaries: "x.geojson"},
+	} {
+		require.ErrorIs(t, checkPortal(p), errUsage, "%+v", p)
+	}
+	for _, p := range []servers.Portal{{Rows: servers.DefaultRows}, {Rows: 1}, {Rows: servers.DefaultRows, Live: true}, {Rows: servers.DefaultRows, File: "x.csv"}} {
+		require.NoError(t, checkPortal(p), "%+v", p)
 	}
 }

@@ -205,6 +205,9 @@ func TestLivesThatDoNotAddUp(t *testing.T) {
 		"left before entering":   {Entered: []int64{0, 1}, Events: []int64{1}},
 		"one never leaves":       {Entered: []int64{2}, Censored: []int64{0, 1}},
 		"negative":               {Entered: []int64{-1}, Events: []int64{-1}},
+		"negative entries":       {Entered: []int64{2, -1}, Events: []int64{0, 1}},
+		"negative events":        {Entered: []int64{1}, Events: []int64{-1, 2}},
+		"negative censored":      {Entered: []int64{1}, Events: []int64{0, 2}, Censored: []int64{-1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := analytics.KaplanMeier(l)
@@ -215,6 +218,22 @@ func TestLivesThatDoNotAddUp(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, points)
 	_, ok := analytics.Median(nil)
+	assert.False(t, ok)
+}
+
+// TestMoreLeaveThanAreAtRisk has either alone within the risk.
+func TestMoreLeaveThanAreAtRisk(t *testing.T) {
+	_, err := analytics.KaplanMeier(analytics.Lives{Entered: []int64{3, 1}, Events: []int64{2}, Censored: []int64{2}})
+	require.ErrorIs(t, err, analytics.ErrLives)
+	require.EqualError(t, err, "lives do not add up at age 0: 3 at risk, 4 left")
+}
+
+func TestMedian(t *testing.T) {
+	points := []analytics.Point{{Age: 3, Survival: 0.75}, {Age: 5, Survival: 0.5}, {Age: 6, Survival: 0.25}}
+	age, ok := analytics.Median(points)
+	assert.True(t, ok)
+	assert.Equal(t, 5, age, "half of them is enough")
+	_, ok = analytics.Median(points[:1])
 	assert.False(t, ok)
 }
 
@@ -234,6 +253,7 @@ func TestChurnAndShare(t *testing.T) {
 func TestQuantiles(t *testing.T) {
 	assert.Nil(t, analytics.Quantiles(nil, 0.5))
 	assert.Nil(t, analytics.Quantiles(map[int]int64{3: 0}, 0.5))
+	assert.Equal(t, []float64{1, 2, 3}, analytics.Quantiles(map[int]int64{1: 1, 2: 0, 3: 1}, 0, 0.5, 1), "nothing has the value 2")
 	// Hyndman and Fan's type 7 of 1, 2, 3, 4: quartiles 1.75, 2.5, 3.25.
 	assert.Equal(t, []float64{1, 1.75, 2.5, 3.25, 4}, analytics.Quantiles(map[int]int64{1: 1, 2: 1, 3: 1, 4: 1}, 0, 0.25, 0.5, 0.75, 1))
 	rapid.Check(t, func(t *rapid.T) {
@@ -260,6 +280,9 @@ func TestCramersV(t *testing.T) {
 	_, ok = analytics.CramersV(map[string]map[string]int64{})
 	assert.False(t, ok)
 
+	_, ok = analytics.CramersV(map[string]map[string]int64{"a": {"x": 1}, "b": {"y": 1}})
+	assert.False(t, ok, "two rows are too few for the correction")
+
 	// One follows from the other, and nothing from nothing.
 	v, ok := analytics.CramersV(map[string]map[string]int64{"a": {"x": 500}, "b": {"y": 500}, "c": {"z": 500}})
 	assert.True(t, ok)
@@ -271,7 +294,7 @@ func TestCramersV(t *testing.T) {
 	// By the definition, from chi-square over expected counts.
 	rapid.Check(t, func(t *rapid.T) {
 		table := map[int]map[string]int64{}
-		names := []string{"x", "y", "z"}
+		names := []string{"v", "w", "x", "y", "z"}[:rapid.IntRange(2, 5).Draw(t, "columns")]
 		for a := range rapid.IntRange(2, 5).Draw(t, "rows") {
 			table[a] = map[string]int64{}
 			for _, b := range names {

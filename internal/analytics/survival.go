@@ -1,6 +1,3 @@
-// Package analytics makes statistics of counts: survival, churn, coverage,
-// quantiles, association. Its functions are pure. They are given what a
-// database counted, never rows.
 package analytics
 
 import (
@@ -12,11 +9,11 @@ import (
 // z95 is the 97.5 % quantile of the normal distribution, for bands of 95 %.
 const z95 = 1.959963984540054
 
-// ErrLives says that lives do not add up: more left than had entered.
+// ErrLives is returned when lives do not add up: more left than had entered.
 var ErrLives = errors.New("lives do not add up")
 
-// Lives are counts of observed lives by age, in whole units of time: the i-th
-// number is of age i. A life is at risk at each age from the one at which it
+// Lives are counts of observed lives by age, in full units of time: index i
+// counts those of age i. A life is at risk at each age from the one at which it
 // entered the observation to the one at which it left, both included; most
 // enter at age 0, those with delayed entry (left truncation) later. Each leaves
 // once: with the event, or censored.
@@ -26,19 +23,19 @@ type Lives struct {
 	Censored []int64
 }
 
-// Point is one age of a curve of survival.
+// Point is a survival curve at one age.
 type Point struct {
 	Age      int
 	AtRisk   int64
 	Events   int64
 	Censored int64
-	// Survival is the share that lives beyond this age, of those that reach
-	// the curve's first age. The standard error is Greenwood's.
+	// Survival is the share of those at risk at the curve's first age that live
+	// beyond this age. StdErr is its standard error by Greenwood's formula.
 	Survival float64
 	StdErr   float64
-	// Low and High are the 95 % band, made on the scale of log(-log(survival)),
-	// where it stays between 0 and 1. NaN once nobody survives: there is no
-	// band then. Before the first event it has no width.
+	// Low and High are the 95 % confidence band, computed on the scale of
+	// log(-log(survival)) so that it stays between 0 and 1. They are NaN once
+	// nobody survives, and equal before the first event.
 	Low, High float64
 }
 
@@ -46,8 +43,8 @@ type Point struct {
 // 1958), with delayed entry as in Klein and Moeschberger, Survival Analysis,
 // section 4.6, the variance by Greenwood, and bands by log(-log) (ibid. 4.3).
 //
-// The curve goes from the first age with lives at risk to the last before one
-// without: what comes after a gap says nothing of those before it.
+// The curve starts at the first age with lives at risk and ends before the next
+// age without any: lives after such a gap say nothing about those before it.
 //
 // Errors: ErrLives.
 func KaplanMeier(l Lives) ([]Point, error) {
@@ -97,7 +94,8 @@ func at(counts []int64, i int) int64 {
 	return 0
 }
 
-// band is the 95 % band of a survival, of which sum is Greenwood's.
+// band returns the 95 % confidence band of a survival; sum is the sum of
+// Greenwood's formula.
 func band(survival, sum float64) (low, high float64) {
 	switch survival {
 	case 0:
@@ -109,8 +107,8 @@ func band(survival, sum float64) (low, high float64) {
 	return math.Pow(survival, wide), math.Pow(survival, 1/wide)
 }
 
-// Median is the first age that at most half of the lives survive; false when
-// more than half survive the whole curve.
+// Median returns the first age that at most half of the lives survive. ok is
+// false when more than half survive the last age of the curve.
 func Median(points []Point) (age int, ok bool) {
 	for _, p := range points {
 		if p.Survival <= 0.5 {

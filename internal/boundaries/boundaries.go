@@ -1,5 +1,3 @@
-// Package boundaries reads the outlines of a city's areas as a portal publishes them, checks them, and makes them
-// small enough for a map in a browser.
 package boundaries
 
 import (
@@ -14,37 +12,42 @@ import (
 )
 
 const (
-	// MaxAreas is how many areas there may be: a city has some dozens, and a reader cannot tell more apart on a map.
+	// MaxAreas is how many areas there may be: a city has dozens, and a reader
+	// cannot tell more apart on a map.
 	MaxAreas = 300
-	// MaxRead is how many points may be read. Official outlines of a city have some ten thousand.
+	// MaxRead is how many points may be read. Official outlines of a city have
+	// some ten thousand.
 	MaxRead = 1_000_000
-	// MaxPoints is how many points are kept: with five decimals some 22 bytes of JSON each, 55 kB in all.
+	// MaxPoints is how many points are kept: with five decimals some 22 bytes
+	// of JSON each, 55 kB in all.
 	MaxPoints = 2400
 
 	// decimals of a degree that are kept: a meter.
 	decimals = 1e5
-	// leastTolerance is how far, in degrees, an outline may move at least: five meters, a fraction of what one pixel
-	// of a map of the city shows.
+	// leastTolerance is the smallest tolerance of the simplification, in
+	// degrees: five meters, a fraction of one pixel on a map of the city.
 	leastTolerance = 5e-5
-	// ringPoints is the least number of points of a closed ring: https://www.rfc-editor.org/rfc/rfc7946#section-3.1.6
+	// ringPoints is the smallest number of points of a closed ring:
+	// https://www.rfc-editor.org/rfc/rfc7946#section-3.1.6
 	ringPoints = 4
 )
 
-// ErrUnusable says that what was read is GeoJSON or JSON, but no outlines of areas that can be drawn. Asking again does
-// not help.
+// ErrUnusable is returned for JSON that holds no outlines that can be drawn.
+// Asking again does not help.
 var ErrUnusable = errors.New("boundaries cannot be used")
 
-// Area is a named area with its outline: polygons of closed rings, the first of each the outer one, of longitude and
-// latitude in degrees (WGS 84). As JSON and BSON it is a GeoJSON geometry of type MultiPolygon.
+// Area is a named area. Its outline consists of polygons of closed rings, the
+// outer ring first, with longitude and latitude in degrees (WGS 84). In JSON
+// and BSON the outline is a GeoJSON geometry of type MultiPolygon.
 type Area struct {
 	Name    string               `bson:"name" json:"name"`
 	Outline geojson.MultiPolygon `bson:"outline" json:"outline"`
 }
 
-// Bound is the box around the area.
+// Bound returns the box around the area.
 func (a Area) Bound() orb.Bound { return orb.MultiPolygon(a.Outline).Bound() }
 
-// Points is the number of points of all areas.
+// Points returns the number of points of all areas.
 func Points(areas []Area) int {
 	n := 0
 	for _, a := range areas {
@@ -57,9 +60,11 @@ func Points(areas []Area) int {
 	return n
 }
 
-// Parse reads a GeoJSON FeatureCollection (https://www.rfc-editor.org/rfc/rfc7946) of polygons and multipolygons.
-// property holds the name of each; features of the same name are one area, in the order of the first of them. It says
-// how many features there were. Each error is ErrUnusable and one line.
+// Parse reads a GeoJSON FeatureCollection
+// (https://www.rfc-editor.org/rfc/rfc7946) of polygons and multipolygons.
+// property holds the name of each; features of the same name become one area,
+// at the place of the first of them. It also returns the number of features.
+// Each error wraps ErrUnusable and is one line.
 func Parse(data []byte, property string) (areas []Area, features int, err error) {
 	collection, err := geojson.UnmarshalFeatureCollection(data)
 	switch {
@@ -130,7 +135,7 @@ func checkRing(ring orb.Ring) error {
 		return errors.New("a ring that is not closed: its last point is not its first")
 	}
 	for _, p := range ring {
-		// Written so that what is not a number is refused as well.
+		// This form refuses NaN as well.
 		if !(math.Abs(p.Lon()) <= 180 && math.Abs(p.Lat()) <= 90) {
 			return fmt.Errorf("the point %v is not on earth: longitude comes first, in degrees", [2]float64(p))
 		}
@@ -138,9 +143,12 @@ func checkRing(ring orb.Ring) error {
 	return nil
 }
 
-// Simplify returns the areas with fewer points, MaxPoints at most, and the tolerance, in degrees, within which each
-// outline stays (Douglas and Peucker). It takes the least tolerance that is enough, in steps of the square root of two. Holes and islands that
-// are smaller go; an area that is smaller as a whole becomes the box around it. The given areas stay as they are.
+// Simplify returns the areas with fewer points, at most MaxPoints, and the
+// tolerance in degrees that no outline moved by more than (Douglas and
+// Peucker). It uses the smallest tolerance that is enough, in steps of the
+// square root of two. Holes and islands smaller than the tolerance are dropped;
+// an area smaller than it becomes its bounding box. The given areas are not
+// changed.
 func Simplify(areas []Area) (simple []Area, tolerance float64) {
 	for tolerance = leastTolerance; ; tolerance *= math.Sqrt2 {
 		simple = make([]Area, len(areas))
@@ -159,7 +167,7 @@ func (a Area) simplify(tolerance float64) Area {
 	for _, polygon := range a.Outline {
 		var rings orb.Polygon
 		for i, ring := range polygon {
-			// Of what stays, each side is where it was, so that a ring of three sides or more is one.
+			// A ring that keeps three sides or more is still a valid ring.
 			ring = by.Ring(ring.Clone())
 			for p := range ring {
 				ring[p] = orb.Point{math.Round(ring[p][0]*decimals) / decimals, math.Round(ring[p][1]*decimals) / decimals}

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"pgregory.net/rapid"
+
+	"padron/internal/testenv"
 )
 
 func feature(name, geometry string) string {
@@ -82,7 +84,8 @@ func TestWhatCannotBeUsed(t *testing.T) {
 	require.ErrorContains(t, checkRing(orb.Ring{{1, 1}, {2, math.NaN()}, {2, 2}, {1, 1}}), "is not on earth")
 }
 
-// An outline stays within the tolerance, is closed, and no area is lost, however fine or small the outlines are.
+// An outline stays within the tolerance, is closed, and no area is lost,
+// however fine or small the outlines are.
 func TestSimplify(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var areas []Area
@@ -121,8 +124,8 @@ func TestSimplify(t *testing.T) {
 	})
 }
 
-// The real outlines, where the folder with real data is there.
-func TestRealBoundaries(t *testing.T) {
+// Outlines of the form and size of real ones.
+func TestBoundariesOfACity(t *testing.T) {
 	for file, want := range map[string]struct {
 		property string
 		areas    int
@@ -130,11 +133,9 @@ func TestRealBoundaries(t *testing.T) {
 		"analysis_neighborhoods_41.geojson": {"nhood", 41},
 		"supervisor_districts_11.geojson":   {"sup_dist_name", 11},
 	} {
-		t.Run(file, func(t *testing.T) {
-			data, err := os.ReadFile("../../../shared/data/geo/" + file)
-			if err != nil {
-				t.Skip("there is no folder with real data")
-			}
+		for _, path := range testenv.Files(t, "geo/"+file) {
+			data, err := os.ReadFile(path)
+			require.NoError(t, err)
 			areas, _, err := Parse(data, want.property)
 			require.NoError(t, err)
 			require.Len(t, areas, want.areas)
@@ -151,7 +152,7 @@ func TestRealBoundaries(t *testing.T) {
 			}
 			require.InEpsilon(t, whole, kept, 0.002)
 			t.Logf("%d points of %d within %g degrees, %d bytes", Points(simple), Points(areas), tolerance, len(text))
-		})
+		}
 	}
 }
 

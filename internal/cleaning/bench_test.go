@@ -12,18 +12,20 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"padron/internal/dataset"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/register"
 	"padron/internal/socrata"
-	"padron/internal/socrata/socratatest"
 )
 
-// portalRows are rows of a simulated portal as it sends them, all columns named.
+// portalRows are rows of a simulated portal as it sends them, all columns
+// named.
 func portalRows(t testing.TB, n int, seed uint64) [][]byte {
 	t.Helper()
-	portal, err := socratatest.New(socratatest.Options{Table: socratatest.Generate(n, seed)})
+	portal, err := portalsim.New(portalsim.Options{Table: register.Generate(n, seed)})
 	require.NoError(t, err)
 	query := url.Values{"$select": {":*,*"}, "$order": {"ttxid"}, "$limit": {"50000"}}
 	answer := httptest.NewRecorder()
-	portal.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/resource/"+socratatest.DefaultID+".json?"+query.Encode(), nil))
+	portal.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/resource/"+portalsim.DefaultID+".json?"+query.Encode(), nil))
 	require.Equal(t, http.StatusOK, answer.Code)
 	rows := make([][]byte, 0, n)
 	for row, err := range socrata.Rows(answer.Body) {
@@ -55,11 +57,11 @@ func BenchmarkClean(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 }
 
-// A rule changed that concerns every row, and the portal's columns with it.
-func BenchmarkExplain(b *testing.B) {
+// A rule that concerns every row changed, and the portal's columns with it.
+func BenchmarkClassify(b *testing.B) {
 	spec, err := dataset.Open("sf-business")
 	require.NoError(b, err)
-	e, err := NewExplainer(spec, []string{"lic"})
+	k, err := NewClassifier(spec, []string{"lic"})
 	require.NoError(b, err)
 	c := newCleaner(b)
 	var olds, news []bson.Raw
@@ -74,7 +76,7 @@ func BenchmarkExplain(b *testing.B) {
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
-		if _, _, err := e.Explain(olds[i], news[i], false); err != nil {
+		if _, _, err := k.Classify(olds[i], news[i], false); err != nil {
 			b.Fatal(err)
 		}
 		if i++; i == len(olds) {

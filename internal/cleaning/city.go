@@ -8,7 +8,7 @@ import (
 	"padron/internal/dataset"
 )
 
-// Bounds of the search for misspellings.
+// These bound the search for misspellings.
 const (
 	fuzzyLetters  = 10     // aliases shorter than this are compared exactly: two typing errors make anything of "sf"
 	fuzzyDistance = 2      // of the whole value: San Fransico
@@ -31,7 +31,8 @@ type alias struct {
 	direction byte // as of function direction
 }
 
-// spelling is what became of a value. A value that is no spelling of a known city has city -1.
+// spelling is what a value was read as. city is -1 for a value that is no
+// spelling of a known city.
 type spelling struct {
 	city   int
 	zip    bool   // the value is a zip
@@ -49,7 +50,7 @@ func newCities(spec dataset.Cities) cities {
 	return c
 }
 
-// is says whether s is the name of a city of the spec.
+// is reports whether s is the name of a city of the spec.
 func (c *cities) is(s string) bool {
 	return slices.ContainsFunc(c.names, func(city dataset.City) bool { return strings.EqualFold(city.Name, s) })
 }
@@ -65,7 +66,7 @@ func (c *cities) spell(s string) spelling {
 	return found
 }
 
-// lookup folds in this order, and only where it is certain:
+// lookup folds a spelling in this order, and only where it is certain:
 //
 //  1. Case, accents, punctuation and plus signs do not count; nor do a zip or the spec's suffixes at the end.
 //  2. The value is an alias.
@@ -73,8 +74,9 @@ func (c *cities) spell(s string) spelling {
 //     alias, and closer to it than to any alias of another city.
 //  4. Its last words are an alias or one error away, after words that say where in the city (Sec 314, Rm 232).
 //
-// A compass direction in the value (S, So, South) must be in the alias too: that and the comparison in 3 keep
-// South San Francisco, however written, out of San Francisco.
+// A compass direction in the value (S, So, South) must be in the alias too.
+// This and the comparison in step 3 keep South San Francisco, however it is
+// written, from being folded into San Francisco.
 func (c *cities) lookup(s string) spelling {
 	found := spelling{city: -1, spaced: spaces(s)}
 	words := cityWords(s)
@@ -105,7 +107,8 @@ func (c *cities) lookup(s string) spelling {
 		return found
 	}
 	for first := 1; first < len(words); first++ {
-		// One or two letters before the city's name may be a direction nobody thought of.
+		// One or two letters before the city's name may be an unknown
+		// abbreviation of a direction.
 		if first == 1 && len(words[0]) <= 2 && !strings.ContainsAny(words[0], "0123456789") {
 			continue
 		}
@@ -117,8 +120,8 @@ func (c *cities) lookup(s string) spelling {
 	return found
 }
 
-// nearest finds the city with a long alias at most limit errors from s that is nearer than every alias of the
-// other cities.
+// nearest returns the city with a long alias at most limit errors from s, if
+// that alias is nearer to s than every alias of the other cities.
 func (c *cities) nearest(s string, toward byte, limit int) (int, bool) {
 	if strings.ContainsAny(s, "0123456789") {
 		return -1, false
@@ -143,8 +146,9 @@ func (c *cities) nearest(s string, toward byte, limit int) (int, bool) {
 	return city, true
 }
 
-// cityWords splits a value into lower-case words of letters and digits. A zero within a word of letters is an o
-// somebody missed by a key.
+// cityWords splits a value into lower-case words of letters and digits. A zero
+// within a word of letters is read as the letter o, its neighbor on the
+// keyboard.
 func cityWords(s string) []string {
 	words := strings.FieldsFunc(fold(s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	for i, w := range words {
@@ -155,8 +159,9 @@ func cityWords(s string) []string {
 	return words
 }
 
-// direction is the compass direction among the words, 0 for none, x for several or for words like "near", and ?
-// for what may be a misspelled south: no alias has that, so nothing is made of it.
+// direction returns the compass direction among the words: 0 for none, x for
+// several or for words like "near", and ? for what may be a misspelled south.
+// No alias has ?, so such a value is not folded.
 func direction(words []string) byte {
 	var found byte
 	for _, w := range words {
@@ -186,7 +191,8 @@ func direction(words []string) byte {
 	return found
 }
 
-// spaces puts spaces for plus signs between words, and a capital after them: portals made San+jose of San Jose.
+// spaces replaces plus signs between words by spaces and capitalizes the words:
+// portals turned San Jose into San+jose.
 func spaces(s string) string {
 	if !strings.Contains(s, "+") {
 		return s
@@ -200,8 +206,8 @@ func spaces(s string) string {
 	return strings.Join(words, " ")
 }
 
-// distance counts the typing errors between a and b (optimal string alignment); above limit it may answer any
-// number above limit.
+// distance counts the typing errors between a and b (optimal string alignment);
+// above limit it may return any number above limit.
 func distance(a, b string, limit int) int {
 	const most = 64 // bytes; no alias is longer, and longer values are further than any limit
 	if len(a)-len(b) > limit || len(b)-len(a) > limit || len(a) >= most || len(b) >= most {

@@ -12,8 +12,9 @@ import (
 	"padron/internal/dataset"
 )
 
-// appendDocument writes the row at hand as BSON into c.doc: _id, the fields in the order of the spec, facets,
-// quality, source. What has no value is left out, and so is a sub-document without any.
+// appendDocument writes the row at hand as BSON into c.doc: _id, the fields in
+// the order of the spec, facets, quality, source. Fields without a value are
+// left out, and so are sub-documents without fields.
 func (c *Cleaner) appendDocument() {
 	whole, doc := bsoncore.AppendDocumentStart(c.doc[:0])
 	doc = bsoncore.AppendStringElement(doc, "_id", c.cells[c.key].text)
@@ -112,8 +113,9 @@ func appendNumber(dst []byte, v value) []byte {
 	return appendCoordinate(dst, v.lon)
 }
 
-// appendOriginal writes a raw value into source: text and booleans as such, anything else as {json: text}, with
-// the names of objects in order, for their order in the row must not matter.
+// appendOriginal writes a raw value into source: text and booleans as such,
+// anything else as {json: text}, with the names of objects sorted, because
+// their order in the row must not matter.
 func appendOriginal(doc []byte, column string, from cell) []byte {
 	switch from.raw.Kind() {
 	case jsontext.KindString:
@@ -127,16 +129,21 @@ func appendOriginal(doc []byte, column string, from cell) []byte {
 	}
 }
 
-// normalJSON is raw without white space and with the names of objects in order. Numbers stay as they are written.
+// normalJSON returns raw without white space and with the names of objects
+// sorted. Numbers stay as they are written.
 func normalJSON(raw jsontext.Value) jsontext.Value {
 	v := raw.Clone()
-	if err := v.Canonicalize(jsontext.CanonicalizeRawInts(false), jsontext.CanonicalizeRawFloats(false), jsontext.AllowDuplicateNames(true)); err != nil {
+	err := v.Canonicalize(
+		jsontext.CanonicalizeRawInts(false), jsontext.CanonicalizeRawFloats(false), jsontext.AllowDuplicateNames(true),
+	)
+	if err != nil {
 		return raw // it was read as JSON before: this cannot be
 	}
 	return v
 }
 
-// appendFacets writes the small precomputed values that statistics and search work on.
+// appendFacets writes the small precomputed values that statistics and search
+// use.
 func (c *Cleaner) appendFacets(doc []byte) []byte {
 	at, doc := bsoncore.AppendDocumentElementStart(doc, "facets")
 	for i, from := range c.plan.facets {
@@ -148,8 +155,10 @@ func (c *Cleaner) appendFacets(doc []byte) []byte {
 		}
 		doc = appendValue(doc, dimension.Name, v)
 	}
-	kind, end := c.closing()
-	doc = bsoncore.AppendBooleanElement(doc, "open", kind == "")
+	kind, end, unclear := c.closing()
+	if !unclear {
+		doc = bsoncore.AppendBooleanElement(doc, "open", kind == "")
+	}
 	if start := c.values[c.plan.start]; start.kind == date {
 		doc = appendMonth(doc, "start_month", start.integer)
 	}
@@ -167,8 +176,8 @@ func (c *Cleaner) appendFacets(doc []byte) []byte {
 		}
 	}
 	c.tokens.reset()
-	for _, i := range c.plan.search {
-		c.tokens.add(c.values[i].text)
+	for _, of := range c.plan.search {
+		c.tokens.add(c.values[of.field].text, of.mark)
 	}
 	if words := c.tokens.sorted(); len(words) > 0 {
 		list, d := bsoncore.AppendArrayElementStart(doc, "tokens")
@@ -181,22 +190,31 @@ func (c *Cleaner) appendFacets(doc []byte) []byte {
 	return endDocument(doc, at)
 }
 
-// closing is how the row closed, empty while it is open, and its end, which a row that the authority closed may lack.
-func (c *Cleaner) closing() (string, value) {
-	kind, end := "", value{}
+// closing returns the kind of the row's closing, empty while it is open, and
+// its end date, which a row that the authority closed may lack. unclear: an end
+// is there and cannot be read, and nothing else closes the row.
+func (c *Cleaner) closing() (kind string, end value, unclear bool) {
 	for i, from := range c.plan.ends {
-		if c.values[from].kind == date {
+		unclear = unclear || c.raised[c.fields[from].flag[unreadable]]
+		if kind == "" && c.ended(i) {
 			kind, end = c.spec.Lifecycle.End[i].Kind, c.values[from]
-			break
 		}
 	}
 	if c.isClosed() {
 		kind = dataset.KindAdministrative
 	}
-	return kind, end
+	return kind, end, unclear && kind == ""
 }
 
-// appendMonth writes the month of a date as text: 2014-10. A string groups faster than a date and sorts as one.
+// ended reports whether the i-th end of the lifecycle is there and has come. One
+// that expires has come on the day after it.
+func (c *Cleaner) ended(i int) bool {
+	v := c.values[c.plan.ends[i]]
+	return v.kind == date && (!c.spec.Lifecycle.End[i].Expires || v.integer < c.day)
+}
+
+// appendMonth writes the month of a date as text: 2014-10. A string groups
+// faster than a date and sorts as one.
 func appendMonth(doc []byte, name string, ms int64) []byte {
 	var buf [8]byte
 	return bsoncore.AppendStringElement(doc, name, string(time.UnixMilli(ms).UTC().AppendFormat(buf[:0], "2006-01")))

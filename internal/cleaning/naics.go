@@ -8,10 +8,11 @@ type Sector struct {
 	Title string
 }
 
-// Sectors are the sectors of the North American Industry Classification System (2022, United States Census
-// Bureau), in order of code. Three more stand for what San Francisco's register tells apart or throws together:
-// accommodation (721) and food services (722) are its own, where a code has three digits or more, and 61-62 is
-// the register's old range 6100-6299, "Private Education and Health Services".
+// Sectors are the sectors of the North American Industry Classification System
+// (2022, United States Census Bureau), in order of code. Three more are for San
+// Francisco's register: accommodation (721) and food services (722) are sectors
+// of their own where a code has three digits or more, and 61-62 is the
+// register's old range 6100-6299, "Private Education and Health Services".
 func Sectors() []Sector {
 	return []Sector{
 		{"11", "Agriculture, Forestry, Fishing and Hunting"},
@@ -40,7 +41,8 @@ func Sectors() []Sector {
 	}
 }
 
-// sectorOf is the sector of a code of two to six digits by its longest known prefix; empty when there is none.
+// sectorOf returns the sector of a code of two to six digits by its longest
+// known prefix, empty when there is none.
 func sectorOf(code string) string {
 	if n := digits(code); n != len(code) || n < 2 || n > 6 {
 		return ""
@@ -61,8 +63,9 @@ func sectorOf(code string) string {
 	return ""
 }
 
-// industry reads what the register holds as industry: a code, an old range of codes, or several separated by
-// spaces. sector is empty unless all of them lie in one.
+// industry reads the register's industry column: a code, an old range of codes,
+// or several of them separated by spaces. sector is empty unless all of them
+// lie in the same one.
 func industry(s string) (sector string, count int, ranged, unknown bool) {
 	for code := range strings.FieldsSeq(s) {
 		from, to, isRange := strings.Cut(code, "-")

@@ -9,12 +9,15 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// nullIslandSize is how near, in degrees, a point must be to 0, 0 to be the answer of a geocoder that found nothing.
+// nullIslandSize is how near to 0, 0 a point must be, in degrees, to be taken
+// for the answer of a geocoder that found nothing.
 const nullIslandSize = 0.01
 
-// parsePoint reads the three forms in which portals give a point: GeoJSON (longitude first), an object with
-// latitude and longitude as text or numbers, and the CSV's text POINT (-122.4 37.7). exact: it is GeoJSON and
-// its numbers are written as this package writes them, so that the document says all of it.
+// parsePoint reads the three forms in which portals give a point: GeoJSON
+// (longitude first), an object with latitude and longitude as text or numbers,
+// and the CSV's text POINT (-122.4 37.7). exact says that it is GeoJSON with
+// numbers written as this package writes them, so that it can be rebuilt from
+// the document.
 func (c *Cleaner) parsePoint(raw jsontext.Value, text string) (lon, lat float64, exact, ok bool) {
 	if raw.Kind() == jsontext.KindString {
 		lon, lat, ok = parseWKT(text)
@@ -23,7 +26,8 @@ func (c *Cleaner) parsePoint(raw jsontext.Value, text string) (lon, lat float64,
 	if raw.Kind() != jsontext.KindBeginObject {
 		return 0, 0, false, false
 	}
-	// As portals write it today; anything else is read member by member.
+	// This is how portals write it today; anything else is read member by
+	// member.
 	if pair, ok := bytes.CutPrefix(raw, []byte(`{"type":"Point","coordinates":[`)); ok {
 		if pair, ok = bytes.CutSuffix(pair, []byte(`]}`)); ok {
 			if lon, lat, exact, ok = parsePair(pair); ok {
@@ -90,7 +94,8 @@ func (c *Cleaner) parsePoint(raw jsontext.Value, text string) (lon, lat float64,
 	return lon, lat, exact && geo, lonOK && latOK
 }
 
-// parsePair reads two numbers of degrees with a comma between them, longitude first.
+// parsePair reads two numbers of degrees with a comma between them, longitude
+// first.
 func parsePair(b []byte) (lon, lat float64, exact, ok bool) {
 	lonText, latText, ok := bytes.Cut(b, []byte(","))
 	if !ok {
@@ -101,7 +106,8 @@ func parsePair(b []byte) (lon, lat float64, exact, ok bool) {
 	return lon, lat, lonExact && latExact, lonOK && latOK
 }
 
-// parseCoordinate reads a decimal number of degrees. exact: written as appendCoordinate would.
+// parseCoordinate reads a decimal number of degrees. exact says that it is
+// written as appendCoordinate writes it.
 func parseCoordinate(b []byte) (f float64, exact, ok bool) {
 	f, err := strconv.ParseFloat(string(b), 64)
 	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
@@ -132,7 +138,8 @@ func parseWKT(s string) (lon, lat float64, ok bool) {
 	return lon, lat, lonOK && latOK
 }
 
-// cleanPoint judges a point that could be read. ok is false when it is no place at all.
+// cleanPoint checks a point that could be read. ok is false when it is no place
+// on earth.
 func (c *Cleaner) cleanPoint(f *field, lon, lat float64) (cleanLon, cleanLat float64, altered, ok bool) {
 	box := c.spec.Box
 	switch {

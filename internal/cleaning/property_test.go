@@ -11,7 +11,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// dirtyValues are values of each kind as registers hold them and as they might, written as JSON.
+// dirtyValues are values of each kind as registers hold them and as they might,
+// written as JSON.
 func dirtyValues(column string) *rapid.Generator[string] {
 	text := rapid.OneOf(
 		rapid.SampledFrom([]string{
@@ -74,7 +75,8 @@ func TestCleanProperties(t *testing.T) {
 		require.Equal(t, row.Hash, again.Hash)
 		require.Equal(t, row.Flags, again.Flags)
 
-		// Everything that was in the row but the unknown column is in the document.
+		// Everything that was in the row but the unknown column is in the
+		// document.
 		known := strings.Replace(raw, `"brand_new"`, `"data_loaded_at"`, 1)
 		requireRebuilt(t, c, []byte(known), row.Document)
 	})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"pgregory.net/rapid"
 
 	"padron/internal/dataset"
@@ -73,6 +74,12 @@ func TestParseDate(t *testing.T) {
 		"2014-10-13T22:00:00.000-08:00": {"2014-10-13", false, false},
 		"2014-10-13":                    {"2014-10-13", false, true},
 		"1848-02-29T00:00:00.000":       {"1848-02-29", true, true},
+		"0001-01-01T00:00:00.000":       {"0001-01-01", true, true},
+		"9999-12-31T00:00:00.000":       {"9999-12-31", true, true},
+		"2014-10-13T00:00:00.001":       {"2014-10-13", true, false},
+		"2014-10-13T00:00:01.000":       {"2014-10-13", true, false},
+		"2014-10-13T00:01:00.000":       {"2014-10-13", true, false},
+		"2014-10-13T01:00:00.000":       {"2014-10-13", true, false},
 	} {
 		ms, canonical, midnight, ok := parseDate(text)
 		require.True(t, ok, text)
@@ -122,7 +129,8 @@ func TestParsePoint(t *testing.T) {
 	}
 }
 
-// A point lies in a cell whose center is at most a corner away, and a center lies in its own cell.
+// A point lies in a cell whose center is at most a corner away, and a center
+// lies in its own cell.
 func TestCell(t *testing.T) {
 	spec, err := dataset.Open("sf-business")
 	require.NoError(t, err)
@@ -162,5 +170,79 @@ func TestStates(t *testing.T) {
 	f := &c.fields[0]
 	for in, want := range map[string]string{"CA": "CA", "ca": "CA", "On": "ON", "gu": "GU", "XX": "XX", "California": "California", " C": " C", "A ": "A "} {
 		assert.Equal(t, want, c.cleanState(f, in), in)
+	}
+}
+
+// TestTheFirstOfTwoPoints gives the cell, and can be copied, even as the first
+// field of all.
+func TestTheFirstOfTwoPoints(t *testing.T) {
+	c, err := New(specWith(t, "fields:\n", "fields:\n  - {path: door, from: [door], type: point}\n  - {path: shown, copy: door, type: point_text}\n"))
+	require.NoError(t, err)
+	row, err := c.Clean([]byte(`{"ttxid":"1","door":{"type":"Point","coordinates":[-122.4,37.75]},"location":{"type":"Point","coordinates":[-122.5,37.8]}}`))
+	require.NoError(t, err)
+	assert.Equal(t, "POINT (-122.4 37.75)", row.Document.Lookup("shown").StringValue())
+	assert.Equal(t, "POINT (-122.5 37.8)", row.Document.Lookup("districts", "business_location").StringValue())
+	source, err := c.Source(row.Document)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"type":"Point","coordinates":[-122.4,37.75]}`, string(source["door"]))
+	assert.JSONEq(t, `{"type":"Point","coordinates":[-122.5,37.8]}`, string(source["location"]))
+	q, r := c.hexes.cell(-122.4, 37.75)
+	assert.Equal(t, string(appendCell(nil, q, r)), row.Document.Lookup("facets", "cell").StringValue())
+}
+
+// TestPortalJSON has each type of field with each kind of value that a document
+// can hold: only the fitting ones become JSON.
+func TestPortalJSON(t *testing.T) {
+	values := map[string]any{
+		"text": "é \"x\"", "day": bson.NewDateTimeFromTime(time.Date(2014, 10, 13, 0, 0, 0, 0, time.UTC)), "true": true, "false": false,
+		"int32": int32(-7), "int64": int64(1) << 40, "double": 0.25, "null": bson.Null{}, "list": bson.A{1.5, 2.5},
+		"point":    bson.D{{Key: "type", Value: "Point"}, {Key: "coordinates", Value: bson.A{-122.4, 37.75}}},
+		"no point": bson.D{{Key: "coordinates", Value: bson.A{int32(-122), 37.75}}},
+		"lon only": bson.D{{Key: "coordinates", Value: bson.A{-122.4}}},
+	}
+	for fieldType, want := range map[dataset.Type]map[string]string{
+		dataset.Text:      {"text": `"é \"x\""`},
+		dataset.Date:      {"day": `"2014-10-13T00:00:00.000"`},
+		dataset.Bool:      {"true": `true`, "false": `false`},
+		dataset.Marker:    {"true": `"CLOSED"`, "false": `"CLOSED"`},
+		dataset.Number:    {"int32": `"-7"`, "int64": `"1099511627776"`, "double": `"0.25"`},
+		dataset.Point:     {"point": `{"coordinates":[-122.4,37.75],"type":"Point"}`},
+		dataset.PointText: {},
+	} {
+		f := field{Field: dataset.Field{Type: fieldType, Marker: "CLOSED"}}
+		for name, value := range values {
+			kind, data, err := bson.MarshalValue(value)
+			require.NoError(t, err)
+			got, err := f.portalJSON(bson.RawValue{Type: kind, Value: data})
+			if want[name] == "" {
+				require.Error(t, err, "%s from %s", fieldType, name)
+				continue
+			}
+			require.NoError(t, err, "%s from %s", fieldType, name)
+			require.Equal(t, want[name], string(got), "%s from %s", fieldType, name)
+		}
+	}
+}
+
+func TestOriginalJSON(t *testing.T) {
+	for _, c := range []struct {
+		value any
+		want  string
+	}{
+		{"a \"b\"", `"a \"b\""`},
+		{true, `true`},
+		{false, `false`},
+		{bson.D{{Key: "json", Value: `[1.50]`}}, `[1.50]`},
+		{bson.D{{Key: "json", Value: int32(1)}}, ""},
+		{bson.D{}, ""},
+		{int32(1), ""},
+		{0.5, ""},
+		{bson.Null{}, ""},
+	} {
+		kind, data, err := bson.MarshalValue(c.value)
+		require.NoError(t, err)
+		got, err := originalJSON(bson.RawValue{Type: kind, Value: data})
+		require.Equal(t, c.want == "", err != nil, "%v: %v", c.value, err)
+		require.Equal(t, c.want, string(got))
 	}
 }

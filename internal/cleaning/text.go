@@ -6,8 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// squeeze trims white space and makes every run of it one space. Controls and the invisible signs that come
-// along when text is copied count as white space.
+// squeeze trims white space and replaces every run of it by one space. Control
+// characters and hidden ones (isHidden) count as white space, but a soft hyphen,
+// which is part of its word.
 func squeeze(s string) string {
 	if squeezed(s) {
 		return s
@@ -25,7 +26,7 @@ func squeeze(s string) string {
 	return strings.TrimSuffix(b.String(), " ")
 }
 
-// squeezed says whether squeeze has nothing to do.
+// squeezed reports whether squeeze would return s unchanged.
 func squeezed(s string) bool {
 	space := true
 	for i := 0; i < len(s); i++ {
@@ -43,15 +44,16 @@ func squeezed(s string) bool {
 }
 
 func isBlank(r rune) bool {
-	return r <= ' ' || unicode.IsSpace(r) || unicode.IsControl(r) || r >= '\u200b' && r <= '\u200f' || r == '\u2060' || r == '\ufeff'
+	return r <= ' ' || unicode.IsSpace(r) || unicode.IsControl(r) || isHidden(r) && r != softHyphen
 }
 
-// isPlaceholder knows the texts that people and programs enter where they have nothing to enter.
+// isPlaceholder reports whether s is a text that people and programs enter
+// where they have no value.
 func isPlaceholder(s string) bool {
 	if s == "" || len(s) > len("not applicable") {
 		return s == ""
 	}
-	// Most texts begin as none of them does.
+	// Most texts begin with another letter than any of them.
 	if first := s[0] | 0x20; first >= 'a' && first <= 'z' && first != 'n' && first != 'u' && first != 't' || s[0] >= '0' && s[0] <= '9' {
 		return false
 	}
@@ -75,7 +77,8 @@ func (c *Cleaner) cleanName(f *field, s string) string {
 	return s
 }
 
-// cleanAddress handles street and mailing addresses: "0000 Undeliverable Mail", "9999 Undeliverable St".
+// cleanAddress handles street and mailing addresses: "0000 Undeliverable Mail",
+// "9999 Undeliverable St".
 func (c *Cleaner) cleanAddress(f *field, s string) string {
 	switch {
 	case containsFold(s, "undeliverable"):
@@ -88,7 +91,8 @@ func (c *Cleaner) cleanAddress(f *field, s string) string {
 	return s
 }
 
-// containsFold says whether s contains the lower-case ASCII word, in any case.
+// containsFold reports whether s contains the lower-case ASCII word, in any
+// case.
 func containsFold(s, word string) bool {
 	for i := 0; i+len(word) <= len(s); i++ {
 		if s[i]|0x20 == word[0] && strings.EqualFold(s[i:i+len(word)], word) {

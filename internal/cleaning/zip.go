@@ -5,8 +5,8 @@ import (
 	"unicode"
 )
 
-// cleanZip keeps five digits of a zip; what follows them stays in source. Zips are text: as numbers a quarter of
-// them would be destroyed.
+// cleanZip keeps five digits of a zip; what follows them stays in source. Zips
+// are text: as numbers a quarter of them would be damaged.
 func (c *Cleaner) cleanZip(f *field, s string) string {
 	n := digits(s)
 	switch rest := s[n:]; {
@@ -31,7 +31,7 @@ func (c *Cleaner) cleanZip(f *field, s string) string {
 	return s
 }
 
-// digits counts the digits s begins with.
+// digits returns how many digits s begins with.
 func digits(s string) int {
 	n := 0
 	for n < len(s) && s[n] >= '0' && s[n] <= '9' {

@@ -1,5 +1,3 @@
-// Package config is the configuration that the worker and the starter share:
-// read from the environment, overridden by flags, checked once at start.
 package config
 
 import (
@@ -25,19 +23,22 @@ import (
 
 // Config holds every setting of Padron. The settings of Temporal's client
 // (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_*, …)
-// are read by its own envconfig package in Temporal.
+// are read in Temporal by the SDK's own package envconfig.
 type Config struct {
 	// MongoURI says where MongoDB is. It may hold a password: never print it.
 	MongoURI string `env:"MONGODB_URI" envDefault:"mongodb://127.0.0.1:27017"`
 	// MongoDatabase is the prefix of the databases: <prefix>_<dataset>.
 	MongoDatabase string `env:"MONGODB_DATABASE" envDefault:"padron"`
-	// Dataset is the name of an embedded spec, the path of a YAML file, or the
-	// id or address of a dataset that an embedded spec describes (see Spec).
+	// Dataset names the datasets: a list of names, paths, folders, ids and
+	// addresses, with commas (see Specs).
 	Dataset string `env:"PADRON_DATASET" envDefault:"sf-business"`
 	// PortalURL replaces the host that the spec names; empty keeps it.
 	PortalURL string `env:"PADRON_PORTAL_URL"`
 	// AppToken is the Socrata application token. A secret.
 	AppToken string `env:"PADRON_APP_TOKEN"`
+	// UserAgent is what the portal is told who asks: a name with a contact, such as
+	// an address or a web page, where bot checks want one.
+	UserAgent string `env:"PADRON_USER_AGENT"`
 	// Landing is "gridfs" or "dir:PATH".
 	Landing string `env:"PADRON_LANDING" envDefault:"gridfs"`
 	// KeepCrawls is how many crawls' raw pages are kept.
@@ -48,12 +49,14 @@ type Config struct {
 	// RecrawlAfter is how long a run waits before it crawls again a portal that
 	// moved while it was read; copies of a portal agree within a minute.
 	RecrawlAfter time.Duration `env:"PADRON_RECRAWL_AFTER" envDefault:"1m"`
-	// TaskQueue is the main task queue; the portal's is <TaskQueue>-portal.
+	// TaskQueue begins the names of the task queues: each dataset has its own
+	// (workflows.Queue), so that workers of different datasets do not meet.
 	TaskQueue string `env:"PADRON_TASK_QUEUE" envDefault:"padron"`
-	// RequestsPerSecond bounds page requests to the portal over all workers.
+	// RequestsPerSecond bounds page requests to the portal, for each dataset over
+	// all workers.
 	RequestsPerSecond float64 `env:"PADRON_REQUESTS_PER_SECOND" envDefault:"4"`
-	// WebhookURL receives messages about what went wrong and is right again;
-	// empty: nobody is told. A secret: such addresses often hold a token.
+	// WebhookURL receives messages about failures and recoveries; empty: no
+	// messages. A secret: such addresses often hold a token.
 	WebhookURL string `env:"PADRON_WEBHOOK_URL"`
 	// WebhookSecret signs the messages; empty: they are not signed. A secret.
 	WebhookSecret string `env:"PADRON_WEBHOOK_SECRET"`
@@ -69,30 +72,35 @@ type Config struct {
 	LogLevel slog.Level `env:"PADRON_LOG_LEVEL" envDefault:"info"`
 
 	environment map[string]string
+	among       string // what PADRON_DATASET is without the flag that overrides it
 }
+
+// maxUserAgent is as long a name as any server takes.
+const maxUserAgent = 200
 
 // databaseName is what MongoDB accepts on every platform, short enough that
 // "_<dataset>" still fits its 63 bytes.
 var databaseName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 
-// Load reads the configuration from the environment with overrides (by
-// variable name, from flags) on top, and checks it. The error names the
-// variable that is wrong and what it should be.
+// Load reads the configuration from the environment with overrides (by variable
+// name, from flags) on top, and checks it. The error names the variable that is
+// wrong and what it should be.
 func Load(overrides map[string]string) (Config, error) {
 	environment := env.ToMap(os.Environ())
+	among := environment["PADRON_DATASET"]
 	for name, value := range overrides {
 		environment[name] = value
 	}
-	c := Config{environment: environment}
+	c := Config{environment: environment, among: among}
 	if err := env.ParseWithOptions(&c, env.Options{Environment: environment}); err != nil {
-		return Config{}, explain(err)
+		return Config{}, byVariable(err)
 	}
 	return c, c.check()
 }
 
-// explain turns the parser's error, which names Go fields, into one that names
-// variables.
-func explain(err error) error {
+// byVariable turns the parser's error, which names Go fields, into one that
+// names variables.
+func byVariable(err error) error {
 	var wrong env.AggregateError
 	if !errors.As(err, &wrong) {
 		return err
@@ -103,7 +111,8 @@ func explain(err error) error {
 			return errors.New("PADRON_RECRAWL_AFTER: must be a duration such as 1m or 30s")
 		}
 		name := map[string]string{
-			"KeepCrawls": "PADRON_KEEP_CRAWLS", "PageSize": "PADRON_PAGE_SIZE", "RequestsPerSecond": "PADRON_REQUESTS_PER_SECOND", "LogLevel": "PADRON_LOG_LEVEL",
+			"KeepCrawls": "PADRON_KEEP_CRAWLS", "PageSize": "PADRON_PAGE_SIZE",
+			"RequestsPerSecond": "PADRON_REQUESTS_PER_SECOND", "LogLevel": "PADRON_LOG_LEVEL",
 		}[parse.Name]
 		if number, ok := workerNumbers[parse.Name]; ok {
 			name = number
@@ -119,7 +128,7 @@ func explain(err error) error {
 	return err
 }
 
-// switches are the fields that are on or off by the variable that sets them.
+// switches maps boolean fields to the variables that set them.
 var switches = map[string]string{
 	"Pprof": "PADRON_PPROF", "Public": "PADRON_DASHBOARD_PUBLIC", "Sensitive": "PADRON_DASHBOARD_SENSITIVE",
 }
@@ -132,12 +141,16 @@ func (c Config) check() error {
 		return fmt.Errorf("MONGODB_DATABASE: %q is not a database prefix; use 1 to 32 letters, digits, - or _", c.MongoDatabase)
 	}
 	if c.PortalURL != "" {
-		if u, err := url.Parse(c.PortalURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || strings.Trim(u.Path, "/") != "" {
+		u, err := url.Parse(c.PortalURL)
+		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || strings.Trim(u.Path, "/") != "" {
 			return fmt.Errorf("PADRON_PORTAL_URL: %q is not a portal's address; it must look like https://data.sf.gov", c.PortalURL)
 		}
 	}
 	if strings.ContainsFunc(c.AppToken, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return errors.New("PADRON_APP_TOKEN: has white space or other characters that no token has")
+	}
+	if len(c.UserAgent) > maxUserAgent || strings.ContainsFunc(c.UserAgent, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return fmt.Errorf("PADRON_USER_AGENT: must be at most %d characters of ASCII, such as padron (data@example.org)", maxUserAgent)
 	}
 	if kind, path, _ := strings.Cut(c.Landing, ":"); c.Landing != "gridfs" && (kind != "dir" || path == "") {
 		return fmt.Errorf("PADRON_LANDING: %q; must be gridfs or dir:PATH", c.Landing)
@@ -175,7 +188,7 @@ func (c Config) check() error {
 }
 
 // Temporal returns the options for Temporal's client, from TEMPORAL_* and its
-// configuration file; log receives what the SDK says.
+// configuration file; log receives the SDK's messages.
 func (c Config) Temporal(log *slog.Logger) (client.Options, error) {
 	o, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{EnvLookup: lookup(c.environment)})
 	if err != nil {

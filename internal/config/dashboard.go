@@ -12,27 +12,28 @@ import (
 type Dashboard struct {
 	// Addr is where a worker serves the dashboard, HOST:PORT; empty: nowhere.
 	Addr string `env:"PADRON_DASHBOARD_ADDR"`
-	// Token is asked of every reader; empty: of none. A secret.
+	// Token is what every reader must present; empty: readers need none. A
+	// secret.
 	Token string `env:"PADRON_DASHBOARD_TOKEN"`
-	// Public says that everybody who reaches the address may read, without a
-	// token.
+	// Public lets everybody who reaches the address read without a token.
 	Public bool `env:"PADRON_DASHBOARD_PUBLIC"`
 	// Sensitive shows and exports fields that may concern private persons.
 	Sensitive bool `env:"PADRON_DASHBOARD_SENSITIVE"`
-	// Embed says whose pages may show charts in frames: * for everybody's, none,
-	// or origins with a space between, such as https://www.sf.gov.
+	// Embed says whose pages may show charts in frames: * for everybody's,
+	// none, or origins with a space between, such as https://www.sf.gov.
 	Embed string `env:"PADRON_DASHBOARD_EMBED" envDefault:"*"`
 }
 
-// origin is a site as the policy of a page may name it; https://*.sf.gov are all
-// below a domain.
+// origin is a site as a Content-Security-Policy may name it; https://*.sf.gov
+// stands for all sites below a domain.
 var origin = regexp.MustCompile(`^https?://(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]{1,5})?$`)
 
-// minToken is how long a token must be, in characters, so as not to be guessed.
+// minToken is the smallest length of a token, in characters: shorter ones can
+// be guessed.
 const minToken = 16
 
-// ErrOpen says that the dashboard would let in others than those on this
-// machine, and that no setting says that they may come.
+// ErrOpen is returned for a dashboard that other machines could reach although
+// no setting allows it.
 var ErrOpen = errors.New("the dashboard would be open to other machines")
 
 func (d Dashboard) check() error {
@@ -55,15 +56,19 @@ func (d Dashboard) check() error {
 	case d.Token != "" || Loopback(host):
 		return nil
 	case d.Public && d.Sensitive:
-		return fmt.Errorf("PADRON_DASHBOARD_ADDR: %w at %s, and show them sensitive fields: set PADRON_DASHBOARD_TOKEN, or leave PADRON_DASHBOARD_SENSITIVE off", ErrOpen, d.Addr)
+		return fmt.Errorf("PADRON_DASHBOARD_ADDR: %w at %s, and show them sensitive fields:"+
+			" set PADRON_DASHBOARD_TOKEN, or leave PADRON_DASHBOARD_SENSITIVE off",
+			ErrOpen, d.Addr)
 	case !d.Public:
-		return fmt.Errorf("PADRON_DASHBOARD_ADDR: %w at %s: listen on 127.0.0.1, set PADRON_DASHBOARD_TOKEN (--token), or say that everybody may read with PADRON_DASHBOARD_PUBLIC=1 (--public)", ErrOpen, d.Addr)
+		return fmt.Errorf("PADRON_DASHBOARD_ADDR: %w at %s: listen on 127.0.0.1, set PADRON_DASHBOARD_TOKEN (--token),"+
+			" or say that everybody may read with PADRON_DASHBOARD_PUBLIC=1 (--public)",
+			ErrOpen, d.Addr)
 	default:
 		return nil
 	}
 }
 
-// Loopback says whether a host is reached from its own machine only.
+// Loopback reports whether a host can be reached from its own machine only.
 func Loopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true

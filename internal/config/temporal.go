@@ -15,12 +15,14 @@ import (
 	"go.temporal.io/sdk/client"
 )
 
-// dialTimeout bounds the first contact: a server that is there answers at once.
+// dialTimeout bounds the first contact: a running server answers at once.
 const dialTimeout = 5 * time.Second
 
 // DialTemporal connects to Temporal. adjust may add to the options (metrics).
 // The error names the address and what to do.
-func (c Config) DialTemporal(ctx context.Context, log *slog.Logger, adjust ...func(*client.Options)) (client.Client, client.Options, error) {
+func (c Config) DialTemporal(
+	ctx context.Context, log *slog.Logger, adjust ...func(*client.Options),
+) (client.Client, client.Options, error) {
 	o, err := c.Temporal(log)
 	if err != nil {
 		return nil, o, err
@@ -32,17 +34,21 @@ func (c Config) DialTemporal(ctx context.Context, log *slog.Logger, adjust ...fu
 	defer cancel()
 	t, err := client.DialContext(ctx, o)
 	if err != nil {
-		return nil, o, fmt.Errorf("Temporal does not answer at %s: start it, or set TEMPORAL_ADDRESS (%w)", o.HostPort, err) //nolint:staticcheck // Temporal is a name
+		//nolint:staticcheck // Temporal is a name
+		return nil, o, fmt.Errorf("Temporal does not answer at %s: start it, or set TEMPORAL_ADDRESS (%w)", o.HostPort, err)
 	}
 	return t, o, nil
 }
 
-// MissingSearchAttributes lists which of the wanted search attributes the
+// MissingSearchAttributes returns which of the wanted search attributes the
 // namespace lacks, sorted. One that exists with another type is an error.
-func MissingSearchAttributes(ctx context.Context, t client.Client, namespace string, want map[string]enumspb.IndexedValueType) ([]string, error) {
+func MissingSearchAttributes(
+	ctx context.Context, t client.Client, namespace string, want map[string]enumspb.IndexedValueType,
+) ([]string, error) {
 	have, err := t.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
 	if _, missing := errors.AsType[*serviceerror.NamespaceNotFound](err); missing {
-		return nil, fmt.Errorf("Temporal has no namespace %s: create it, or set TEMPORAL_NAMESPACE", namespace) //nolint:staticcheck // Temporal is a name
+		//nolint:staticcheck // Temporal is a name
+		return nil, fmt.Errorf("Temporal has no namespace %s: create it, or set TEMPORAL_NAMESPACE", namespace)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list the search attributes of namespace %s: %w", namespace, err)
@@ -53,26 +59,31 @@ func MissingSearchAttributes(ctx context.Context, t client.Client, namespace str
 		case !ok:
 			missing = append(missing, name)
 		case found != kind:
-			return nil, fmt.Errorf("search attribute %s of namespace %s is of type %s, Padron needs %s: remove it, then run `starter setup`", name, namespace, found, kind)
+			return nil, fmt.Errorf("search attribute %s of namespace %s is of type %s, Padron needs %s:"+
+				" remove it, then run `starter setup`",
+				name, namespace, found, kind)
 		}
 	}
 	slices.Sort(missing)
 	return missing, nil
 }
 
-// CheckSearchAttributes is an error naming `starter setup` when the namespace
-// lacks a wanted search attribute: every run would hang.
+// CheckSearchAttributes returns an error that names `starter setup` when the
+// namespace lacks a wanted search attribute: every run would hang.
 func CheckSearchAttributes(ctx context.Context, t client.Client, namespace string, want map[string]enumspb.IndexedValueType) error {
 	missing, err := MissingSearchAttributes(ctx, t, namespace, want)
 	if err == nil && len(missing) > 0 {
-		err = fmt.Errorf("the Temporal namespace %s lacks the search attributes %s: run `starter setup` once", namespace, strings.Join(missing, ", "))
+		err = fmt.Errorf("the Temporal namespace %s lacks the search attributes %s: run `starter setup` once",
+			namespace, strings.Join(missing, ", "))
 	}
 	return err
 }
 
 // AddSearchAttributes registers search attributes in the namespace.
 func AddSearchAttributes(ctx context.Context, t client.Client, namespace string, add map[string]enumspb.IndexedValueType) error {
-	_, err := t.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: add})
+	_, err := t.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
+		Namespace: namespace, SearchAttributes: add,
+	})
 	if err != nil {
 		return fmt.Errorf("add search attributes to namespace %s: %w", namespace, err)
 	}

@@ -12,7 +12,8 @@ import (
 
 func TestWrongWorkerSettingsAreNamed(t *testing.T) {
 	for _, c := range []struct{ name, value, want string }{
-		{"PADRON_ROLES", "steps,cook", `"cook" is not a role; list some of workflows,steps,portal`},
+		{"PADRON_ROLES", "activities,cook", `"cook" is not a role; list some of workflows,activities,portal`},
+		{"PADRON_ROLES", "workflows,steps", "the role steps is called activities now"},
 		{"PADRON_ROLES", ",", "is not a role"},
 		{"PADRON_ACTIVITY_SLOTS", "0", "must be 1 to 1000"},
 		{"PADRON_ACTIVITY_SLOTS", "many", "must be a number"},
@@ -38,7 +39,7 @@ func TestWrongWorkerSettingsAreNamed(t *testing.T) {
 func TestRolesAndDefaults(t *testing.T) {
 	c, err := config.Load(nil)
 	require.NoError(t, err)
-	for _, role := range []string{config.RoleWorkflows, config.RoleSteps, config.RolePortal} {
+	for _, role := range []string{config.RoleWorkflows, config.RoleActivities, config.RolePortal} {
 		require.True(t, c.Workers.Has(role), "every process does everything unless it is told otherwise")
 	}
 	require.Equal(t, []int{4, 4, 1000, 0}, []int{c.Workers.ActivitySlots, c.Workers.PortalSlots, c.Workers.WorkflowSlots, c.Workers.Pollers})
@@ -47,7 +48,7 @@ func TestRolesAndDefaults(t *testing.T) {
 	c, err = config.Load(map[string]string{"PADRON_ROLES": "portal"})
 	require.NoError(t, err)
 	require.True(t, c.Workers.Has(config.RolePortal))
-	require.False(t, c.Workers.Has(config.RoleSteps))
+	require.False(t, c.Workers.Has(config.RoleActivities))
 }
 
 func TestABuildIsNamedByRevisionAndSpec(t *testing.T) {

@@ -7,20 +7,22 @@ import (
 	"time"
 )
 
-// BreakKind says what a break does to statistics.
+// BreakKind is the effect of a break on statistics.
 type BreakKind string
 
-// The kinds of breaks.
+// These are the kinds of breaks.
 const (
-	// BreakSurvivors: the register was begun anew with the rows that were active then. Of the time before, it knows
-	// survivors only, and counts of that time are too low.
+	// BreakSurvivors: the register was restarted with the rows that were active
+	// then. It holds only the survivors of the time before, so counts for that
+	// time are too low.
 	BreakSurvivors BreakKind = "survivors"
-	// BreakCorrection: the publisher changed many rows at once. What the counts do at that date did not happen then.
+	// BreakCorrection: the publisher changed many rows at once. What the counts
+	// show at that date did not happen then.
 	BreakCorrection BreakKind = "correction"
 )
 
-// Break is a date at which a dataset's history breaks, so that what lies before it and what lies after must not be
-// compared as if nothing had happened. Charts mark it.
+// Break is a date at which a dataset's history breaks, so that the times before
+// and after it cannot be compared directly. Charts mark it.
 type Break struct {
 	Date string    `yaml:"date" json:"date"` // as precisely as it is known: 2014, 2014-10 or 2014-10-13, in quotes
 	Name string    `yaml:"name" json:"name"` // a few words, for a mark in a chart
@@ -28,8 +30,9 @@ type Break struct {
 	Note string    `yaml:"note" json:"note"` // what happened, in a sentence
 }
 
-// Span is the time in which the break happened, as dates: from its first day to the day after its last one. Both are
-// midnight UTC standing for the date in the dataset's time zone.
+// Span returns the days in which the break happened: its first day, and the day
+// after its last one. Both are midnight UTC and stand for the date in the
+// dataset's time zone.
 func (b Break) Span() (from, until time.Time) {
 	from, until, _ = parseSpan(b.Date)
 	return from, until
@@ -48,8 +51,9 @@ func parseSpan(date string) (from, until time.Time, ok bool) {
 	return time.Time{}, time.Time{}, false
 }
 
-// SurvivorsBefore is the date before which the dataset knows survivors only: the end of its last break of that kind,
-// as Span gives it. Zero when it has none.
+// SurvivorsBefore returns the date before which the dataset holds survivors
+// only: the end of its last break of that kind, as Span returns it. It is zero
+// when there is none.
 func (s *Spec) SurvivorsBefore() time.Time {
 	var before time.Time
 	for _, b := range s.Breaks {
@@ -60,8 +64,8 @@ func (s *Spec) SurvivorsBefore() time.Time {
 	return before
 }
 
-// validateBreaks checks the breaks; at makes the error for a place in the file.
-func (s *Spec) validateBreaks(at func(path, format string, args ...any) error) error {
+// validateBreaks checks the breaks.
+func (s *Spec) validateBreaks(at errorAt) error {
 	kinds := []BreakKind{BreakSurvivors, BreakCorrection}
 	for i, b := range s.Breaks {
 		where := "breaks[" + strconv.Itoa(i) + "]"

@@ -13,7 +13,7 @@ import (
 //go:embed specs/*.yaml
 var specs embed.FS
 
-// Names lists the specs that come with the program, in alphabetical order.
+// Names returns the names of the embedded specs, in alphabetical order.
 func Names() []string {
 	entries, err := specs.ReadDir("specs")
 	if err != nil {
@@ -26,8 +26,8 @@ func Names() []string {
 	return names
 }
 
-// Open reads the spec that comes with the program under this name ("sf-business"), or a YAML file: whatever
-// has a slash, a dot or a backslash in it is the path of a file.
+// Open reads an embedded spec by its name ("sf-business"), or a YAML file: a
+// name with a slash, a dot or a backslash is the path of a file.
 func Open(nameOrPath string) (*Spec, error) {
 	if !strings.ContainsAny(nameOrPath, `/\.`) {
 		file := path.Join("specs", nameOrPath+".yaml")

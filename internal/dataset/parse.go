@@ -14,8 +14,8 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// Parse reads and checks a spec. name stands for the file in errors, all of which are one line:
-// "NAME:LINE:COLUMN: what is wrong".
+// Parse reads and checks a spec. name is what errors call the file. Each error
+// is one line: "NAME:LINE:COLUMN: what is wrong".
 func Parse(data []byte, name string) (*Spec, error) {
 	src := source{name: name}
 	file, err := parser.ParseBytes(data, 0)
@@ -29,11 +29,12 @@ func Parse(data []byte, name string) (*Spec, error) {
 	if err := src.checkKeys(src.root, reflect.TypeFor[Spec](), ""); err != nil {
 		return nil, err
 	}
-	spec := new(Spec)
+	spec := &Spec{MaxQuarantined: DefaultMaxQuarantined, MaxStale: DefaultMaxStale}
 	if err := yaml.NodeToValue(src.root, spec, yaml.Strict()); err != nil {
 		return nil, src.wrap(err)
 	}
 	spec.Schedule.Freshness = cmp.Or(spec.Schedule.Freshness, DefaultFreshness)
+	spec.Schedule.Standstill = cmp.Or(spec.Schedule.Standstill, DefaultStandstill)
 	if err := spec.validate(src.at); err != nil {
 		return nil, err
 	}
@@ -58,7 +59,8 @@ func (s source) wrap(err error) error {
 	return fmt.Errorf("%s: %s", s.name, strings.Join(strings.Fields(err.Error()), " "))
 }
 
-// at makes an error at the node of a path like fields[3].type; where that is missing, at its nearest parent.
+// at returns an error at the node of a path like fields[3].type, or at its
+// nearest parent where that is missing.
 func (s source) at(path, format string, args ...any) error {
 	node := s.root
 	for step := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
@@ -92,8 +94,9 @@ func child(node ast.Node, step string) ast.Node {
 	return nil
 }
 
-// checkKeys refuses keys that t, the type the node is read into, does not have, and durations that are none: the
-// YAML package names no place for those.
+// checkKeys refuses keys that are no fields of t, the type the node is decoded
+// into, and durations that cannot be read: the errors of the YAML package name
+// no place for these.
 func (s source) checkKeys(node ast.Node, t reflect.Type, path string) error {
 	if anchor, ok := node.(*ast.AnchorNode); ok {
 		node = anchor.Value
@@ -121,6 +124,10 @@ func (s source) checkKeys(node ast.Node, t reflect.Type, path string) error {
 		}
 		for _, v := range mapping.Values {
 			key := v.Key.GetToken().Value
+			renamed := map[string]string{"brake": "max_removals", "silent": "untracked"}
+			if now, ok := renamed[key]; ok && path == "" {
+				return s.errorAt(v.Key, "unknown key %q in spec: it is called %s now", key, now)
+			}
 			if known[key] == nil {
 				slices.Sort(names)
 				return s.errorAt(v.Key, "unknown key %q in %s; known keys: %s", key, cmp.Or(path, "spec"), strings.Join(names, ", "))

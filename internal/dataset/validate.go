@@ -8,22 +8,53 @@ import (
 	"time"
 )
 
-// MaxName bounds a dataset's name, in bytes. MongoDB allows 63 bytes for a database's name, and the name comes
-// after the prefix the user configured.
+// MaxName bounds a dataset's name, in bytes. MongoDB allows 63 bytes for a
+// database's name, and the name follows the configured prefix.
 const MaxName = 30
 
-// validate checks what the YAML types cannot say. at makes the error for a place in the file.
-func (s *Spec) validate(at func(path, format string, args ...any) error) error {
+// validate checks what the YAML types cannot express.
+func (s *Spec) validate(at errorAt) error {
 	var (
-		nameShape   = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 		idShape     = regexp.MustCompile(`^[a-z0-9]{4}-[a-z0-9]{4}$`)
-		hostShape   = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?$`)
-		columnShape = regexp.MustCompile(`^:?@?[a-z0-9_]+$`)
+		columnShape = regexp.MustCompile(`^:?@?[a-z0-9_][a-z0-9_-]*$`)
 		wordShape   = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+	)
+	if err := s.validateHead(idShape, at); err != nil {
+		return err
+	}
+	if err := s.validateFields(columnShape, wordShape, at); err != nil {
+		return err
+	}
+	if err := s.validateVolatile(columnShape, at); err != nil {
+		return err
+	}
+	if err := s.validateChanges(at); err != nil {
+		return err
+	}
+	if err := s.validateBreaks(at); err != nil {
+		return err
+	}
+	if err := s.validateBoundaries(idShape, columnShape, at); err != nil {
+		return err
+	}
+	return s.validateUses(wordShape, at)
+}
+
+// errorAt makes the error for the place of a path in the file.
+type errorAt func(path, format string, args ...any) error
+
+// validateHead checks everything about the dataset as one: its name, portal,
+// schedule and limits.
+func (s *Spec) validateHead(idShape *regexp.Regexp, at errorAt) error {
+	var (
+		nameShape = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+		hostShape = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?$`)
 	)
 	switch {
 	case !nameShape.MatchString(s.Name) || len(s.Name) > MaxName:
 		return at("name", "%q is no dataset name: lower-case letters, digits and single hyphens, at most %d characters", s.Name, MaxName)
+	case strings.HasSuffix(s.Name, "-portal"):
+		return at("name", "%q ends with -portal, as the task queues of requests to portals do: choose another name", s.Name)
 	case s.Title == "":
 		return at("title", "is missing")
 	case !hostShape.MatchString(s.Portal.Host):
@@ -46,12 +77,21 @@ func (s *Spec) validate(at func(path, format string, args ...any) error) error {
 		return at("schedule", "deadline is 1m to 24h, or not there for none")
 	case s.Schedule.Freshness < MinFreshness:
 		return at("schedule", "freshness is at least 1h: it is looked at once an hour")
-	case s.Brake.Percent < 0 || s.Brake.Percent > 100 || s.Brake.Rows < 0:
-		return at("brake", "percent is 0 to 100 and rows not negative")
-	case s.Box.West >= s.Box.East || s.Box.South >= s.Box.North || s.Box.West < -180 || s.Box.East > 180 || s.Box.South < -90 || s.Box.North > 90:
+	case s.Schedule.Standstill < MinStandstill:
+		return at("schedule", "standstill is at least 24h")
+	case s.Box.West >= s.Box.East || s.Box.South >= s.Box.North,
+		s.Box.West < -180 || s.Box.East > 180 || s.Box.South < -90 || s.Box.North > 90:
 		return at("box", "expected degrees with west < east and south < north")
 	case len(s.Fields) == 0:
 		return at("fields", "is missing: every stored column needs a field")
+	}
+	for _, limit := range []struct {
+		key string
+		Limit
+	}{{"max_removals", s.MaxRemovals}, {"max_quarantined", s.MaxQuarantined}, {"max_stale", s.MaxStale}} {
+		if !limit.valid() {
+			return at(limit.key, "percent is 0 to 100 and rows not negative")
+		}
 	}
 	if _, err := time.LoadLocation(s.TimeZone); err != nil {
 		return at("time_zone", "%q is no IANA time zone (America/Los_Angeles)", s.TimeZone)
@@ -59,7 +99,11 @@ func (s *Spec) validate(at func(path, format string, args ...any) error) error {
 	if _, err := ParseCron(s.Schedule.Cron); err != nil {
 		return at("schedule.cron", "%s", err)
 	}
+	return nil
+}
 
+// validateFields checks the fields, and that each column is mapped once.
+func (s *Spec) validateFields(columnShape, wordShape *regexp.Regexp, at errorAt) error {
 	mapped := make(map[string]string) // column: where
 	paths := make(map[string]bool)
 	groups := make(map[string]int) // first name of a path: index of the last field in it
@@ -99,7 +143,7 @@ func (s *Spec) validate(at func(path, format string, args ...any) error) error {
 			}
 		}
 	}
-	// The key is the _id as it is; a field shows it only unchanged.
+	// The key is the _id as it is; its field must show it unchanged.
 	keyField := slices.IndexFunc(s.Fields, func(f Field) bool { return slices.Contains(f.From, s.Key) })
 	if keyField < 0 {
 		return at("key", "column %s is not mapped by any field", s.Key)
@@ -107,6 +151,11 @@ func (s *Spec) validate(at func(path, format string, args ...any) error) error {
 	if f := s.Fields[keyField]; !f.Required || f.Type != Text || len(f.Rules) > 0 || len(f.From) > 1 {
 		return at(fmt.Sprintf("fields[%d]", keyField), "the key's field must be required text from %s alone, without rules", s.Key)
 	}
+	return nil
+}
+
+// validateVolatile checks the columns that are not stored.
+func (s *Spec) validateVolatile(columnShape *regexp.Regexp, at errorAt) error {
 	for i, column := range s.Volatile {
 		if !columnShape.MatchString(strings.TrimSuffix(column, "*")) {
 			return at(fmt.Sprintf("volatile[%d]", i), "%q is no column name nor a prefix with *", column)
@@ -123,12 +172,18 @@ func (s *Spec) validate(at func(path, format string, args ...any) error) error {
 			return at("ignored."+column, "needs a reason")
 		}
 	}
-	for i, path := range s.Silent {
-		if !paths[path] {
-			return at(fmt.Sprintf("silent[%d]", i), "no field has the path %q", path)
+	return nil
+}
+
+// validateChanges checks what is said of changes: untracked paths and events.
+func (s *Spec) validateChanges(at errorAt) error {
+	has := func(path string) bool { _, ok := s.Field(path); return ok }
+	for i, path := range s.Untracked {
+		if !has(path) {
+			return at(fmt.Sprintf("untracked[%d]", i), "no field has the path %q", path)
 		}
-		if slices.Contains(s.Silent[:i], path) {
-			return at(fmt.Sprintf("silent[%d]", i), "%s is there twice", path)
+		if slices.Contains(s.Untracked[:i], path) {
+			return at(fmt.Sprintf("untracked[%d]", i), "%s is there twice", path)
 		}
 	}
 	named := make(map[string]string)
@@ -139,27 +194,21 @@ func (s *Spec) validate(at func(path, format string, args ...any) error) error {
 		for i, path := range kind.paths {
 			where := fmt.Sprintf("%s[%d]", kind.where, i)
 			switch {
-			case !paths[path]:
+			case !has(path):
 				return at(where, "no field has the path %q", path)
-			case slices.Contains(s.Silent, path):
-				return at(where, "%s is silent: its change is no event", path)
+			case slices.Contains(s.Untracked, path):
+				return at(where, "%s is untracked: its change is no event", path)
 			case named[path] != "":
 				return at(where, "%s is there already, in %s", path, named[path])
 			}
 			named[path] = kind.where
 		}
 	}
-	if err := s.validateBreaks(at); err != nil {
-		return err
-	}
-	if err := s.validateBoundaries(idShape, columnShape, at); err != nil {
-		return err
-	}
-	return s.validateUses(wordShape, at)
+	return nil
 }
 
-// validateBoundaries checks what is said of the outlines of neighborhoods, if anything is.
-func (s *Spec) validateBoundaries(idShape, columnShape *regexp.Regexp, at func(path, format string, args ...any) error) error {
+// validateBoundaries checks the outlines of neighborhoods, if the spec has any.
+func (s *Spec) validateBoundaries(idShape, columnShape *regexp.Regexp, at errorAt) error {
 	b := s.Boundaries
 	if b == (Boundaries{}) {
 		return nil
@@ -187,7 +236,7 @@ func (s *Spec) validateBoundaries(idShape, columnShape *regexp.Regexp, at func(p
 }
 
 // validateField checks one field by itself.
-func (s *Spec) validateField(f Field, where string, at func(path, format string, args ...any) error) error {
+func (s *Spec) validateField(f Field, where string, at errorAt) error {
 	types := []Type{Text, Number, Date, Bool, Marker, Point, PointText}
 	rules := []Rule{RuleName, RuleAddress, RuleCity, RuleState, RuleZip, RuleNAICS, RuleMultiple}
 	if !slices.Contains(types, f.Type) {
@@ -222,6 +271,9 @@ func (s *Spec) validateField(f Field, where string, at func(path, format string,
 	if f.Search && f.Type != Text {
 		return at(where+".search", "only text can be searched")
 	}
+	if err := validateForms(f, where, at); err != nil {
+		return err
+	}
 	if len(f.Defaults) > 0 && f.Type != Date {
 		return at(where+".defaults", "only dates have defaults")
 	}
@@ -239,8 +291,28 @@ func (s *Spec) validateField(f Field, where string, at func(path, format string,
 	return nil
 }
 
-// validateUses checks what refers to fields: lifecycle, dimensions, cities.
-func (s *Spec) validateUses(wordShape *regexp.Regexp, at func(path, format string, args ...any) error) error {
+// validateForms checks the forms of a date: known, and none that reads another's
+// dates as other days.
+func validateForms(f Field, where string, at errorAt) error {
+	if len(f.Forms) > 0 && f.Type != Date {
+		return at(where+".forms", "only dates have forms")
+	}
+	for i, form := range f.Forms {
+		place := fmt.Sprintf("%s.forms[%d]", where, i)
+		switch {
+		case !slices.Contains(Forms(), form):
+			return at(place, "unknown form %q; known forms: %s", form, join(Forms()))
+		case slices.Contains(f.Forms[:i], form):
+			return at(place, "%s is there twice", form)
+		case strings.HasPrefix(form, "DD") && slices.Contains(f.Forms, "MM"+form[2:3]+"DD"+form[5:]):
+			return at(place, "%s and month first: nothing says which of the two 1/2/2021 is", form)
+		}
+	}
+	return nil
+}
+
+// validateUses checks what refers to fields: lifecycle and dimensions.
+func (s *Spec) validateUses(wordShape *regexp.Regexp, at errorAt) error {
 	ofType := func(where, path string, types ...Type) error {
 		f, ok := s.Field(path)
 		if !ok || !slices.Contains(types, f.Type) {
@@ -248,6 +320,9 @@ func (s *Spec) validateUses(wordShape *regexp.Regexp, at func(path, format strin
 		}
 		if f.Drop {
 			return at(where, "%s is dropped", path)
+		}
+		if f.Sensitive {
+			return at(where, "%s is sensitive, and what is counted by it is shown to everybody: name another field, or leave this out", path)
 		}
 		return nil
 	}
@@ -287,6 +362,30 @@ func (s *Spec) validateUses(wordShape *regexp.Regexp, at func(path, format strin
 			return err
 		}
 	}
+	if err := s.validateDimensions(wordShape, at, ofType); err != nil {
+		return err
+	}
+	return s.validateCities(at)
+}
+
+// validateCities checks the names of cities and the zips that tell them.
+func (s *Spec) validateCities(at errorAt) error {
+	for i, city := range s.Cities.Names {
+		where := fmt.Sprintf("cities.names[%d]", i)
+		if strings.TrimSpace(city.Name) == "" {
+			return at(where+".name", "is missing")
+		}
+		for j, zip := range city.Zips {
+			if strings.Trim(zip, "0123456789") != "" || len(zip) < 2 || len(zip) > 5 {
+				return at(fmt.Sprintf("%s.zips[%d]", where, j), "%q is not the beginning of a zip: two to five digits", zip)
+			}
+		}
+	}
+	return nil
+}
+
+// validateDimensions checks what statistics count by. ofType checks a path's type.
+func (s *Spec) validateDimensions(wordShape *regexp.Regexp, at errorAt, ofType func(where, path string, types ...Type) error) error {
 	for i, d := range s.Dimensions {
 		where := fmt.Sprintf("dimensions[%d]", i)
 		switch {
@@ -298,24 +397,16 @@ func (s *Spec) validateUses(wordShape *regexp.Regexp, at func(path, format strin
 			return at(where+".name", "%s is there twice", d.Name)
 		case d.Rule != "" && d.Rule != RuleSector:
 			return at(where+".rule", "unknown rule %q; known rules: %s", d.Rule, RuleSector)
+		case !slices.Contains(Dimensions(), d.Name):
+			return at(where+".name", "statistics, pages and exports count by %s only: give %s one of these names, or leave it out (its field stays)",
+				strings.Join(Dimensions(), ", "), d.Name)
 		}
-		types := []Type{Text, Number, Bool}
-		if d.Rule == RuleSector {
-			types = []Type{Text}
+		types := []Type{Text}
+		if d.Name == DimensionDistrict && d.Rule == "" {
+			types = []Type{Text, Number}
 		}
 		if err := ofType(where+".path", d.Path, types...); err != nil {
 			return err
-		}
-	}
-	for i, city := range s.Cities.Names {
-		where := fmt.Sprintf("cities.names[%d]", i)
-		if strings.TrimSpace(city.Name) == "" {
-			return at(where+".name", "is missing")
-		}
-		for j, zip := range city.Zips {
-			if strings.Trim(zip, "0123456789") != "" || len(zip) < 2 || len(zip) > 5 {
-				return at(fmt.Sprintf("%s.zips[%d]", where, j), "%q is not the beginning of a zip: two to five digits", zip)
-			}
 		}
 	}
 	return nil

@@ -17,8 +17,9 @@ import (
 	"padron/internal/cleaning"
 	"padron/internal/dataset"
 	"padron/internal/export"
-	"padron/internal/mirror"
-	"padron/internal/socrata/socratatest"
+	"padron/internal/lineage"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/register"
 )
 
 // documents are cleaned rows of a register, with lineage, as they are stored.
@@ -28,7 +29,7 @@ func documents(t *testing.T, n int) (*dataset.Spec, []bson.Raw) {
 	require.NoError(t, err)
 	c, err := cleaning.New(spec)
 	require.NoError(t, err)
-	portal, err := socratatest.New(socratatest.Options{Table: socratatest.Generate(n, 11)})
+	portal, err := portalsim.New(portalsim.Options{Table: register.Generate(n, 11)})
 	require.NoError(t, err)
 	var docs []bson.Raw
 	for row := range portal.SourceRows() {
@@ -39,7 +40,7 @@ func documents(t *testing.T, n int) (*dataset.Spec, []bson.Raw) {
 		if cleaned.Quarantine != "" {
 			continue
 		}
-		doc, err := mirror.AppendWithLineage(nil, cleaned.Document, &mirror.Lineage{Hash: cleaned.Hash, Version: 1, Run: "r1", Spec: spec.Digest()})
+		doc, err := lineage.Append(nil, cleaned.Document, &lineage.Lineage{Hash: cleaned.Hash, Version: 1, Run: "r1", Spec: spec.Digest()})
 		require.NoError(t, err)
 		docs = append(docs, doc)
 	}
@@ -59,8 +60,8 @@ func write(t *testing.T, f export.Format, columns []export.Column, chosen bool, 
 	return buf.Bytes()
 }
 
-// TestDocumentsFitTheSchema holds every document, as it is exported, against the
-// schema that the spec makes.
+// TestDocumentsFitTheSchema holds every document, as it is exported, against
+// the schema that the spec makes.
 func TestDocumentsFitTheSchema(t *testing.T) {
 	spec, docs := documents(t, 3000)
 	raw, err := json.Marshal(spec.JSONSchema())
@@ -215,8 +216,8 @@ func TestSensitiveColumnsAreLeftOut(t *testing.T) {
 	assert.Equal(t, []string{"ownership_name", "_id"}, []string{chosen[0].Path, chosen[1].Path})
 }
 
-// TestNothingIsHeldBack: of a file of any length, what has not been written when
-// its last row is given is as much as of a short one.
+// TestNothingIsHeldBack: of a file of any length, what has not been written
+// when its last row is given is as much as of a short one.
 func TestNothingIsHeldBack(t *testing.T) {
 	spec, docs := documents(t, 500)
 	columns, err := export.Choose(export.Columns(spec, false), []string{"_id", "dba_name", "facets.open"})
@@ -266,6 +267,47 @@ func TestParquetSaysWhatItIs(t *testing.T) {
 	about, ok := table.Lookup(export.AboutKey)
 	require.True(t, ok)
 	require.JSONEq(t, `{"run":"r1"}`, about)
+}
+
+// TestHarmless: no cell begins with a sign of a formula, whatever separator the
+// spreadsheet's language has.
+func TestHarmless(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                  "",
+		"Blue Heron":        "Blue Heron",
+		"Seven-Eleven + Co": "Seven-Eleven + Co",
+		"a@b.example":       "a@b.example",
+		"1 = 1; 2 = 2":      "1 = 1; 2 = 2",
+		"Café, -Bar":        "Café, -Bar",
+		"=1+1":              "'=1+1",
+		"  =1+1":            "  '=1+1",
+		"-1":                "'-1",
+		"＝1+1":              "'＝1+1",
+		"Heron;=1+1":        "Heron;'=1+1",
+		"Heron; \"@SUM(A1)": "Heron; \"'@SUM(A1)",
+		"Heron\t+1":         "Heron\t'+1",
+		"Heron\r\n=1":       "Heron\r\n'=1",
+		"\t=1":              "'\t'=1",
+		"\xff;=1":           "\xff;'=1",
+	} {
+		assert.Equal(t, want, export.Harmless(text), "%q", text)
+	}
+}
+
+// TestEveryLanguageOfASpreadsheetReadsTheSameCells: a text that holds the separator
+// of another language is quoted, so that its columns stay where they are.
+func TestEveryLanguageOfASpreadsheetReadsTheSameCells(t *testing.T) {
+	lines := [][]string{{"_id", "name", "note"}, {"007", "Sol; Luna", "a,b"}, {"008", "two\nlines\tand a tab", `a "quote"`}, {"009", " spaces ", ""}}
+	var b bytes.Buffer
+	w := export.NewCSVWriter(&b)
+	for _, line := range lines {
+		require.NoError(t, w.Write(line))
+	}
+	require.NoError(t, w.Flush())
+	assert.Equal(t, "_id,name,note\n007,\"Sol; Luna\",\"a,b\"\n008,\"two\nlines\tand a tab\",\"a \"\"quote\"\"\"\n009,\" spaces \",\n", b.String())
+	read, err := csv.NewReader(&b).ReadAll()
+	require.NoError(t, err)
+	assert.Equal(t, lines, read)
 }
 
 func TestFormulasAreDefused(t *testing.T) {

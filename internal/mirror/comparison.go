@@ -4,29 +4,33 @@ import (
 	"context"
 	"fmt"
 
+	"padron/internal/landing"
+	"padron/internal/lineage"
 	"padron/internal/socrata"
 )
 
-// Comparison holds rows against what is stored of a key range while they are
-// being cleaned: what Upsert would do is known before anything is landed, and
-// documents that are stored as they are need not be. Not for concurrent use.
+// Comparison compares rows with the stored rows of a key range while they are
+// being cleaned. So what Upsert would do is known before the page is landed,
+// and documents that are stored already need not be landed. Not for concurrent
+// use.
 type Comparison struct {
 	join   join
 	walk   *walk
-	census Census
-	rec    Record
+	totals Totals
+	rec    landing.Record
 }
 
-// Compared is what a comparison came to.
+// Compared is the result of a comparison.
 type Compared struct {
 	UpsertResult        // what Upsert would do; no pages of keys
-	Stored       Census // of all rows stored in the range, as they were compared; Inserted and Replaced are not counted
+	Stored       Totals // of all rows stored in the range, as they were compared; Inserted and Replaced are not counted
 }
 
-// CompareTo starts a comparison with the rows of a range. End or Close it.
-func (m *Mirror) CompareTo(ctx context.Context, r socrata.Range) (*Comparison, error) {
-	c := &Comparison{join: join{m: m, in: UpsertInput{Range: r, Ordered: true}}}
-	c.join.census = &c.census
+// CompareTo starts a comparison with the rows of a range. repair is
+// UpsertInput.Repair. End or Close it.
+func (m *Mirror) CompareTo(ctx context.Context, r socrata.Range, repair bool) (*Comparison, error) {
+	c := &Comparison{join: join{m: m, in: UpsertInput{Range: r, Ordered: true, Repair: repair}}}
+	c.join.totals = &c.totals
 	var err error
 	if c.walk, err = c.join.walk(ctx); err != nil {
 		return nil, fmt.Errorf("compare %s: %w", r, err)
@@ -34,22 +38,23 @@ func (m *Mirror) CompareTo(ctx context.Context, r socrata.Range) (*Comparison, e
 	return c, nil
 }
 
-// Row meets a clean row. same: its very document is stored and nothing is to be
-// written. Rows come in key order, else the error is ErrOrder or
-// ErrDuplicateKey, after which the comparison says nothing.
-func (c *Comparison) Row(ctx context.Context, key string, hash [HashSize]byte) (same bool, err error) {
-	c.rec = Record{Key: key, Hash: hash}
+// Row compares a clean row. same says that the same document is stored and
+// nothing is to be written. Rows must come in key order, else the error is
+// landing.ErrOrder or landing.ErrDuplicateKey, and the comparison is of no use.
+func (c *Comparison) Row(ctx context.Context, key string, hash [lineage.HashSize]byte) (same bool, err error) {
+	c.rec = landing.Record{Key: key, Hash: hash}
 	old, err := c.walk.meet(ctx, &c.rec)
 	if err != nil {
 		return false, err
 	}
 	c.join.result.Rows++
-	return old != nil && old.hash == hash && !old.stale, c.join.decide(ctx, &c.rec, old)
+	return old != nil && old.hash == hash && !old.stale && !old.damaged, c.join.decide(ctx, &c.rec, old)
 }
 
-// Quarantined meets a row that is in quarantine; key is empty when it has none.
+// Quarantined compares a row that is in quarantine; key is empty when it has
+// none.
 func (c *Comparison) Quarantined(ctx context.Context, key, reason string) error {
-	c.rec = Record{Key: key, Quarantine: reason}
+	c.rec = landing.Record{Key: key, Quarantine: reason}
 	if _, err := c.walk.meet(ctx, &c.rec); err != nil {
 		return err
 	}
@@ -58,13 +63,13 @@ func (c *Comparison) Quarantined(ctx context.Context, key, reason string) error 
 	return nil
 }
 
-// End says what the comparison came to, after the last row.
+// End is the result, after the last row.
 func (c *Comparison) End(ctx context.Context) (Compared, error) {
 	if err := c.walk.end(ctx); err != nil {
 		return Compared{}, err
 	}
-	return Compared{UpsertResult: c.join.result, Stored: c.census}, nil
+	return Compared{UpsertResult: c.join.result, Stored: c.totals}, nil
 }
 
-// Close lets go of the stored rows.
+// Close closes the cursor of the stored rows.
 func (c *Comparison) Close(ctx context.Context) { c.walk.rows.close(ctx) }

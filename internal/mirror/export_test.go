@@ -1,47 +1,31 @@
 package mirror
 
 import (
-	"fmt"
-	"testing"
+	"context"
 
-	"github.com/stretchr/testify/require"
-	"go.mongodb.org/mongo-driver/v2/bson"
+	"padron/internal/changes"
+	"padron/internal/socrata"
 )
 
-// TestEachDocumentAsksForNoMoreThanABatch: each query has a limit, so that no
-// engine finds all documents before it answers, and every document is visited
-// once, at either side of the end of a batch.
-func TestEachDocumentAsksForNoMoreThanABatch(t *testing.T) {
-	t.Parallel()
-	var r reads
-	m := openOn(t, connectTest(t, r.attach))
-	var docs []any
-	var keys []string
-	for i := range 2*readBatch + 1 {
-		keys = append(keys, fmt.Sprintf("%06d", i))
-		docs = append(docs, bson.D{{Key: "_id", Value: keys[i]}, {Key: "name", Value: "n"}, {Key: "owner", Value: "o"}})
+// Bounds that tests go up to.
+const (
+	EventsPerPage = eventsPerPage
+	FindingKeys   = findingKeys
+)
+
+// Pieces cuts the key space.
+func Pieces(ranges []socrata.Range) []socrata.Range { return pieces(ranges) }
+
+// AppendEventUpsert appends the element of a command that writes an event.
+func AppendEventUpsert(dst []byte, e *changes.Event) ([]byte, error) {
+	return appendEventUpsert(dst, e)
+}
+
+// ReadStored begins to read all stored rows.
+func (m *Mirror) ReadStored(ctx context.Context) error {
+	rows, err := m.storedRows(ctx, socrata.Range{}, false)
+	if err == nil {
+		rows.close(ctx)
 	}
-	businesses := m.db.Collection(Businesses)
-	_, err := businesses.InsertMany(t.Context(), docs[:2*readBatch])
-	require.NoError(t, err)
-	for _, n := range []int{2 * readBatch, 2*readBatch + 1} {
-		var seen []string
-		commands := r.of(t, func() error {
-			return m.EachDocument(t.Context(), Businesses, []string{"_id", "owner"}, func(doc bson.Raw) error {
-				seen = append(seen, text(doc, "_id"))
-				require.Equal(t, "n", text(doc, "name"))
-				require.Empty(t, text(doc, "owner"))
-				return nil
-			})
-		})
-		require.Equal(t, keys[:n], seen)
-		require.Len(t, commands, 3)
-		for _, c := range commands {
-			require.EqualValues(t, readBatch, number(c, "limit"))
-		}
-		if n == 2*readBatch {
-			_, err := businesses.InsertOne(t.Context(), docs[n])
-			require.NoError(t, err)
-		}
-	}
+	return err
 }

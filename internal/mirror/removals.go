@@ -11,10 +11,14 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"padron/internal/changes"
+	"padron/internal/lineage"
+	"padron/internal/mongodb"
 )
 
-// removeBatch is how many rows are removed together: few enough that a batch's
-// four writes together stay far below the deadline of one.
+// removeBatch is how many rows are removed together. All four writes of a batch
+// take far less than the deadline of one.
 const removeBatch = 500
 
 // RemoveInput is rows that the portal no longer has.
@@ -27,8 +31,10 @@ type RemoveInput struct {
 
 // Remove moves rows from businesses to removed, each with its event, and
 // returns how many. Keys that are not in businesses are left out, so a call
-// that failed or was cancelled at any point is made again. ErrConflict: a row
-// was changed meanwhile; ErrNoRun: events need the run's record.
+// that failed or was cancelled at any point can be made again.
+//
+// Errors: mongodb.ErrConflict when a row was changed meanwhile, runs.ErrNoRun
+// when the run has no record, which events need.
 func (m *Mirror) Remove(ctx context.Context, in RemoveInput) (int, error) {
 	if err := checkPart(in.Part); err != nil {
 		return 0, fmt.Errorf("remove: %w", err)
@@ -62,18 +68,18 @@ type remover struct {
 	deletes command
 }
 
-// remove writes events, then copies, then deletes. Cut short anywhere, a row is
-// either where it was, its event above its version and so of no account, or
-// moved; a copy of a row that is still there is Settle's, or overwritten when
-// the row is removed after all.
+// remove writes events, then copies, then deletes. After a crash anywhere, a
+// row is either moved, or still in its place: then its event is above its
+// version, which readers ignore, and its copy is deleted by Settle, or
+// overwritten when the row is removed after all.
 func (r *remover) remove(ctx context.Context, keys []string) (int, error) {
-	found := make(map[string]former, len(keys))
-	if err := r.m.formers(ctx, Businesses, keys, found); err != nil {
+	found := make(map[string]beforeImage, len(keys))
+	if err := r.m.beforeImages(ctx, mongodb.Businesses, keys, found); err != nil {
 		return 0, err
 	}
 	r.journal.start()
-	r.copies.start("update", Removed, "updates")
-	r.deletes.start("delete", Businesses, "deletes")
+	r.copies.start("update", mongodb.Removed, "updates")
+	r.deletes.start("delete", mongodb.Businesses, "deletes")
 	for _, key := range keys {
 		row, ok := found[key]
 		if !ok {
@@ -83,7 +89,7 @@ func (r *remover) remove(ctx context.Context, keys []string) (int, error) {
 		version := row.lineage.Version
 		l := row.lineage // hash and spec stay those of the document
 		l.Version, l.Run, l.ChangedAt = version+1, r.in.Run, r.in.At
-		event := Event{EventID: EventID{Key: key, Version: l.Version}, Kinds: []string{KindRemoved}, Cause: CauseSource}
+		event := changes.Event{EventID: changes.EventID{Key: key, Version: l.Version}, Kinds: []string{changes.KindRemoved}, Cause: changes.CauseSource}
 		err := errors.Join(
 			r.journal.add(ctx, &event),
 			r.copies.add(func(dst []byte) ([]byte, error) { return appendCopy(dst, key, row.doc, &l) }),
@@ -110,7 +116,7 @@ func (r *remover) remove(ctx context.Context, keys []string) (int, error) {
 
 // appendCopy appends one element of an update command: the document in removed,
 // in place of one that an earlier attempt left.
-func appendCopy(dst []byte, key string, doc bson.Raw, l *Lineage) ([]byte, error) {
+func appendCopy(dst []byte, key string, doc bson.Raw, l *lineage.Lineage) ([]byte, error) {
 	start, dst := bsoncore.AppendDocumentStart(dst)
 	query, dst := bsoncore.AppendDocumentElementStart(dst, "q")
 	dst = bsoncore.AppendStringElement(dst, "_id", key)
@@ -119,16 +125,16 @@ func appendCopy(dst []byte, key string, doc bson.Raw, l *Lineage) ([]byte, error
 		return dst, err
 	}
 	dst = bsoncore.AppendHeader(dst, bsoncore.TypeEmbeddedDocument, "u")
-	if dst, err = AppendWithLineage(dst, doc, l); err != nil {
+	if dst, err = lineage.Append(dst, doc, l); err != nil {
 		return dst, err
 	}
 	dst = bsoncore.AppendBooleanElement(dst, "upsert", true)
 	return bsoncore.AppendDocumentEnd(dst, start)
 }
 
-// Settle ends moves that were interrupted: of a row that is in businesses and
-// in removed, the copy in removed goes. It returns how many there were. It
-// reads all keys of removed.
+// Settle cleans up after moves that were interrupted: when a row is in
+// businesses and in removed, the copy in removed is deleted. It returns how
+// many there were. It reads all keys of removed.
 func (m *Mirror) Settle(ctx context.Context) (int, error) {
 	settled := 0
 	for after := ""; ; {
@@ -140,7 +146,7 @@ func (m *Mirror) Settle(ctx context.Context) (int, error) {
 			return settled, nil
 		}
 		after = keys[len(keys)-1]
-		present, err := m.storedByKey(ctx, keys)
+		present, err := m.storedByKey(ctx, keys, false)
 		if err != nil {
 			return settled, fmt.Errorf("settle removed rows: %w", err)
 		}
@@ -148,8 +154,8 @@ func (m *Mirror) Settle(ctx context.Context) (int, error) {
 		if len(keys) == 0 {
 			continue
 		}
-		call, cancel := m.call(ctx)
-		res, err := m.db.Collection(Removed).DeleteMany(call, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: keys}}}})
+		call, cancel := m.db.Call(ctx)
+		res, err := m.db.Collection(mongodb.Removed).DeleteMany(call, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: keys}}}})
 		cancel()
 		if err != nil {
 			return settled, fmt.Errorf("settle removed rows: %w", err)
@@ -160,10 +166,10 @@ func (m *Mirror) Settle(ctx context.Context) (int, error) {
 
 // removedKeys is the next keys of removed, in order.
 func (m *Mirror) removedKeys(ctx context.Context, after string) ([]string, error) {
-	call, cancel := m.call(ctx)
+	call, cancel := m.db.Call(ctx)
 	defer cancel()
-	cursor, err := m.db.Collection(Removed).Find(call, bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}},
-		options.Find().SetProjection(bson.D{{Key: "_id", Value: 1}}).SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(readBatch))
+	cursor, err := m.db.Collection(mongodb.Removed).Find(call, bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}},
+		options.Find().SetProjection(bson.D{{Key: "_id", Value: 1}}).SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(mongodb.ReadBatch))
 	if err != nil {
 		return nil, err
 	}

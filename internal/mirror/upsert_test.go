@@ -1,9 +1,10 @@
-package mirror
+package mirror_test
 
 import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -18,33 +19,16 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"pgregory.net/rapid"
 
+	"padron/internal/landing"
+	"padron/internal/landing/landingtest"
+	"padron/internal/lineage"
+	"padron/internal/mirror"
+	"padron/internal/mirror/mirrortest"
+	"padron/internal/mongodb"
+	"padron/internal/mongodb/mongodbtest"
+	"padron/internal/quarantine"
 	"padron/internal/socrata"
 )
-
-func day(n int) time.Time { return time.Date(2026, 10, n, 11, 15, 0, 0, time.UTC) }
-
-func testRecord(t require.TestingT, key string, value int) Record {
-	return cleanRecord(t, key, bson.E{Key: "value", Value: int32(value)})
-}
-
-func quarantinedRecord(key string) Record {
-	return Record{Key: key, Quarantine: "unreadable", Raw: []byte(`{"ttxid":"` + key + `"}`)}
-}
-
-// landRecords lands pages of records and returns references to them.
-func landRecords(ctx context.Context, t require.TestingT, l Landing, run string, pages ...[]Record) []PageRef {
-	var refs []PageRef
-	for i, records := range pages {
-		label := fmt.Sprintf("%04d", i)
-		w, err := l.Create(ctx, Meta{Run: run, Kind: KindClean, Page: label})
-		require.NoError(t, err)
-		writePage(t, w, records)
-		entry, err := w.Commit(ctx)
-		require.NoError(t, err)
-		refs = append(refs, PageRef{ID: entry.ID, SHA256: entry.SHA256, Label: label})
-	}
-	return refs
-}
 
 // storedDoc is what the tests look at of a stored document.
 type storedDoc struct {
@@ -57,17 +41,17 @@ type storedDoc struct {
 	Stale   bool
 }
 
-func dump(ctx context.Context, t require.TestingT, m *Mirror) map[string]storedDoc {
-	cursor, err := m.Database().Collection(Businesses).Find(ctx, bson.D{})
+func dump(ctx context.Context, t require.TestingT, db *mongodb.Database) map[string]storedDoc {
+	cursor, err := db.Collection(mongodb.Businesses).Find(ctx, bson.D{})
 	require.NoError(t, err)
 	docs := map[string]storedDoc{}
 	for cursor.Next(ctx) {
 		raw := cursor.Current
 		l := raw.Lookup("lineage").Document()
 		key := raw.Lookup("_id").StringValue()
-		canonical, err := CanonicalOf(nil, raw)
+		canonical, err := lineage.Canonical(nil, raw)
 		require.NoError(t, err)
-		rec := testRecord(t, key, int(raw.Lookup("value").Int32()))
+		rec := landingtest.Valued(t, key, int(raw.Lookup("value").Int32()))
 		require.Equal(t, rec.Document, bson.Raw(canonical), "stored bytes are the cleaned ones")
 		stale, _ := raw.Lookup("quality", "stale").BooleanOK()
 		_, hash := l.Lookup("hash").Binary()
@@ -82,94 +66,87 @@ func dump(ctx context.Context, t require.TestingT, m *Mirror) map[string]storedD
 	return docs
 }
 
-// counted is a result without the pages of keys, which have a test of their own.
-func counted(r UpsertResult) UpsertResult {
-	r.MissingKeys, r.AllKeys = PageRef{}, PageRef{}
+// counted is a result without the pages of keys, which have a test of their
+// own.
+func counted(r mirror.UpsertResult) mirror.UpsertResult {
+	r.MissingKeys, r.AllKeys = landing.Ref{}, landing.Ref{}
 	return r
 }
 
-// keysOn reads a page of keys.
-func keysOn(ctx context.Context, t require.TestingT, m *Mirror, l Landing, ref PageRef) []string {
-	var all []string
-	require.NoError(t, m.EachKey(ctx, l, []PageRef{ref}, func(keys []string) error {
-		all = append(all, keys...)
-		return nil
-	}))
-	return all
-}
-
-func testDir(t testing.TB) Landing {
-	l, err := newDirLanding(t.TempDir())
-	require.NoError(t, err)
-	return l
-}
-
 func TestUpsert(t *testing.T) {
-	m := openTest(t)
-	for name, open := range map[string]func() Landing{
-		"dir":    func() Landing { return testDir(t) },
-		"gridfs": func() Landing { return newGridFSLanding(m) },
+	db := mongodbtest.Open(t)
+	m := mirror.New(db)
+	gridFS, err := landing.Open(landing.Config{}, db)
+	require.NoError(t, err)
+	for name, open := range map[string]func() landing.Zone{
+		"dir":    func() landing.Zone { return landingtest.Directory(t) },
+		"gridfs": func() landing.Zone { return gridFS },
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := m.Database().Collection(Businesses).DeleteMany(t.Context(), bson.D{})
+			_, err := db.Collection(mongodb.Businesses).DeleteMany(t.Context(), bson.D{})
 			require.NoError(t, err)
-			beginRuns(t.Context(), t, m, "r2")
+			mirrortest.BeginRuns(t.Context(), t, db, "r2")
 			l := open()
-			in := UpsertInput{Run: "r1", FirstLoad: true, Part: "0", Explain: explainTest, Spec: "s1", At: day(1), Ordered: true, Pages: landRecords(t.Context(), t, l, "r1",
-				[]Record{testRecord(t, "a", 1), testRecord(t, "b", 1), quarantinedRecord("bb")},
-				[]Record{},
-				[]Record{testRecord(t, "c", 1), testRecord(t, "é", 1), quarantinedRecord("")},
-			)}
+			in := mirrortest.FirstLoad(t.Context(), t, l,
+				[]landing.Record{landingtest.Valued(t, "a", 1), landingtest.Valued(t, "b", 1), landingtest.Quarantined("bb")},
+				[]landing.Record{},
+				[]landing.Record{landingtest.Valued(t, "c", 1), landingtest.Valued(t, "é", 1), landingtest.Quarantined("")},
+			)
+			in.Spec = "s1"
 			compared, err := m.Compare(t.Context(), l, in)
 			require.NoError(t, err)
-			want := UpsertResult{Rows: 6, Inserted: 4, Quarantined: 2, Last: "é"}
+			want := mirror.UpsertResult{Rows: 6, Inserted: 4, Quarantined: 2, Last: "é"}
 			assert.Equal(t, want, compared)
-			assert.Empty(t, dump(t.Context(), t, m))
+			assert.Empty(t, dump(t.Context(), t, db))
 			got, err := m.Upsert(t.Context(), l, in)
 			require.NoError(t, err)
 			assert.Equal(t, want, got)
-			first := storedDoc{Value: 1, Version: 1, Run: "r1", Spec: "s1", First: day(1), Changed: day(1)}
-			assert.Equal(t, map[string]storedDoc{"a": first, "b": first, "c": first, "é": first}, dump(t.Context(), t, m))
+			first := storedDoc{Value: 1, Version: 1, Run: "r1", Spec: "s1", First: mongodbtest.Day(1), Changed: mongodbtest.Day(1)}
+			assert.Equal(t, map[string]storedDoc{"a": first, "b": first, "c": first, "é": first}, dump(t.Context(), t, db))
 
 			// b changed, c unreadable with a double, a missing, d new.
-			in = UpsertInput{Run: "r2", Part: "0", Explain: explainTest, Spec: "s2", At: day(2), Ordered: true, Pages: landRecords(t.Context(), t, l, "r2",
-				[]Record{testRecord(t, "b", 2), quarantinedRecord("b"), quarantinedRecord("c")},
-				[]Record{quarantinedRecord("c"), testRecord(t, "d", 1), testRecord(t, "é", 1)},
-			)}
-			want = UpsertResult{Rows: 6, Inserted: 1, Replaced: 1, Unchanged: 1, Missing: 1, Quarantined: 3, Kept: 1, Last: "é", Stale: 1}
+			in = mirrortest.Crawl(t.Context(), t, l, 2,
+				[]landing.Record{landingtest.Valued(t, "b", 2), landingtest.Quarantined("b"), landingtest.Quarantined("c")},
+				[]landing.Record{landingtest.Quarantined("c"), landingtest.Valued(t, "d", 1), landingtest.Valued(t, "é", 1)},
+			)
+			in.Spec = "s2"
+			want = mirror.UpsertResult{Rows: 6, Inserted: 1, Replaced: 1, Unchanged: 1, Missing: 1, Quarantined: 3, Kept: 1, Last: "é", Stale: 1}
 			compared, err = m.Compare(t.Context(), l, in)
 			require.NoError(t, err)
 			assert.Equal(t, want, compared)
 			got, err = m.Upsert(t.Context(), l, in)
 			require.NoError(t, err)
 			assert.Equal(t, want, counted(got))
-			assert.Equal(t, []string{"a"}, keysOn(t.Context(), t, m, l, got.MissingKeys))
-			assert.Equal(t, PageRef{}, got.AllKeys)
+			assert.Equal(t, []string{"a"}, landingtest.Keys(t.Context(), t, l, got.MissingKeys))
+			assert.Equal(t, landing.Ref{}, got.AllKeys)
 			kept := first
 			kept.Stale = true
 			after := map[string]storedDoc{
 				"a": first, "c": kept, "é": first,
-				"b": {Value: 2, Version: 2, Run: "r2", Spec: "s2", First: day(1), Changed: day(2)},
-				"d": {Value: 1, Version: 1, Run: "r2", Spec: "s2", First: day(2), Changed: day(2)},
+				"b": {Value: 2, Version: 2, Run: "r2", Spec: "s2", First: mongodbtest.Day(1), Changed: mongodbtest.Day(2)},
+				"d": {Value: 1, Version: 1, Run: "r2", Spec: "s2", First: mongodbtest.Day(2), Changed: mongodbtest.Day(2)},
 			}
-			assert.Equal(t, after, dump(t.Context(), t, m))
+			assert.Equal(t, after, dump(t.Context(), t, db))
 
 			// Out of byte order the same pages give the same, missing apart.
 			in.Ordered = false
 			got, err = m.Upsert(t.Context(), l, in)
 			require.NoError(t, err)
-			want = UpsertResult{Rows: 6, Unchanged: 3, Missing: -1, Quarantined: 3, Kept: 1, Last: "é"}
+			want = mirror.UpsertResult{Rows: 6, Unchanged: 3, Missing: -1, Quarantined: 3, Kept: 1, Last: "é"}
 			assert.Equal(t, want, counted(got))
-			assert.Equal(t, []string{"b", "c", "d", "é"}, keysOn(t.Context(), t, m, l, got.AllKeys))
-			assert.Equal(t, PageRef{}, got.MissingKeys)
-			assert.Equal(t, after, dump(t.Context(), t, m))
+			assert.Equal(t, []string{"b", "c", "d", "é"}, landingtest.Keys(t.Context(), t, l, got.AllKeys))
+			assert.Equal(t, landing.Ref{}, got.MissingKeys)
+			assert.Equal(t, after, dump(t.Context(), t, db))
 
-			held, err := m.QuarantineOf(t.Context(), "r2", "", 10)
+			held, err := quarantine.NewReader(db).List(t.Context(), "r2", "", 10)
 			require.NoError(t, err)
 			require.Len(t, held, 3)
-			assert.Equal(t, Quarantined{ID: "r2/0000/00000001", Run: "r2", Page: "0000", Index: 1, Key: "b", Reason: "unreadable", Raw: `{"ttxid":"b"}`, At: day(2)}, held[0])
+			assert.Equal(t, quarantine.Row{
+				ID: "r2/0000/00000001", Run: "r2", Page: "0000", Index: 1, Key: "b", Reason: "unreadable",
+				Raw: `{"ttxid":"b"}`, At: mongodbtest.Day(2),
+			}, held[0])
 
-			n, err := m.Count(t.Context())
+			n, err := db.Count(t.Context(), mongodb.Businesses)
 			require.NoError(t, err)
 			assert.EqualValues(t, 5, n)
 		})
@@ -177,12 +154,14 @@ func TestUpsert(t *testing.T) {
 }
 
 func TestUpsertRange(t *testing.T) {
-	m := openTest(t)
-	l := testDir(t)
-	all := UpsertInput{Run: "r1", FirstLoad: true, Part: "0", Explain: explainTest, At: day(1), Ordered: true, Pages: landRecords(t.Context(), t, l, "r1",
-		[]Record{testRecord(t, "a", 1), testRecord(t, "b", 1), testRecord(t, "c", 1), testRecord(t, "d", 1), testRecord(t, "e", 1)})}
-	_, err := m.Upsert(t.Context(), l, all)
-	require.NoError(t, err)
+	db := mongodbtest.Open(t)
+	m := mirror.New(db)
+	l := landingtest.Directory(t)
+	var records []landing.Record
+	for _, key := range []string{"a", "b", "c", "d", "e"} {
+		records = append(records, landingtest.Valued(t, key, 1))
+	}
+	mirrortest.Load(t.Context(), t, db, l, records)
 	for name, tc := range map[string]struct {
 		r       socrata.Range
 		missing int
@@ -195,60 +174,64 @@ func TestUpsertRange(t *testing.T) {
 		"null keys":   {socrata.Range{NullKeys: true}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := m.Upsert(t.Context(), l, UpsertInput{Run: "r2", Part: "0", Explain: explainTest, At: day(2), Ordered: true, Range: tc.r})
+			in := mirrortest.Crawl(t.Context(), t, l, 2)
+			in.Range = tc.r
+			got, err := m.Upsert(t.Context(), l, in)
 			require.NoError(t, err)
-			assert.Equal(t, UpsertResult{Missing: tc.missing}, counted(got))
+			assert.Equal(t, mirror.UpsertResult{Missing: tc.missing}, counted(got))
 		})
 	}
 }
 
 func TestUpsertRefuses(t *testing.T) {
-	m := openTest(t)
-	l := testDir(t)
-	good := testRecord(t, "a", 1)
+	db := mongodbtest.Open(t)
+	m := mirror.New(db)
+	l := landingtest.Directory(t)
+	good := landingtest.Valued(t, "a", 1)
 	wrongHash := good
 	wrongHash.Hash[0]++
 	wrongID := good
 	wrongID.Key = "b"
-	noID := cleanRecord(t, "a")
+	noID := landingtest.Clean(t, "a")
 	noID.Document, _ = bson.Marshal(bson.D{{Key: "x", Value: 1}})
 	noID.Hash = sha256.Sum256(noID.Document)
 	for name, tc := range map[string]struct {
-		records []Record
+		records []landing.Record
 		r       socrata.Range
 		lookup  bool
 		want    error
 	}{
-		"double":               {records: []Record{good, good}, want: ErrDuplicateKey},
-		"double around bad":    {records: []Record{good, quarantinedRecord("a"), good}, want: ErrDuplicateKey},
-		"double, by lookup":    {records: []Record{good, testRecord(t, "b", 1), good}, lookup: true, want: ErrDuplicateKey},
-		"falling":              {records: []Record{testRecord(t, "b", 1), good}, want: ErrOrder},
-		"at the lower bound":   {records: []Record{good}, r: socrata.Range{After: "a"}, want: ErrOrder},
-		"above":                {records: []Record{testRecord(t, "c", 1)}, r: socrata.Range{UpTo: "b"}, want: ErrOrder},
-		"key among null keys":  {records: []Record{good}, r: socrata.Range{NullKeys: true}, want: ErrOrder},
-		"hash not of document": {records: []Record{wrongHash}, want: ErrCorrupt},
-		"_id is not the key":   {records: []Record{wrongID}, want: ErrCorrupt},
-		"no _id":               {records: []Record{noID}, want: ErrCorrupt},
+		"double":               {records: []landing.Record{good, good}, want: landing.ErrDuplicateKey},
+		"double around bad":    {records: []landing.Record{good, landingtest.Quarantined("a"), good}, want: landing.ErrDuplicateKey},
+		"double, by lookup":    {records: []landing.Record{good, landingtest.Valued(t, "b", 1), good}, lookup: true, want: landing.ErrDuplicateKey},
+		"falling":              {records: []landing.Record{landingtest.Valued(t, "b", 1), good}, want: landing.ErrOrder},
+		"at the lower bound":   {records: []landing.Record{good}, r: socrata.Range{After: "a"}, want: landing.ErrOrder},
+		"above":                {records: []landing.Record{landingtest.Valued(t, "c", 1)}, r: socrata.Range{UpTo: "b"}, want: landing.ErrOrder},
+		"key among null keys":  {records: []landing.Record{good}, r: socrata.Range{NullKeys: true}, want: landing.ErrOrder},
+		"hash not of document": {records: []landing.Record{wrongHash}, want: landing.ErrCorrupt},
+		"_id is not the key":   {records: []landing.Record{wrongID}, want: landing.ErrCorrupt},
+		"no _id":               {records: []landing.Record{noID}, want: landing.ErrCorrupt},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := UpsertInput{Run: "r1", FirstLoad: true, Part: "0", Explain: explainTest, At: day(1), Ordered: !tc.lookup, Range: tc.r, Pages: landRecords(t.Context(), t, l, "r1", tc.records)}
+			in := mirrortest.FirstLoad(t.Context(), t, l, tc.records)
+			in.Range, in.Ordered = tc.r, !tc.lookup
 			_, err := m.Upsert(t.Context(), l, in)
 			require.ErrorIs(t, err, tc.want)
-			assert.Empty(t, dump(t.Context(), t, m))
+			assert.Empty(t, dump(t.Context(), t, db))
 		})
 	}
 	t.Run("page is gone", func(t *testing.T) {
-		in := UpsertInput{Run: "r1", FirstLoad: true, Part: "0", Explain: explainTest, At: day(1), Ordered: true, Pages: landRecords(t.Context(), t, l, "r1", []Record{good})}
+		in := mirrortest.FirstLoad(t.Context(), t, l, []landing.Record{good})
 		require.NoError(t, l.Delete(t.Context(), in.Pages[0].ID))
 		_, err := m.Upsert(t.Context(), l, in)
-		require.ErrorIs(t, err, ErrNoPage)
+		require.ErrorIs(t, err, landing.ErrNoPage)
 	})
 	t.Run("another page", func(t *testing.T) {
-		in := UpsertInput{Run: "r1", FirstLoad: true, Part: "0", Explain: explainTest, At: day(1), Ordered: true, Pages: landRecords(t.Context(), t, l, "r1", []Record{good}, []Record{testRecord(t, "b", 1)})}
+		in := mirrortest.FirstLoad(t.Context(), t, l, []landing.Record{good}, []landing.Record{landingtest.Valued(t, "b", 1)})
 		in.Pages[0].ID = in.Pages[1].ID
 		_, err := m.Upsert(t.Context(), l, in)
-		require.ErrorIs(t, err, ErrCorrupt)
-		assert.Empty(t, dump(t.Context(), t, m))
+		require.ErrorIs(t, err, landing.ErrCorrupt)
+		assert.Empty(t, dump(t.Context(), t, db))
 	})
 }
 
@@ -268,7 +251,7 @@ func (m *monitor) attach(o *options.ClientOptions) {
 		m.counts[name]++
 		n, hook := m.counts[name], m.hook
 		m.mu.Unlock()
-		if hook != nil && collection == Businesses && (e.CommandName == "insert" || e.CommandName == "update") {
+		if hook != nil && collection == mongodb.Businesses && (e.CommandName == "insert" || e.CommandName == "update") {
 			hook(e.CommandName, n)
 		}
 	}})
@@ -296,26 +279,27 @@ func (m *monitor) writes() []string {
 
 func TestUnchangedPageWritesNothing(t *testing.T) {
 	mon := &monitor{counts: map[string]int{}}
-	m := openOn(t, connectTest(t, mon.attach))
-	l := testDir(t)
-	records := make([]Record, 5000)
+	db := mongodbtest.OpenOn(t, mongodbtest.Connect(t, mon.attach))
+	m := mirror.New(db)
+	l := landingtest.Directory(t)
+	records := make([]landing.Record, 5000)
 	for i := range records {
-		records[i] = testRecord(t, fmt.Sprintf("%06d", i), i)
+		records[i] = landingtest.Valued(t, fmt.Sprintf("%06d", i), i)
 	}
-	in := UpsertInput{Run: "r1", FirstLoad: true, Part: "0", Explain: explainTest, At: day(1), Ordered: true, Pages: landRecords(t.Context(), t, l, "r1", records)}
+	in := mirrortest.FirstLoad(t.Context(), t, l, records)
 	_, err := m.Upsert(t.Context(), l, in)
 	require.NoError(t, err)
-	assert.Contains(t, mon.writes(), "insert "+Businesses)
-	before := dump(t.Context(), t, m)
+	assert.Contains(t, mon.writes(), "insert "+mongodb.Businesses)
+	before := dump(t.Context(), t, db)
 
 	for _, ordered := range []bool{true, false} {
 		mon.reset()
-		in.Run, in.At, in.Spec, in.Ordered = "r2", day(2), "another", ordered
+		in.Run, in.At, in.Spec, in.Ordered = "r2", mongodbtest.Day(2), "another", ordered
 		got, err := m.Upsert(t.Context(), l, in)
 		require.NoError(t, err)
 		assert.Equal(t, 5000, got.Unchanged)
 		assert.Empty(t, mon.writes())
-		assert.Equal(t, before, dump(t.Context(), t, m))
+		assert.Equal(t, before, dump(t.Context(), t, db))
 	}
 }
 
@@ -323,27 +307,28 @@ func TestUnchangedPageWritesNothing(t *testing.T) {
 // it is on its way, and finishes with a second call.
 func TestUpsertKilled(t *testing.T) {
 	mon := &monitor{counts: map[string]int{}}
-	client := connectTest(t, mon.attach)
-	l := testDir(t)
-	var first, second []Record
+	client := mongodbtest.Connect(t, mon.attach)
+	l := landingtest.Directory(t)
+	var first, second []landing.Record
 	for i := range 400 {
 		key := fmt.Sprintf("%06d", i)
 		if i%3 != 0 {
-			first = append(first, testRecord(t, key, i))
+			first = append(first, landingtest.Valued(t, key, i))
 		}
 		if i%7 != 0 {
-			second = append(second, testRecord(t, key, i+i%2))
+			second = append(second, landingtest.Valued(t, key, i+i%2))
 		}
 	}
-	load := UpsertInput{Run: "r1", FirstLoad: true, Part: "0", Explain: explainTest, At: day(1), Ordered: true, Pages: landRecords(t.Context(), t, l, "r1", first)}
-	sync := UpsertInput{Run: "r2", Part: "0", Explain: explainTest, At: day(2), Ordered: true, Pages: landRecords(t.Context(), t, l, "r2", second)}
+	load := mirrortest.FirstLoad(t.Context(), t, l, first)
+	sync := mirrortest.Crawl(t.Context(), t, l, 2, second)
 
 	var want map[string]storedDoc
 	for _, ordered := range []bool{true, false} {
 		sync.Ordered = ordered
 		for at := 0; ; at++ {
-			m := openOn(t, client, WithBatch(50, 1<<20))
-			beginRuns(t.Context(), t, m, "r2")
+			db := mongodbtest.OpenOn(t, client)
+			m := mirror.New(db, mirror.WithBatch(50, 1<<20))
+			mirrortest.BeginRuns(t.Context(), t, db, "r2")
 			_, err := m.Upsert(t.Context(), l, load)
 			require.NoError(t, err)
 
@@ -363,7 +348,7 @@ func TestUpsertKilled(t *testing.T) {
 			cancel()
 			if at == 0 {
 				require.NoError(t, err)
-				want = dump(t.Context(), t, m)
+				want = dump(t.Context(), t, db)
 				continue
 			}
 			if err == nil {
@@ -377,30 +362,32 @@ func TestUpsertKilled(t *testing.T) {
 				_, err = m.Upsert(t.Context(), l, sync)
 				return err == nil
 			}, 10*time.Second, 20*time.Millisecond, "%v", err)
-			require.Equal(t, want, dump(t.Context(), t, m), "killed at write %d", at)
+			require.Equal(t, want, dump(t.Context(), t, db), "killed at write %d", at)
 		}
 	}
 }
 
 func TestUpsertConflict(t *testing.T) {
 	mon := &monitor{counts: map[string]int{}}
-	m := openOn(t, connectTest(t, mon.attach))
-	beginRuns(t.Context(), t, m, "r2")
-	other := connectTest(t).Database(m.Database().Name()).Collection(Businesses)
-	l := testDir(t)
-	load := UpsertInput{Run: "r1", FirstLoad: true, Part: "0", Explain: explainTest, At: day(1), Ordered: true, Pages: landRecords(t.Context(), t, l, "r1", []Record{testRecord(t, "a", 1), testRecord(t, "b", 1)})}
+	db := mongodbtest.OpenOn(t, mongodbtest.Connect(t, mon.attach))
+	m := mirror.New(db)
+	mirrortest.BeginRuns(t.Context(), t, db, "r2")
+	other := mongodbtest.Connect(t).Database(db.Name()).Collection(mongodb.Businesses)
+	l := landingtest.Directory(t)
+	load := mirrortest.FirstLoad(t.Context(), t, l, []landing.Record{landingtest.Valued(t, "a", 1), landingtest.Valued(t, "b", 1)})
 	_, err := m.Upsert(t.Context(), l, load)
 	require.NoError(t, err)
 
-	for _, record := range []Record{testRecord(t, "b", 2), testRecord(t, "c", 2)} { // a replacement, an insertion
-		in := UpsertInput{Run: "r2", Part: "0", Explain: explainTest, At: day(2), Ordered: true, Range: socrata.Range{After: "a", UpTo: record.Key}, Pages: landRecords(t.Context(), t, l, "r2", []Record{record})}
+	for _, record := range []landing.Record{landingtest.Valued(t, "b", 2), landingtest.Valued(t, "c", 2)} { // a replacement, an insertion
+		in := mirrortest.Crawl(t.Context(), t, l, 2, []landing.Record{record})
+		in.Range = socrata.Range{After: "a", UpTo: record.Key}
 		var once sync.Once
 		mon.mu.Lock()
 		mon.hook = func(string, int) {
 			once.Do(func() {
 				// Another writer gets in between reading and writing.
-				_, err := other.UpdateOne(t.Context(), byID(record.Key), bson.D{{Key: "$set", Value: bson.D{{Key: "lineage.version", Value: int32(9)}}}},
-					options.UpdateOne().SetUpsert(true))
+				_, err := other.UpdateOne(t.Context(), mongodb.ByID(record.Key),
+					bson.D{{Key: "$set", Value: bson.D{{Key: "lineage.version", Value: int32(9)}}}}, options.UpdateOne().SetUpsert(true))
 				assert.NoError(t, err)
 			})
 		}
@@ -409,58 +396,118 @@ func TestUpsertConflict(t *testing.T) {
 		mon.mu.Lock()
 		mon.hook = nil
 		mon.mu.Unlock()
-		require.ErrorIs(t, err, ErrConflict, record.Key)
+		require.ErrorIs(t, err, mongodb.ErrConflict, record.Key)
 		var raw bson.Raw
-		raw, err = other.FindOne(t.Context(), byID(record.Key)).Raw()
+		raw, err = other.FindOne(t.Context(), mongodb.ByID(record.Key)).Raw()
 		require.NoError(t, err)
 		assert.EqualValues(t, 9, raw.Lookup("lineage", "version").Int32(), "%s: the other's row stays", record.Key)
 	}
 }
 
-func TestUpsertBeats(t *testing.T) {
-	m := openTest(t)
-	l := testDir(t)
-	records := make([]Record, 3500)
-	for i := range records {
-		records[i] = testRecord(t, fmt.Sprintf("%06d", i), i)
-	}
-	var beats []Progress
-	_, err := m.Upsert(t.Context(), l, UpsertInput{
-		Run: "r1", Part: "0", At: day(1), FirstLoad: true, Explain: explainTest, Ordered: true,
-		Pages: landRecords(t.Context(), t, l, "r1", records),
-		Beat:  func(p Progress) { beats = append(beats, p) },
-	})
+// TestARowReturnsOnce has two windows of a backfill bring the same removed row
+// back at once, as that of its start and that of its end do.
+func TestARowReturnsOnce(t *testing.T) {
+	db := mongodbtest.Open(t)
+	m, zone := mirror.New(db), landingtest.Directory(t)
+	mirrortest.BeginRuns(t.Context(), t, db, "r2", "r3")
+	gone, stays := landingtest.Valued(t, "a", 1), landingtest.Valued(t, "b", 1)
+	mirrortest.Load(t.Context(), t, db, zone, []landing.Record{gone, stays})
+	_, err := m.Remove(t.Context(), mirror.RemoveInput{Run: "r2", Part: "removals", At: mongodbtest.Day(2), Keys: []string{"a"}})
 	require.NoError(t, err)
-	assert.Equal(t, []Progress{{1000, "000999"}, {2000, "001999"}, {3000, "002999"}}, beats)
+
+	in := mirrortest.Crawl(t.Context(), t, zone, 3, []landing.Record{gone, stays})
+	other := in
+	other.Part = "q"
+	_, err = m.Upsert(t.Context(), &readZone{Zone: zone, read: func() {
+		// This one has met neither row by now; the other one writes both.
+		_, err := m.Upsert(t.Context(), zone, other)
+		require.NoError(t, err)
+	}}, in)
+	require.ErrorIs(t, err, mongodb.ErrConflict)
+	_, err = m.Upsert(t.Context(), zone, in)
+	require.NoError(t, err)
+
+	require.Equal(t, []int32{2, 3}, versionsOf(t, db, "a"), "removed, returned: nobody saw it open")
+	require.EqualValues(t, 3, dump(t.Context(), t, db)["a"].Version)
+}
+
+// readZone calls read once a page has been read to its end.
+type readZone struct {
+	landing.Zone
+	read func()
+}
+
+func (z *readZone) Open(ctx context.Context, id, sum string) (io.ReadCloser, error) {
+	content, err := z.Zone.Open(ctx, id, sum)
+	return &readPage{ReadCloser: content, read: z.read}, err
+}
+
+type readPage struct {
+	io.ReadCloser
+	read func()
+}
+
+func (p *readPage) Close() error {
+	p.read()
+	return p.ReadCloser.Close()
+}
+
+// versionsOf are the versions of a key that have an event.
+func versionsOf(t *testing.T, db *mongodb.Database, key string) (versions []int32) {
+	cursor, err := db.Collection(mongodb.Changes).Find(t.Context(), bson.D{{Key: "_id.key", Value: key}},
+		options.Find().SetSort(bson.D{{Key: "_id.version", Value: 1}}))
+	require.NoError(t, err)
+	for cursor.Next(t.Context()) {
+		versions = append(versions, cursor.Current.Lookup("_id", "version").Int32())
+	}
+	return versions
+}
+
+func TestUpsertHeartbeats(t *testing.T) {
+	db := mongodbtest.Open(t)
+	m := mirror.New(db)
+	l := landingtest.Directory(t)
+	records := make([]landing.Record, 3500)
+	for i := range records {
+		records[i] = landingtest.Valued(t, fmt.Sprintf("%06d", i), i)
+	}
+	var heartbeats []mirror.Progress
+	in := mirrortest.FirstLoad(t.Context(), t, l, records)
+	in.Heartbeat = func(p mirror.Progress) { heartbeats = append(heartbeats, p) }
+	_, err := m.Upsert(t.Context(), l, in)
+	require.NoError(t, err)
+	assert.Equal(t, []mirror.Progress{{Rows: 1000, Last: "000999"}, {Rows: 2000, Last: "001999"}, {Rows: 3000, Last: "002999"}}, heartbeats)
 }
 
 func TestUpsertDatabaseGone(t *testing.T) {
-	m := openTest(t)
-	m.callTimeout = time.Nanosecond
-	l := testDir(t)
-	_, err := m.Upsert(t.Context(), l, UpsertInput{Run: "r1", FirstLoad: true, Part: "0", Explain: explainTest, At: day(1), Ordered: true, Pages: landRecords(t.Context(), t, l, "r1", []Record{testRecord(t, "a", 1)})})
+	db := mongodbtest.Open(t)
+	m := mirror.New(db)
+	mongodb.WithCallTimeout(time.Nanosecond)(db)
+	l := landingtest.Directory(t)
+	_, err := m.Upsert(t.Context(), l, mirrortest.FirstLoad(t.Context(), t, l, []landing.Record{landingtest.Valued(t, "a", 1)}))
 	require.Error(t, err)
-	assert.True(t, IsDown(err), "%v", err)
-	assert.False(t, IsDown(ErrConflict))
+	assert.True(t, mongodb.IsDown(err), "%v", err)
+	assert.False(t, mongodb.IsDown(mongodb.ErrConflict))
 }
 
 // TestUpsertModel runs sequences of crawls, each of them edited at random,
 // against a map that says what must be stored.
 func TestUpsertModel(t *testing.T) {
-	m := openTest(t, WithBatch(7, 4096))
-	l := testDir(t)
+	db := mongodbtest.Open(t)
+	m := mirror.New(db, mirror.WithBatch(7, 4096))
+	l := landingtest.Directory(t)
 	ctx := t.Context()
 	rapid.Check(t, func(t *rapid.T) {
-		_, err := m.Database().Collection(Businesses).DeleteMany(ctx, bson.D{})
+		_, err := db.Collection(mongodb.Businesses).DeleteMany(ctx, bson.D{})
 		require.NoError(t, err)
 		model := map[string]storedDoc{}
-		beginRuns(ctx, t, m, "r0", "r1", "r2", "r3")
+		mirrortest.BeginRuns(ctx, t, db, "r0", "r1", "r2", "r3")
 		keys := rapid.SliceOfNDistinct(rapid.StringMatching(`[0-9A-zé]{1,3}`), 1, 40, rapid.ID[string]).Draw(t, "keys")
 		slices.Sort(keys)
 		for crawl := range rapid.IntRange(1, 4).Draw(t, "crawls") {
 			run := fmt.Sprintf("r%d", crawl)
-			var records []Record
-			want := UpsertResult{}
+			var records []landing.Record
+			want := mirror.UpsertResult{}
 			// The range leaves out some keys at either end.
 			from, to := rapid.IntRange(0, len(keys)-1).Draw(t, "from"), rapid.IntRange(0, len(keys)-1).Draw(t, "to")
 			r := socrata.Range{}
@@ -482,7 +529,7 @@ func TestUpsertModel(t *testing.T) {
 					}
 					continue
 				case "bad":
-					records = append(records, quarantinedRecord(key))
+					records = append(records, landingtest.Quarantined(key))
 					if exists {
 						want.Kept++
 						if !old.Stale {
@@ -494,19 +541,19 @@ func TestUpsertModel(t *testing.T) {
 					want.Quarantined++
 					continue
 				case "good and bad":
-					records = append(records, quarantinedRecord(key))
+					records = append(records, landingtest.Quarantined(key))
 					want.Quarantined++
 				case "edit":
 					old.Value = rapid.IntRange(0, 3).Draw(t, "value")
 				}
-				records = append(records, testRecord(t, key, old.Value))
+				records = append(records, landingtest.Valued(t, key, old.Value))
 				was := model[key]
 				switch {
 				case !exists:
-					model[key] = storedDoc{Value: old.Value, Version: 1, Run: run, First: day(crawl + 1), Changed: day(crawl + 1)}
+					model[key] = storedDoc{Value: old.Value, Version: 1, Run: run, First: mongodbtest.Day(crawl + 1), Changed: mongodbtest.Day(crawl + 1)}
 					want.Inserted++
 				case was.Value != old.Value:
-					model[key] = storedDoc{Value: old.Value, Version: was.Version + 1, Run: run, First: was.First, Changed: day(crawl + 1)}
+					model[key] = storedDoc{Value: old.Value, Version: was.Version + 1, Run: run, First: was.First, Changed: mongodbtest.Day(crawl + 1)}
 					want.Replaced++
 				default:
 					want.Unchanged++
@@ -527,19 +574,20 @@ func TestUpsertModel(t *testing.T) {
 			if len(records) > 0 {
 				want.Last = records[len(records)-1].Key
 			}
-			var pages [][]Record
+			var pages [][]landing.Record
 			for rest := records; len(rest) > 0; {
 				n := rapid.IntRange(1, len(rest)).Draw(t, "page")
 				pages, rest = append(pages, rest[:n]), rest[n:]
 			}
-			in := UpsertInput{Run: run, Part: "0", Explain: explainTest, At: day(crawl + 1), Range: r, Ordered: ordered, Pages: landRecords(ctx, t, l, run, pages...)}
+			in := mirrortest.Crawl(ctx, t, l, crawl, pages...)
+			in.At, in.Range, in.Ordered = mongodbtest.Day(crawl+1), r, ordered
 			compared, err := m.Compare(ctx, l, in)
 			require.NoError(t, err)
 			require.Equal(t, want, compared)
 			got, err := m.Upsert(ctx, l, in)
 			require.NoError(t, err)
 			require.Equal(t, want, counted(got))
-			require.Equal(t, model, dump(ctx, t, m))
+			require.Equal(t, model, dump(ctx, t, db))
 
 			again, err := m.Upsert(ctx, l, in)
 			require.NoError(t, err)
@@ -552,67 +600,22 @@ func TestUpsertModel(t *testing.T) {
 
 func TestCommandBatchesStayBounded(t *testing.T) {
 	mon := &monitor{counts: map[string]int{}}
-	m := openOn(t, connectTest(t, mon.attach), WithBatch(1000, 64<<10))
-	l := testDir(t)
-	records := make([]Record, 2000)
+	db := mongodbtest.OpenOn(t, mongodbtest.Connect(t, mon.attach))
+	m := mirror.New(db, mirror.WithBatch(1000, 64<<10))
+	l := landingtest.Directory(t)
+	records := make([]landing.Record, 2000)
 	for i := range records {
-		records[i] = benchmarkDocument(t, i*3)
+		records[i] = landingtest.Register(t, i*3)
 	}
-	_, err := m.Upsert(t.Context(), l, UpsertInput{Run: "r1", FirstLoad: true, Part: "0", Explain: explainTest, At: day(1), Ordered: true, Pages: landRecords(t.Context(), t, l, "r1", records)})
+	_, err := m.Upsert(t.Context(), l, mirrortest.FirstLoad(t.Context(), t, l, records))
 	require.NoError(t, err)
 	mon.mu.Lock()
-	inserts := mon.counts["insert "+Businesses]
+	inserts := mon.counts["insert "+mongodb.Businesses]
 	mon.mu.Unlock()
 	assert.Greater(t, inserts, 2000*800/(64<<10), "by bytes, not by rows")
-	n, err := m.Count(t.Context())
+	n, err := db.Count(t.Context(), mongodb.Businesses)
 	require.NoError(t, err)
 	assert.EqualValues(t, 2000, n)
-}
-
-// benchmarkPages lands n register-like rows as pages of 50,000.
-func benchmarkPages(b *testing.B, l Landing, n int) []UpsertInput {
-	b.Helper()
-	var inputs []UpsertInput
-	var last string
-	for from := 0; from < n; from += 50_000 {
-		records := make([]Record, 0, 50_000)
-		for i := from; i < min(from+50_000, n); i++ {
-			records = append(records, benchmarkDocument(b, i))
-		}
-		in := UpsertInput{
-			Run: "r1", Part: "0", Spec: "spec", At: day(1), FirstLoad: true, Explain: explainTest, Ordered: true, Range: socrata.Range{After: last, UpTo: records[len(records)-1].Key},
-			Pages: landRecords(b.Context(), b, l, "r1", records),
-		}
-		last = in.Range.UpTo
-		inputs = append(inputs, in)
-	}
-	return inputs
-}
-
-// upsertAll runs the ranges, some at once, as the activities do.
-func upsertAll(b *testing.B, m *Mirror, l Landing, inputs []UpsertInput, atOnce int) UpsertResult {
-	b.Helper()
-	var (
-		wg    sync.WaitGroup
-		mu    sync.Mutex
-		total UpsertResult
-	)
-	slots := make(chan struct{}, atOnce)
-	for _, in := range inputs {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			got, err := m.Upsert(b.Context(), l, in)
-			assert.NoError(b, err) //nolint:testifylint // not on the benchmark's goroutine, where require must not be used
-			mu.Lock()
-			defer mu.Unlock()
-			total.Inserted += got.Inserted
-			total.Replaced += got.Replaced
-			total.Unchanged += got.Unchanged
-		})
-	}
-	wg.Wait()
-	return total
 }
 
 // benchmarkRows is how many rows the benchmarks use: enough for several
@@ -620,26 +623,28 @@ func upsertAll(b *testing.B, m *Mirror, l Landing, inputs []UpsertInput, atOnce 
 const benchmarkRows = 200_000
 
 func BenchmarkUpsert(b *testing.B) {
-	client := connectTest(b)
-	l := testDir(b)
-	inputs := benchmarkPages(b, l, benchmarkRows)
+	client := mongodbtest.Connect(b)
+	l := landingtest.Directory(b)
+	inputs := mirrortest.Ranges(b, l, benchmarkRows, landingtest.Register)
 	for _, atOnce := range []int{1, 2, 4} {
 		b.Run(fmt.Sprintf("first load, %d at once", atOnce), func(b *testing.B) {
 			for b.Loop() {
 				b.StopTimer()
-				m := openOn(b, client)
+				db := mongodbtest.OpenOn(b, client)
+				m := mirror.New(db)
 				b.StartTimer()
-				require.Equal(b, benchmarkRows, upsertAll(b, m, l, inputs, atOnce).Inserted)
+				require.Equal(b, benchmarkRows, mirrortest.UpsertAll(b, m, l, inputs, atOnce).Inserted)
 			}
 			b.ReportMetric(float64(benchmarkRows*b.N)/b.Elapsed().Seconds(), "rows/s")
 		})
 	}
-	m := openOn(b, client)
-	upsertAll(b, m, l, inputs, 2)
+	db := mongodbtest.OpenOn(b, client)
+	m := mirror.New(db)
+	mirrortest.UpsertAll(b, m, l, inputs, 2)
 	for _, atOnce := range []int{1, 2, 4} {
 		b.Run(fmt.Sprintf("unchanged, %d at once", atOnce), func(b *testing.B) {
 			for b.Loop() {
-				require.Equal(b, benchmarkRows, upsertAll(b, m, l, inputs, atOnce).Unchanged)
+				require.Equal(b, benchmarkRows, mirrortest.UpsertAll(b, m, l, inputs, atOnce).Unchanged)
 			}
 			b.ReportMetric(float64(benchmarkRows*b.N)/b.Elapsed().Seconds(), "rows/s")
 		})
@@ -647,16 +652,17 @@ func BenchmarkUpsert(b *testing.B) {
 }
 
 func BenchmarkUpsertBatch(b *testing.B) {
-	client := connectTest(b)
-	l := testDir(b)
-	inputs := benchmarkPages(b, l, 100_000)
+	client := mongodbtest.Connect(b)
+	l := landingtest.Directory(b)
+	inputs := mirrortest.Ranges(b, l, 100_000, landingtest.Register)
 	for _, rows := range []int{500, 1000, 2000, 5000} {
 		b.Run(fmt.Sprint(rows), func(b *testing.B) {
 			for b.Loop() {
 				b.StopTimer()
-				m := openOn(b, client, WithBatch(rows, 8<<20))
+				db := mongodbtest.OpenOn(b, client)
+				m := mirror.New(db, mirror.WithBatch(rows, 8<<20))
 				b.StartTimer()
-				upsertAll(b, m, l, inputs, 2)
+				mirrortest.UpsertAll(b, m, l, inputs, 2)
 			}
 			b.ReportMetric(float64(100_000*b.N)/b.Elapsed().Seconds(), "rows/s")
 		})
@@ -665,25 +671,26 @@ func BenchmarkUpsertBatch(b *testing.B) {
 
 // BenchmarkUpsertChanged replaces every row, each with its event.
 func BenchmarkUpsertChanged(b *testing.B) {
-	m := openOn(b, connectTest(b))
-	l := testDir(b)
-	inputs := benchmarkPages(b, l, 50_000)
-	upsertAll(b, m, l, inputs, 1)
-	changed := make([]Record, 50_000)
+	db := mongodbtest.Open(b)
+	m := mirror.New(db)
+	l := landingtest.Directory(b)
+	inputs := mirrortest.Ranges(b, l, 50_000, landingtest.Register)
+	mirrortest.UpsertAll(b, m, l, inputs, 1)
+	changed := make([]landing.Record, 50_000)
 	for i := range changed {
-		rec := benchmarkDocument(b, i)
+		rec := landingtest.Register(b, i)
 		var d bson.D
 		require.NoError(b, bson.Unmarshal(rec.Document, &d))
-		changed[i] = cleanRecord(b, rec.Key, append(d[1:], bson.E{Key: "dba_name_2", Value: "another"})...)
+		changed[i] = landingtest.Clean(b, rec.Key, append(d[1:], bson.E{Key: "dba_name_2", Value: "another"})...)
 	}
 	other := inputs[0]
-	other.Pages = landRecords(b.Context(), b, l, "r2", changed)
+	other.Pages = landingtest.Land(b.Context(), b, l, "r2", changed)
 	days := 1
 	for b.Loop() {
-		in := []UpsertInput{inputs[0], other}[days%2]
+		in := []mirror.UpsertInput{inputs[0], other}[days%2]
 		days++
-		in.Run, in.At, in.FirstLoad = fmt.Sprintf("r%d", days), day(days), false
-		beginRuns(b.Context(), b, m, in.Run)
+		in.Run, in.At, in.FirstLoad = fmt.Sprintf("r%d", days), mongodbtest.Day(days), false
+		mirrortest.BeginRuns(b.Context(), b, db, in.Run)
 		got, err := m.Upsert(b.Context(), l, in)
 		require.NoError(b, err)
 		require.Equal(b, 50_000, got.Replaced)

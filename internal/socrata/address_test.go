@@ -10,6 +10,7 @@ import (
 func TestParseAddress(t *testing.T) {
 	for address, want := range map[string][2]string{
 		"g8m3-pdis":   {"", "g8m3-pdis"},
+		"az09-09az":   {"", "az09-09az"},
 		" G8M3-PDIS ": {"", "g8m3-pdis"}, //nolint:gocritic // the spaces are what is tested
 		"https://data.sfgov.org/Economy-and-Community/Registered-Business-Locations-San-Francisco/g8m3-pdis": {"https://data.sfgov.org", "g8m3-pdis"},
 		"https://data.sf.gov/Economy-and-Community/Registered-Business-Locations/g8m3-pdis/about_data":       {"https://data.sf.gov", "g8m3-pdis"},
@@ -31,7 +32,7 @@ func TestParseAddress(t *testing.T) {
 		assert.Equal(t, want, [2]string{base, id}, address)
 	}
 	for _, address := range []string{
-		"", "sf-business", "g8m3pdis", "https://data.sf.gov", "https://data.sf.gov/d/", "/d/g8m3-pdis", "https:///g8m3-pdis",
+		"", "sf-business", "g8m3pdis", "g8m`-pdis", "g8m{-pdis", "g8m/-pdis", "g8m:-pdis", "g8m3-pdi", "g8m3-pdisx", "g8m3_pdis", "g8m35pdis", "https://data.sf.gov", "https://data.sf.gov/d/", "/d/g8m3-pdis", "https:///g8m3-pdis",
 		"ftp://data.sf.gov/d/g8m3-pdis", "https://u:p@data.sf.gov/d/g8m3-pdis", "https://data.sf.gov/?id=g8m3-pdis", "://", "g8m3-pdis g8m3-pdis",
 		"[::1%25lo]:80/g8m3-pdis",
 	} {

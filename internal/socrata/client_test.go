@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -50,6 +51,12 @@ func TestNewChecksItsOptions(t *testing.T) {
 	require.NotContains(t, err.Error(), "hushhush")
 	_, err = New(Options{BaseURL: "https://data.sf.gov/", ID: "g8m3-pdis"})
 	require.NoError(t, err)
+	_, err = New(Options{BaseURL: "https://data.sf.gov/", ID: "g8m3-pdis", AppToken: "!az~"})
+	require.NoError(t, err, "the first and the last visible character")
+	for _, token := range []string{"a b", "a\x7fb"} {
+		_, err = New(Options{BaseURL: "https://data.sf.gov/", ID: "g8m3-pdis", AppToken: token})
+		require.ErrorContains(t, err, "app token", token)
+	}
 }
 
 func TestCount(t *testing.T) {
@@ -57,7 +64,7 @@ func TestCount(t *testing.T) {
 	c := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.URL.Query().Get("$select")+" | "+r.URL.Query().Get("$where"))
 		assert.Equal(t, "secret-token", r.Header.Get("X-App-Token"))
-		assert.Equal(t, "padron", r.Header.Get("User-Agent"))
+		assert.Equal(t, DefaultUserAgent, r.Header.Get("User-Agent"))
 		w.Header().Set("X-SODA2-Truth-Last-Modified", "Sat, 03 Oct 2026 11:15:00 GMT")
 		_, _ = io.WriteString(w, `[{"count":"367825"}]`+"\n")
 	})
@@ -67,7 +74,7 @@ func TestCount(t *testing.T) {
 	assert.Equal(t, time.Date(2026, 10, 3, 11, 15, 0, 0, time.UTC), version.Truth)
 	_, _, err = c.Count(t.Context(), Range{UpTo: "O'Brien"}.Where("ttxid"))
 	require.NoError(t, err)
-	assert.Equal(t, []string{"count(*) | ", "count(*) | ttxid <= 'O''Brien'"}, asked)
+	assert.Equal(t, []string{"count(*) | ", "count(*) | `ttxid` <= 'O''Brien'"}, asked)
 }
 
 func TestCountOfAnyServer(t *testing.T) {
@@ -91,9 +98,9 @@ func TestCountOfAnyServer(t *testing.T) {
 func TestKeyAt(t *testing.T) {
 	c := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
-		assert.Equal(t, "ttxid", q.Get("$select"))
-		assert.Equal(t, "ttxid is not null", q.Get("$where"))
-		assert.Equal(t, "ttxid", q.Get("$order"))
+		assert.Equal(t, "`ttxid`", q.Get("$select"))
+		assert.Equal(t, "`ttxid` is not null", q.Get("$where"))
+		assert.Equal(t, "`ttxid`", q.Get("$order"))
 		assert.Equal(t, "1", q.Get("$limit"))
 		w.Header().Set("X-Socrata-RequestId", "r1")
 		switch q.Get("$offset") {
@@ -124,11 +131,12 @@ func TestKeyAt(t *testing.T) {
 	}
 }
 
-func TestMovedHostIsFollowedOnceAndRemembered(t *testing.T) {
+func TestAMoveToANamedHostIsFollowedForAWhile(t *testing.T) {
 	var atNew, atOld atomic.Int32
+	var tokens []string // as the new host was told them
 	portal := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		atNew.Add(1)
-		assert.Equal(t, "secret-token", r.Header.Get("X-App-Token"), "headers go along")
+		tokens = append(tokens, r.Header.Get("X-App-Token"))
 		assert.NotContains(t, r.URL.RawQuery, "moved", "the query is the client's own")
 		_, _ = io.WriteString(w, `[{"count":"1"}]`)
 	}))
@@ -139,7 +147,9 @@ func TestMovedHostIsFollowedOnceAndRemembered(t *testing.T) {
 	}))
 	defer old.Close()
 
-	c, err := New(Options{BaseURL: old.URL, ID: "g8m3-pdis", AppToken: "secret-token", HTTPClient: old.Client()})
+	c, err := New(Options{
+		BaseURL: old.URL, ID: "g8m3-pdis", AppToken: "secret-token", HTTPClient: old.Client(), Hosts: []string{strings.TrimPrefix(portal.URL, "http://")},
+	})
 	require.NoError(t, err)
 	canonical, err := c.CanonicalURL(t.Context())
 	require.NoError(t, err)
@@ -154,6 +164,182 @@ func TestMovedHostIsFollowedOnceAndRemembered(t *testing.T) {
 	assert.Equal(t, int32(1), atOld.Load())
 	assert.Equal(t, int32(4), atNew.Load())
 	assert.Nil(t, old.Client().CheckRedirect, "the caller's client stays as it was")
+
+	c.moved.Store(&moved{to: c.moved.Load().to, until: time.Now()})
+	_, _, err = c.Count(t.Context(), "")
+	require.NoError(t, err)
+	assert.Equal(t, int32(2), atOld.Load(), "after a while the configured address is asked again")
+	assert.Equal(t, []string{"", "secret-token", "secret-token", "secret-token", ""}, tokens, "told when it has answered rightly")
+
+	portal.Close()
+	_, _, err = c.Count(t.Context(), "")
+	requireNetwork(t, err)
+	assert.Nil(t, c.moved.Load(), "where it does not answer any more, the portal is not looked for again")
+}
+
+// TestAMoveIsBelievedWhenItHasAnswered follows no move to a host that nobody named,
+// and holds none to one that does not answer as a portal. Neither is told the token.
+func TestAMoveIsBelievedWhenItHasAnswered(t *testing.T) {
+	var asked atomic.Int32
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		assert.Empty(t, r.Header.Get("X-App-Token"))
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, "<html>This domain is for sale</html>")
+	}))
+	defer other.Close()
+	old := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL+r.URL.Path, http.StatusMovedPermanently)
+	}))
+	defer old.Close()
+	host := strings.TrimPrefix(other.URL, "http://")
+	var e *Error
+
+	c, err := New(Options{BaseURL: old.URL, ID: "g8m3-pdis", AppToken: "secret-token", Hosts: []string{"data.sf.gov"}})
+	require.NoError(t, err)
+	_, _, err = c.Count(t.Context(), "")
+	require.ErrorAs(t, err, &e)
+	assert.Equal(t, Moved, e.Kind)
+	require.ErrorContains(t, err, "moved (301) to "+other.URL+"/resource/g8m3-pdis.json: the spec names no such host; if the portal is there now, write it into portal.host")
+	assert.Zero(t, asked.Load())
+
+	c, err = New(Options{BaseURL: old.URL, ID: "g8m3-pdis", AppToken: "secret-token", Hosts: []string{host}})
+	require.NoError(t, err)
+	for range 2 {
+		_, _, err = c.Count(t.Context(), "")
+		require.ErrorAs(t, err, &e)
+		assert.Equal(t, Garbage, e.Kind)
+		assert.Nil(t, c.moved.Load())
+	}
+	assert.EqualValues(t, 2, asked.Load())
+}
+
+// TestBotChecks knows the answers of what stands in front of portals from those of
+// portals.
+func TestBotChecks(t *testing.T) {
+	const html, js = "text/html; charset=utf-8", "application/json"
+	for name, test := range map[string]struct {
+		status       int
+		header, kind string
+		want         Kind
+	}{
+		"a challenge":             {202, "X-Amzn-Waf-Action", "", BotCheck},
+		"a captcha":               {405, "X-Amzn-Waf-Action", html, BotCheck},
+		"a challenge of another":  {503, "Cf-Mitigated", html, BotCheck},
+		"202 with HTML":           {202, "", html, BotCheck},
+		"403 by the user's agent": {403, "", html, BotCheck},
+		"still computing":         {202, "", js, Computing},
+		"computing, says nothing": {202, "", "", Computing},
+		"a private dataset":       {403, "", js, Refused},
+		"maintenance":             {503, "", html, Unavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := clientOf(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header()["Content-Type"] = nil
+				if test.kind != "" {
+					w.Header().Set("Content-Type", test.kind)
+				}
+				if test.header != "" {
+					w.Header().Set(test.header, "challenge")
+				}
+				w.WriteHeader(test.status)
+			})
+			_, _, err := c.Count(t.Context(), "")
+			var e *Error
+			require.ErrorAs(t, err, &e)
+			assert.Equal(t, test.want, e.Kind)
+			if test.want == BotCheck {
+				assert.True(t, e.Retryable())
+				assert.True(t, e.DestinationDown())
+				assert.ErrorContains(t, err, "refused by a bot check in front of the portal")
+			}
+		})
+	}
+}
+
+// TestADripIsGivenUp ends an answer that never falls silent and never ends, before
+// its body, within it, and within an error's.
+func TestADripIsGivenUp(t *testing.T) {
+	for name, status := range map[string]int{"a page": 200, "an error": 500} {
+		t.Run(name, func(t *testing.T) {
+			c := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(status)
+				for text := `[{"k":"a"},` + strings.Repeat(" ", 1<<20); text != "" && r.Context().Err() == nil; text = text[1:] {
+					_, _ = io.WriteString(w, text[:1])
+					w.(http.Flusher).Flush()
+					time.Sleep(5 * time.Millisecond)
+				}
+			})
+			c.idleWait, c.answerWait = time.Minute, 150*time.Millisecond
+			began := time.Now()
+			_, err := c.Page(t.Context(), "k", nil, Range{}, 10, io.Discard)
+			assert.Less(t, time.Since(began), 10*time.Second)
+			if status == 200 {
+				requireNetwork(t, err)
+				assert.ErrorContains(t, err, "the answer was not whole after 150ms")
+				return
+			}
+			var e *Error
+			require.ErrorAs(t, err, &e)
+			assert.Equal(t, Unavailable, e.Kind)
+		})
+	}
+}
+
+// TestAFloodIsGivenUp bounds what an answer may hold: as sent, and as it becomes
+// when it is decompressed.
+func TestAFloodIsGivenUp(t *testing.T) {
+	for name, encoding := range map[string]string{"as sent": "", "a bomb": "gzip"} {
+		t.Run(name, func(t *testing.T) {
+			body := []byte("[" + strings.Repeat(`{"k":"a","x":"`+strings.Repeat("x", 1<<10)+`"},`, 1<<12))
+			if encoding != "" {
+				body = zip(t, body)
+				require.Less(t, len(body), 1<<16)
+			}
+			c := clientOf(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Encoding", encoding)
+				_, _ = w.Write(body)
+			})
+			c.limit = 1 << 19
+			var got bytes.Buffer
+			_, err := c.Page(t.Context(), "k", nil, Range{}, MaxPage, &got)
+			var e *Error
+			require.ErrorAs(t, err, &e)
+			assert.Equal(t, Garbage, e.Kind)
+			require.ErrorContains(t, err, "more than 524288 bytes")
+			assert.Less(t, got.Len(), 1<<20)
+		})
+	}
+}
+
+// TestTheSameGarbageHasTheSameDigest tells answers apart by what is wrong where, and
+// not by how they arrive.
+func TestTheSameGarbageHasTheSameDigest(t *testing.T) {
+	digest := func(body string, after Range) string {
+		c := clientOf(t, func(w http.ResponseWriter, _ *http.Request) {
+			for text := body; text != ""; {
+				n := min(len(text), 1+rand.N(50))
+				_, _ = io.WriteString(w, text[:n])
+				w.(http.Flusher).Flush()
+				text = text[n:]
+			}
+		})
+		_, err := c.Page(t.Context(), "k", nil, after, 10, io.Discard)
+		var e *Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, Garbage, e.Kind)
+		return e.Digest
+	}
+	broken := `[{"k":"a"},{"k":nonsense},{"k":"b"}]` + strings.Repeat(" ", 300)
+	cut := `[{"k":"a"},{"k":"b"`
+	for _, body := range []string{broken, cut} {
+		first := digest(body, Range{})
+		assert.Equal(t, first, digest(body, Range{}))
+	}
+	assert.NotEqual(t, digest(cut, Range{}), digest(cut[:len(cut)-1], Range{}))
+	assert.NotEqual(t, digest(broken, Range{}), digest(broken, Range{After: "a"}))
+	assert.Empty(t, digest("<html>maintenance</html>", Range{}), "a proxy's page")
 }
 
 func TestMovesThatAreNotFollowed(t *testing.T) {
@@ -162,7 +348,7 @@ func TestMovesThatAreNotFollowed(t *testing.T) {
 		location string
 	}{
 		"a sign-in page":         {301, "https://login.example.org/?return_to=x"},
-		"for the time being":     {302, "https://data.example.org/resource/g8m3-pdis.json"},
+		"nobody named it":        {301, "https://data.example.org/resource/g8m3-pdis.json"},
 		"to itself":              {301, "/resource/g8m3-pdis.json"},
 		"nowhere":                {301, ""},
 		"a place without a host": {301, "mailto:someone@example.org"},
@@ -202,7 +388,7 @@ func TestMovesInACircle(t *testing.T) {
 		http.Redirect(w, r, one.URL+r.URL.Path, http.StatusMovedPermanently)
 	}))
 	defer two.Close()
-	c, err := New(Options{BaseURL: one.URL, ID: "g8m3-pdis"})
+	c, err := New(Options{BaseURL: one.URL, ID: "g8m3-pdis", Hosts: []string{strings.TrimPrefix(one.URL, "http://"), strings.TrimPrefix(two.URL, "http://")}})
 	require.NoError(t, err)
 	_, _, err = c.Count(t.Context(), "")
 	var e *Error
@@ -217,7 +403,7 @@ func TestMoveToPlainHTTP(t *testing.T) {
 		http.Redirect(w, r, "http://data.example.org"+r.URL.Path, http.StatusMovedPermanently)
 	}))
 	defer server.Close()
-	c, err := New(Options{BaseURL: server.URL, ID: "g8m3-pdis", HTTPClient: server.Client()})
+	c, err := New(Options{BaseURL: server.URL, ID: "g8m3-pdis", HTTPClient: server.Client(), Hosts: []string{"data.example.org"}})
 	require.NoError(t, err)
 	_, err = c.CanonicalURL(t.Context())
 	var e *Error
@@ -318,7 +504,8 @@ func (d *slowDisk) Write(p []byte) (int, error) {
 	return d.Buffer.Write(p)
 }
 
-// Only the portal's silence counts: neither a slow page as a whole nor a slow destination is cut off.
+// TestSlowIsNotSilent checks that only the portal's silence ends a request, not
+// a slow page or a slow destination.
 func TestSlowIsNotSilent(t *testing.T) {
 	c := clientOf(t, func(w http.ResponseWriter, _ *http.Request) {
 		for _, piece := range []string{"[", `{"k":"a"}`, ",", `{"k":"b"}`, "]"} {

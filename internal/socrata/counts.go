@@ -9,25 +9,29 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ErrTooManyGroups is returned by [Client.GroupCounts] for a column with [MaxPage] different values or more,
-// of which a portal may leave some out without a word.
+// ErrTooManyGroups is returned by [Client.GroupCounts] for a column with
+// [MaxPage] different values or more, of which a portal may leave some out
+// without saying so.
 var ErrTooManyGroups = errors.New("too many different values to be counted by value")
 
 // GroupCount is a value of a column and the number of rows that have it.
 type GroupCount struct {
-	// Value is the value as it stands in rows, a number or checkbox as its text. It is empty for null, and
-	// for the empty text, which is another group.
+	// Value is the value as in rows, a number or checkbox as its text, with
+	// U+FFFD for what is not valid text (then several groups may have the same).
+	// It is empty for null and for the empty text, which are two groups.
 	Value string
 	Null  bool
 	Rows  int64
 }
 
-// Count returns the number of rows for which the SoQL condition holds; of all rows when where is empty.
+// Count returns the number of rows for which the SoQL condition holds; of all
+// rows when where is empty.
 func (c *Client) Count(ctx context.Context, where string) (int64, Version, error) {
 	asked := "the number of its rows"
 	if where != "" {
@@ -36,10 +40,11 @@ func (c *Client) Count(ctx context.Context, where string) (int64, Version, error
 	return c.count(ctx, asked, query{columns: "count(*)", where: where})
 }
 
-// CountDistinct returns the number of different values of a text column, null and the empty text not among them.
+// CountDistinct returns the number of different values of a text column,
+// without null and the empty text.
 func (c *Client) CountDistinct(ctx context.Context, column string) (int64, Version, error) {
 	return c.count(ctx, "the number of different values of "+column,
-		query{columns: "count(distinct " + column + ")", where: column + " != ''"})
+		query{columns: "count(distinct " + Name(column) + ")", where: Name(column) + " != ''"})
 }
 
 // count asks for a single number.
@@ -61,13 +66,13 @@ func (c *Client) count(ctx context.Context, asked string, q query) (int64, Versi
 	return n, a.version, nil
 }
 
-// GroupCounts returns the number of rows for each value of a column, null first if rows have it, then by the
-// bytes of the values. The sum is the number of all rows. The error is [ErrTooManyGroups] for a column with
-// too many values.
+// GroupCounts returns the number of rows for each value of a column, null first
+// if rows have it, then by the bytes of the values. The sum is the number of
+// all rows. The error is [ErrTooManyGroups] for a column with too many values.
 func (c *Client) GroupCounts(ctx context.Context, column string) ([]GroupCount, Version, error) {
 	a, err := c.get(ctx, "the number of its rows by "+column, query{
-		columns: column + ",count(*)",
-		group:   column,
+		columns: Name(column) + ",count(*)",
+		group:   Name(column),
 		limit:   MaxPage,
 	}.soda2(c.id))
 	if err != nil {
@@ -99,17 +104,20 @@ func (c *Client) GroupCounts(ctx context.Context, column string) ([]GroupCount, 
 		return strings.Compare(a.Value, b.Value)
 	})
 	for i := 1; i < len(groups); i++ {
-		if groups[i].Null == groups[i-1].Null && groups[i].Value == groups[i-1].Value {
+		if groups[i].Null != groups[i-1].Null || groups[i].Value != groups[i-1].Value {
+			continue
+		}
+		if !strings.ContainsRune(groups[i].Value, utf8.RuneError) {
 			return nil, Version{}, a.garbage("one value of "+column+" in two groups", nil)
 		}
 	}
 	return groups, a.version, nil
 }
 
-// groupCount reads {column: value, count: n}, the value left out for null. It is false when the row is anything
-// else.
+// groupCount reads {column: value, count: n}, where null values are left out.
+// ok is false for any other row.
 func groupCount(row jsontext.Value, column string) (g GroupCount, ok bool) {
-	d := jsontext.NewDecoder(bytes.NewBuffer(row))
+	d := jsontext.NewDecoder(bytes.NewBuffer(row), lenient...)
 	if _, err := d.ReadToken(); err != nil {
 		return g, false
 	}
@@ -134,7 +142,7 @@ func groupCount(row jsontext.Value, column string) (g GroupCount, ok bool) {
 			}
 			continue
 		}
-		text, ok := appendText(nil, value)
+		text, ok := appendAnyText(nil, value)
 		if !ok {
 			return g, false
 		}
@@ -151,21 +159,23 @@ func groupCount(row jsontext.Value, column string) (g GroupCount, ok bool) {
 	return g, counted
 }
 
-// CountRow is a combination of values and the number of rows that have it. A value that is null is empty.
+// CountRow is a combination of values and the number of rows that have it. A
+// value that is null is empty.
 type CountRow struct {
 	Values []string
 	Rows   int64
 }
 
-// CountBy returns the number of rows for each combination of the values of SoQL expressions, such as
-// date_trunc_ym(start), among the rows for which the condition holds (empty: all). They come in no order. The
-// error is [ErrTooManyGroups] for [MaxPage] combinations or more.
+// CountBy returns the number of rows for each combination of the values of SoQL
+// expressions, such as date_trunc_ym(start), among the rows for which the
+// condition holds (empty: all). They come in no order. The error is
+// [ErrTooManyGroups] for [MaxPage] combinations or more.
 func (c *Client) CountBy(ctx context.Context, where string, by ...string) ([]CountRow, Version, error) {
-	names := make([]string, len(by))
-	columns := make([]string, len(by), len(by)+1)
+	var names, columns []string
 	for i, expression := range by {
-		names[i] = fmt.Sprintf("by_%d", i+1)
-		columns[i] = expression + " as " + names[i]
+		name := fmt.Sprintf("by_%d", i+1)
+		names = append(names, name)
+		columns = append(columns, expression+" as "+name)
 	}
 	a, err := c.get(ctx, "the number of its rows by "+oneLine(strings.Join(by, ", ")), query{
 		columns: strings.Join(append(columns, "count(*) as rows"), ","),
@@ -185,7 +195,7 @@ func (c *Client) CountBy(ctx context.Context, where string, by ...string) ([]Cou
 			return nil, Version{}, a.unusable(body, err)
 		}
 		var told map[string]string
-		if err := json.Unmarshal(row, &told); err != nil {
+		if err := json.Unmarshal(row, &told, jsontext.AllowInvalidUTF8(true)); err != nil {
 			return nil, Version{}, a.garbage(fmt.Sprintf("row %d is no values and a count", len(counts)+1), err)
 		}
 		count := CountRow{Values: make([]string, len(names))}

@@ -10,39 +10,42 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxMetadata bounds the metadata of a dataset, in bytes; 40 columns with their cached contents are about
-// 100 kB.
+// maxMetadata bounds the metadata of a dataset, in bytes; 40 columns with their
+// cached contents are about 100 kB.
 const maxMetadata = 8 << 20
 
-// Metadata is what a portal says about a dataset (/api/views/{id}.json), as far as it is of use here.
+// Metadata is what a portal says about a dataset (/api/views/{id}.json), as far
+// as it is of use here.
 type Metadata struct {
 	ID, Name, Description string
-	// Attribution and License are empty when the publisher does not say.
+	// Attribution and License are empty when the publisher names none.
 	Attribution, License string
-	// RowsUpdatedAt is when rows last changed, ViewLastModified when anything did, the description
-	// included. One-second resolution; zero when absent.
+	// RowsUpdatedAt is when rows last changed, ViewLastModified when anything
+	// did, the description included. One-second resolution; zero when absent.
 	RowsUpdatedAt, ViewLastModified time.Time
-	// RowIdentifier is the field name of the column the publisher declared as key; empty when none is.
+	// RowIdentifier is the field name of the column the publisher declared as
+	// key; empty when none is.
 	RowIdentifier string
 	Columns       []Column
 }
 
-// Column is a column of a dataset, in the publisher's order. Computed regions are among them, system columns
-// are not.
+// Column is a column of a dataset, in the publisher's order. Computed regions
+// are among them, system columns are not.
 type Column struct {
-	// FieldName is the name in queries and rows, DataTypeName its type (text, number, calendar_date,
-	// point, checkbox …), Name the heading for people.
+	// FieldName is the name in queries and rows, DataTypeName its type (text,
+	// number, calendar_date, point, checkbox …), Name the heading for people.
 	FieldName, DataTypeName, Name string
 	// Cached is the portal's own profile of the column, nil when it has none.
 	Cached *CachedContents
 }
 
-// CachedContents is a portal's profile of a column, made some time after the last change of the rows. A number
-// the portal does not give, or not as a whole number, is -1.
+// CachedContents is a portal's profile of a column, made some time after the
+// last change of the rows. A number the portal does not give, or not as a whole
+// number, is -1.
 type CachedContents struct {
 	NonNull, Null, Count, Cardinality int64
-	// Smallest and Largest are text as in rows, the JSON text for points and the like, empty when not
-	// given.
+	// Smallest and Largest are text as in rows, the JSON text for points and
+	// the like, empty when not given.
 	Smallest, Largest string
 	// Top are the most frequent values, the most frequent first.
 	Top []TopValue
@@ -54,8 +57,8 @@ type TopValue struct {
 	Count int64
 }
 
-// view is the JSON of /api/views/{id}.json. All numbers of cachedContents are strings in practice; what has
-// been seen as another type somewhere is left raw.
+// view is the JSON of /api/views/{id}.json. All numbers of cachedContents are
+// strings in practice; values that were seen with another type are kept raw.
 type view struct {
 	ID                    string       `json:"id"`
 	Name                  string       `json:"name"`
@@ -141,20 +144,21 @@ func (v *viewCached) decode() *CachedContents {
 		return nil
 	}
 	c := &CachedContents{
-		NonNull:     whole(v.NonNull),
-		Null:        whole(v.Null),
-		Count:       whole(v.Count),
-		Cardinality: whole(v.Cardinality),
+		NonNull:     wholeNumber(v.NonNull),
+		Null:        wholeNumber(v.Null),
+		Count:       wholeNumber(v.Count),
+		Cardinality: wholeNumber(v.Cardinality),
 		Smallest:    textOf(v.Smallest),
 		Largest:     textOf(v.Largest),
 	}
 	for _, top := range v.Top {
-		c.Top = append(c.Top, TopValue{Item: textOf(top.Item), Count: whole(top.Count)})
+		c.Top = append(c.Top, TopValue{Item: textOf(top.Item), Count: wholeNumber(top.Count)})
 	}
 	return c
 }
 
-// textOf is the text of any JSON value: a string unquoted, null and absence empty, the rest as it stands.
+// textOf returns the text of any JSON value: a string unquoted, null and a
+// missing value as empty, the rest as written.
 func textOf(v jsontext.Value) string {
 	if len(v) == 0 || v.Kind() == 'n' {
 		return ""
@@ -165,7 +169,7 @@ func textOf(v jsontext.Value) string {
 	return string(v)
 }
 
-func whole(v jsontext.Value) int64 {
+func wholeNumber(v jsontext.Value) int64 {
 	n, err := strconv.ParseInt(textOf(v), 10, 64)
 	if err != nil {
 		return -1

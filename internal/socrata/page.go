@@ -8,53 +8,71 @@ import (
 	"io"
 	"iter"
 	"net/url"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxRowBytes bounds one row. Rows of a register are about a kilobyte, a polygon some megabytes; beyond that
-// something is wrong, and the row would be held whole.
-const maxRowBytes = 16 << 20
+const (
+	// maxRowBytes bounds one row, because a row is held in memory. Rows of a
+	// register are about a kilobyte, a polygon some megabytes. Of a larger row
+	// the beginning is handed on (SplitRows).
+	maxRowBytes = 16 << 20
+	// maxNesting is how deep a row is looked into; one that is nested deeper is
+	// handed on unread. The JSON library stops at 10,000.
+	maxNesting = 1000
+	// MaxKey bounds a key, in bytes, that rows are read by. Two of them make the
+	// condition of a range, which is part of an address (maxAddress), and
+	// databases refuse to index long keys: PostgreSQL those over 2,704 bytes,
+	// MongoDB before 4.2 those over 1,024.
+	MaxKey = 512
+)
 
 // headBytes is how much of a body is kept to say what it was instead of rows.
 const headBytes = 256
 
-// copyBytes is how much of a page is handed on at once.
+// copyBytes is how much of a page is passed on at once.
 const copyBytes = 64 << 10
 
-// PageInfo says what a page held.
+// PageInfo describes a page.
 type PageInfo struct {
 	Rows int
-	// FirstKey and LastKey are the keys of the first and last row that have one. A key that is a JSON
-	// number is its text.
+	// FirstKey and LastKey are the keys of the first and last row that have
+	// one. A key that is a JSON number is given as its text.
 	FirstKey, LastKey string
-	// LastRows is how many rows at the end have LastKey, KeyBefore the key of the row before them: where a
-	// full page ends, more rows with LastKey may be left out. Empty when all rows have LastKey.
+	// LastRows is how many rows at the end have LastKey or none that can be read,
+	// KeyBefore the key of the row before them, empty when all rows have LastKey.
+	// After a full page there may be more rows with LastKey.
 	LastRows  int
 	KeyBefore string
-	// Ordered: every row has a key, and each key is greater than the one before in byte order, which is
-	// also to say that none came twice. In a page of null keys: no row has a key.
+	// Ordered: every row has a key, and each key is greater than the one before
+	// in byte order, so that no key came twice. In a page of null keys: no row
+	// has a key.
 	Ordered bool
 	Version Version
-	// Bytes is the size of the page in bytes as written, WireBytes as it was sent, compressed or not.
+	// Bytes is the size of the page in bytes as written, WireBytes as sent,
+	// compressed or not.
 	Bytes, WireBytes int64
 }
 
-// Page asks once for the rows of the range in key order, with the columns named (nil: whatever the portal
-// shows of a whole row), limit of them at most (1 to [MaxPage]), and writes
-// the decompressed body verbatim to dst while it comes, checking that it is a whole JSON array of objects
-// and nothing after it. A page of limit rows may not be all: ask for the range after its KeyBefore, for
-// LastKey may be the key of further rows. Rows without a key are in no order and cannot be asked for further.
+// Page asks once for the rows of the range in key order, at most limit of them
+// (1 to [MaxPage]), with these columns (nil: all that the portal shows). It
+// writes the decompressed body verbatim to dst while it arrives, and checks
+// that it is one complete JSON array of objects. After a page of limit rows
+// there may be more: ask for the range after its KeyBefore, because further
+// rows may have LastKey. Rows without a key have no order and cannot be paged.
 //
-// On an error, what dst has received is to be thrown away. It is an [*Error], the context's error, or that
-// of dst. The page is never held: memory stays at some buffers and one row.
+// On an error, discard what dst has received. The error is an [*Error], the
+// context's error, or that of dst. The page is never held: memory use is a few
+// buffers and one row.
 func (c *Client) Page(ctx context.Context, key string, columns []string, r Range, limit int, dst io.Writer) (PageInfo, error) {
 	return c.PageWhere(ctx, key, columns, r, "", limit, dst)
 }
 
-// PageWhere is Page for those rows of the range for which the SoQL condition holds; for all when it is empty.
-func (c *Client) PageWhere(ctx context.Context, key string, columns []string, r Range, where string, limit int, dst io.Writer) (PageInfo, error) {
+// PageWhere is Page for those rows of the range for which the SoQL condition
+// holds; for all rows when where is empty.
+func (c *Client) PageWhere(
+	ctx context.Context, key string, columns []string, r Range, where string, limit int, dst io.Writer,
+) (PageInfo, error) {
 	if limit < 1 || limit > MaxPage {
 		return PageInfo{}, fmt.Errorf("a page of %d rows: must be 1 to %d", limit, MaxPage)
 	}
@@ -62,22 +80,24 @@ func (c *Client) PageWhere(ctx context.Context, key string, columns []string, r 
 	if err != nil {
 		return PageInfo{}, fmt.Errorf("key column %q: %w", key, err)
 	}
-	q := query{columns: strings.Join(columns, ","), where: r.Where(key), order: key, limit: limit}
+	q := query{columns: names(columns), where: r.Where(key), order: Name(key), limit: limit}
 	asked := "rows " + r.String()
 	if where != "" {
 		q.where += " and (" + where + ")"
 		asked += " where " + oneLine(where)
 	}
 	if r.NullKeys {
-		q.order = ":id"
+		q.order = Name(":id")
 	}
 	return c.page(ctx, asked, q.soda2(c.id), dst, func(body io.Reader) (PageInfo, error) {
 		return scan(body, quotedKey, limit, r.NullKeys, nil)
 	})
 }
 
-// page asks for rows and hands them on to dst while they are scanned.
-func (c *Client) page(ctx context.Context, asked string, ref *url.URL, dst io.Writer, scan func(io.Reader) (PageInfo, error)) (PageInfo, error) {
+// page asks for rows and writes them to dst while they are scanned.
+func (c *Client) page(
+	ctx context.Context, asked string, ref *url.URL, dst io.Writer, scan func(io.Reader) (PageInfo, error),
+) (PageInfo, error) {
 	a, err := c.get(ctx, asked, ref)
 	if err != nil {
 		return PageInfo{}, err
@@ -97,7 +117,7 @@ func (c *Client) page(ctx context.Context, asked string, ref *url.URL, dst io.Wr
 	return info, nil
 }
 
-// unusable is the error for a body of rows that ended before its time or is no rows.
+// unusable returns the error for a body that ended early or holds no rows.
 func (a *answer) unusable(body *tee, err error) error {
 	if body.readErr != nil {
 		return a.unread(body.readErr)
@@ -105,8 +125,9 @@ func (a *answer) unusable(body *tee, err error) error {
 	return a.garbage(start(body.head), err)
 }
 
-// scan decodes a page and says what it held, on an error what it held so far. When check is not nil it is called
-// with each row's number, from 1, and its key; ok is false when the row has none.
+// scan decodes a page and describes it, on an error as far as it came. A check
+// that is not nil is called with each row's number, from 1, and its key; ok is
+// false when the row has none.
 func scan(body io.Reader, quotedKey []byte, limit int, nullKeys bool, check func(n int, key []byte, ok bool) error) (PageInfo, error) {
 	info := PageInfo{Ordered: true}
 	var (
@@ -125,6 +146,7 @@ func scan(body io.Reader, quotedKey []byte, limit int, nullKeys bool, check func
 		value, ok := find.key(row, quotedKey)
 		if ok {
 			this, ok = appendText(this[:0], value)
+			ok = ok && len(this) <= MaxKey
 		}
 		if check != nil {
 			if err := check(info.Rows, this, ok); err != nil {
@@ -133,6 +155,9 @@ func scan(body io.Reader, quotedKey []byte, limit int, nullKeys bool, check func
 		}
 		if !ok {
 			info.Ordered = info.Ordered && nullKeys
+			if keyed {
+				info.LastRows++ // in key order it is near the row before it
+			}
 			continue
 		}
 		switch {
@@ -162,10 +187,11 @@ type keyFinder struct {
 	decoder jsontext.Decoder
 }
 
-// key returns the value of the member with the quoted name. The row is known to be a valid object.
+// key returns the value of the first member with the quoted name. The row is
+// known to be an object, as far as it could be read.
 func (f *keyFinder) key(row jsontext.Value, quotedName []byte) (jsontext.Value, bool) {
 	f.buffer = *bytes.NewBuffer(row)
-	f.decoder.Reset(&f.buffer, jsontext.AllowDuplicateNames(true))
+	f.decoder.Reset(&f.buffer, lenient...)
 	d := &f.decoder
 	if _, err := d.ReadToken(); err != nil {
 		return nil, false
@@ -186,7 +212,8 @@ func (f *keyFinder) key(row jsontext.Value, quotedName []byte) (jsontext.Value, 
 	return nil, false
 }
 
-// appendText appends the text of a JSON string, unquoted, or number to dst. It is false for anything else.
+// appendText appends the text of a JSON string, unquoted, or of a number to
+// dst. It returns false for anything else, and for what is not valid text.
 func appendText(dst []byte, value jsontext.Value) ([]byte, bool) {
 	if value.Kind() == '0' {
 		return append(dst, value...), true
@@ -198,87 +225,91 @@ func appendText(dst []byte, value jsontext.Value) ([]byte, bool) {
 	return dst, err == nil
 }
 
-// Rows decodes a JSON array of objects one row at a time. A row is valid until the next one. An error ends
-// the sequence and comes with a nil row: input that is cut off, that is not JSON or not an array of
-// objects, that has members of the same name in a row, or that goes on after the array.
+// appendAnyText is appendText that takes U+FFFD for what is not valid text.
+func appendAnyText(dst []byte, value jsontext.Value) ([]byte, bool) {
+	after, ok := appendText(dst, value)
+	return after, ok || value.Kind() == '"'
+}
+
+// Rows decodes a JSON array of objects one row at a time. A row is valid until
+// the next one. An error ends the sequence and comes with a nil row: input that
+// is cut off, that is not JSON or not an array of objects, or that goes on after
+// the array.
+//
+// One bad row stops nothing: a row that can be told apart from the others is
+// handed on although it cannot be read as it should, for whoever reads it to
+// refuse. It may have text that is not valid UTF-8 or half of a surrogate pair,
+// control characters within strings, members of the same name or nesting without
+// end; of a row that is too large it is the beginning.
 func Rows(r io.Reader) iter.Seq2[jsontext.Value, error] {
 	return func(yield func(jsontext.Value, error) bool) {
-		in := &bounded{r: r}
-		d := jsontext.NewDecoder(in)
-		in.decoder = d
-		if token, err := d.ReadToken(); err != nil {
-			yield(nil, in.notRows(0, err))
-			return
-		} else if token.Kind() != '[' {
-			yield(nil, in.notRows(0, fmt.Errorf("%s instead of an array", token.Kind())))
-			return
-		}
-		n := 0
-		for d.PeekKind() == '{' {
-			row, err := d.ReadValue()
-			if err != nil {
-				yield(nil, in.notRows(n, err))
+		s := splitter{r: r, buf: make([]byte, copyBytes)}
+		var check syntax
+		for n := 0; ; n++ {
+			row, err := s.next(n == 0)
+			if err == nil && row != nil && s.deepest <= maxNesting && len(row) <= maxRowBytes {
+				err = check.row(row)
+			}
+			switch {
+			case err != nil && s.err != nil && !errors.Is(s.err, io.EOF):
+				yield(nil, fmt.Errorf("read rows, after %d of them: %w", n, s.err))
+				return
+			case err != nil:
+				yield(nil, fmt.Errorf("not a whole JSON array of objects, after %d rows: %w", n, jsonError(err)))
 				return
 			}
-			n++
-			if !yield(row, nil) {
+			if row == nil || !yield(row, nil) {
 				return
 			}
 		}
-		if token, err := d.ReadToken(); err != nil {
-			yield(nil, in.notRows(n, err))
-			return
-		} else if token.Kind() != ']' {
-			yield(nil, in.notRows(n, fmt.Errorf("%s instead of an object", token.Kind())))
-			return
-		}
-		// To the very end: what follows would be a second answer, and the checksum of a compressed body
-		// comes last.
-		if _, err := d.ReadToken(); err == nil {
-			yield(nil, in.notRows(n, errors.New("more after the end of the array")))
-		} else if !errors.Is(err, io.EOF) {
-			yield(nil, in.notRows(n, err))
-		}
 	}
 }
 
-// notRows is the error after n good rows: the reader's own if it had one.
-func (b *bounded) notRows(n int, err error) error {
-	if b.err != nil {
-		return fmt.Errorf("read rows, after %d of them: %w", n, b.err)
-	}
-	return fmt.Errorf("not a whole JSON array of objects, after %d rows: %w", n, jsonError(err))
+// syntax checks that rows are JSON, without allocating for each.
+type syntax struct {
+	buffer  bytes.Buffer
+	decoder jsontext.Decoder
 }
 
-// bounded stops a decoder that would have to hold more than maxRowBytes to finish one row.
-type bounded struct {
-	r       io.Reader
-	decoder *jsontext.Decoder
-	n       int64
-	err     error // what ended it before its time
+// row returns what is wrong with a row that is no JSON at all.
+func (s *syntax) row(row []byte) error {
+	err := s.read(row)
+	if err != nil && bytes.ContainsFunc(row, isControl) {
+		// Control characters are not allowed in strings, and portals hand on those
+		// that people have typed.
+		err = s.read(bytes.Map(func(r rune) rune {
+			if isControl(r) {
+				return ' '
+			}
+			return r
+		}, row))
+	}
+	return err
 }
 
-func (b *bounded) Read(p []byte) (int, error) {
-	if b.n-b.decoder.InputOffset() > maxRowBytes {
-		b.err = fmt.Errorf("a row of more than %d bytes", int64(maxRowBytes))
-		return 0, b.err
-	}
-	n, err := b.r.Read(p)
-	b.n += int64(n)
-	if err != nil && !errors.Is(err, io.EOF) {
-		b.err = err
-	}
-	return n, err
+func (s *syntax) read(row []byte) error {
+	s.buffer = *bytes.NewBuffer(row)
+	s.decoder.Reset(&s.buffer, lenient...)
+	_, err := s.decoder.ReadValue()
+	return err
 }
 
-// tee is a reader that writes what it reads to dst, in large pieces, and remembers whose error ended it.
+func isControl(r rune) bool { return r < ' ' }
+
+// lenient reads rows that cannot be stored, as far as it takes to tell them
+// apart.
+var lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
+
+// tee is a reader that writes what it reads to dst, in large pieces, and
+// remembers whether reading or writing failed.
 type tee struct {
 	src io.Reader
 	dst io.Writer
 	buf []byte
 	// rest is the part of buf written to dst and not yet read.
 	rest []byte
-	// head is the beginning of the body, to say what it is when it turns out to be no rows.
+	// head is the beginning of the body, to say what it is when it turns out to
+	// be no rows.
 	head              []byte
 	n                 int64
 	readErr, writeErr error

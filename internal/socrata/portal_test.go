@@ -18,23 +18,26 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"padron/internal/backfill"
+	"padron/internal/portalsim"
+	"padron/internal/portalsim/register"
+	"padron/internal/portalsim/store"
 	"padron/internal/socrata"
-	"padron/internal/socrata/socratatest"
 )
 
 // client is a client of a simulated portal.
-func client(t testing.TB, o socratatest.Options) (*socratatest.Portal, *socrata.Client) {
+func client(t testing.TB, o portalsim.Options) (*portalsim.Portal, *socrata.Client) {
 	t.Helper()
-	p, err := socratatest.New(o)
+	p, err := portalsim.New(o)
 	require.NoError(t, err)
 	server := httptest.NewServer(p)
 	t.Cleanup(server.Close)
-	c, err := socrata.New(socrata.Options{BaseURL: server.URL, ID: socratatest.DefaultID, HTTPClient: server.Client()})
+	c, err := socrata.New(socrata.Options{BaseURL: server.URL, ID: portalsim.DefaultID, HTTPClient: server.Client()})
 	require.NoError(t, err)
 	return p, c
 }
 
-func keysOf(p *socratatest.Portal) (keys []string) {
+func keysOf(p *portalsim.Portal) (keys []string) {
 	for row := range p.SourceRows() {
 		if k, ok := row["ttxid"].(string); ok {
 			keys = append(keys, k)
@@ -44,12 +47,12 @@ func keysOf(p *socratatest.Portal) (keys []string) {
 }
 
 func TestCountsOfThePortal(t *testing.T) {
-	p, c := client(t, socratatest.Options{Table: socratatest.Generate(3000, 1)})
+	p, c := client(t, portalsim.Options{Table: register.Generate(3000, 1)})
 	keys := keysOf(p)
 	require.NoError(t, p.Edit(
-		socratatest.Open(map[string]any{"ttxid": keys[0], "city": "Sf"}), // a key that comes twice
-		socratatest.Open(map[string]any{"city": ""}),                     // a row without a key, and the empty text
-		socratatest.SetField(keys[1], "city", nil),
+		portalsim.Open(map[string]any{"ttxid": keys[0], "city": "Sf"}), // a key that comes twice
+		portalsim.Open(map[string]any{"city": ""}),                     // a row without a key, and the empty text
+		portalsim.SetField(keys[1], "city", nil),
 	))
 	want := map[socrata.GroupCount]int64{}
 	distinct := map[string]bool{}
@@ -89,19 +92,19 @@ func TestCountsOfThePortal(t *testing.T) {
 
 // More values than an answer can hold are never taken for all.
 func TestTooManyGroups(t *testing.T) {
-	_, c := client(t, socratatest.Options{Table: socratatest.Generate(socrata.MaxPage+1000, 1)})
+	_, c := client(t, portalsim.Options{Table: register.Generate(socrata.MaxPage+1000, 1)})
 	_, _, err := c.GroupCounts(t.Context(), "ttxid")
 	require.ErrorIs(t, err, socrata.ErrTooManyGroups)
 }
 
 func TestKeysOfThePortal(t *testing.T) {
-	p, c := client(t, socratatest.Options{Table: socratatest.Generate(1000, 1)})
+	p, c := client(t, portalsim.Options{Table: register.Generate(1000, 1)})
 	keys := keysOf(p)
 	require.NoError(t, p.Edit(
-		socratatest.Open(map[string]any{"ttxid": "O'Brien, 'x' & y+%"}),
-		socratatest.Open(map[string]any{"ttxid": keys[5]}),
-		socratatest.Open(map[string]any{"city": "a row without a key"}),
-		socratatest.Delete(keys[6]),
+		portalsim.Open(map[string]any{"ttxid": "O'Brien, 'x' & y+%"}),
+		portalsim.Open(map[string]any{"ttxid": keys[5]}),
+		portalsim.Open(map[string]any{"city": "a row without a key"}),
+		portalsim.Delete(keys[6]),
 	))
 	_, served := p.Versions()
 	for name, test := range map[string]struct{ asked, want []string }{
@@ -149,12 +152,13 @@ func TestKeysOfThePortal(t *testing.T) {
 	}
 }
 
-// An address stays well below what servers take, with all columns of the register and the longest batch.
+// An address stays well below what servers take, with all columns of the
+// register and the longest batch.
 func TestAddressOfKeys(t *testing.T) {
 	longest := 0
-	p, c := client(t, socratatest.Options{Table: socratatest.Generate(1000, 1)})
+	p, c := client(t, portalsim.Options{Table: register.Generate(1000, 1)})
 	p.OnRequest(func(r *http.Request) { longest = max(longest, len(r.URL.RequestURI())) })
-	columns := socratatest.Generate(1, 1).Columns()
+	columns := register.Generate(1, 1).Columns()
 	_, err := c.PageOfKeys(t.Context(), "ttxid", columns, keysOf(p)[:socrata.MaxKeys], io.Discard)
 	require.NoError(t, err)
 	assert.Less(t, longest, 6<<10)
@@ -181,11 +185,11 @@ func TestKeyBatches(t *testing.T) {
 
 // Counts and keys say which version they are of, as pages do, while copies lag.
 func TestAnswersOfALaggingCopy(t *testing.T) {
-	p, c := client(t, socratatest.Options{Table: socratatest.Generate(100, 1)})
+	p, c := client(t, portalsim.Options{Table: register.Generate(100, 1)})
 	key := keysOf(p)[0]
 	old, _ := p.Versions()
 	p.Lag(true)
-	require.NoError(t, p.Edit(socratatest.Delete(key), socratatest.DropColumn("lic")))
+	require.NoError(t, p.Edit(portalsim.Delete(key), portalsim.DropColumn("lic")))
 	truth, _ := p.Versions()
 	stale := func(v socrata.Version) {
 		t.Helper()
@@ -253,34 +257,34 @@ func asks(c *socrata.Client, t testing.TB) map[string]func() error {
 
 // Every fault of a portal is the same error, whatever was asked.
 func TestFaultsOfAnyQuestion(t *testing.T) {
-	p, c := client(t, socratatest.Options{Table: socratatest.Generate(300, 1)})
+	p, c := client(t, portalsim.Options{Table: register.Generate(300, 1)})
 	date := time.Now().Add(40 * time.Second).UTC().Format(http.TimeFormat)
 	for name, test := range map[string]struct {
-		fault socratatest.Fault
+		fault portalsim.Fault
 		kind  socrata.Kind
 		code  string
 	}{
-		"202":            {socratatest.Fault{Status: 202}, socrata.Computing, ""},
-		"301":            {socratatest.Fault{Status: 301, Location: "https://login.example.org/"}, socrata.Moved, ""},
-		"304":            {socratatest.Fault{Status: 304}, socrata.NotModified, ""},
-		"400":            {socratatest.Fault{Status: 400}, socrata.BadQuery, "query.compiler.malformed"},
-		"400 of a type":  {socratatest.Fault{Status: 400, Code: "query.soql.type-mismatch"}, socrata.BadQuery, "query.soql.type-mismatch"},
-		"401":            {socratatest.Fault{Status: 401}, socrata.Refused, "authentication_required"},
-		"403":            {socratatest.Fault{Status: 403}, socrata.Refused, ""},
-		"404":            {socratatest.Fault{Status: 404}, socrata.NotFound, "dataset.missing"},
-		"408":            {socratatest.Fault{Status: 408}, socrata.Timeout, "query.execution.queryTimeout"},
-		"429, seconds":   {socratatest.Fault{Status: 429, RetryAfter: "40"}, socrata.Throttled, "too_many_requests"},
-		"429, a date":    {socratatest.Fault{Status: 429, RetryAfter: date}, socrata.Throttled, "too_many_requests"},
-		"500":            {socratatest.Fault{Status: 500}, socrata.Unavailable, "internal_error"},
-		"503, HTML":      {socratatest.Fault{Status: 503, HTML: true}, socrata.Unavailable, ""},
-		"200, HTML":      {socratatest.Fault{HTML: true}, socrata.Garbage, ""},
-		"200, envelope":  {socratatest.Fault{Body: `{"error":true,"message":"no"}`}, socrata.Garbage, ""},
-		"200, cut":       {socratatest.Fault{TruncateAfter: 1}, socrata.Garbage, ""},
-		"200, no JSON":   {socratatest.Fault{Body: "[{nonsense"}, socrata.Garbage, ""},
-		"200, nothing":   {socratatest.Fault{Body: " "}, socrata.Garbage, ""},
-		"reset":          {socratatest.Fault{Reset: true}, socrata.Network, ""},
-		"reset, in it":   {socratatest.Fault{Reset: true, ResetAfter: 12}, socrata.Garbage, ""},
-		"a row too many": {socratatest.Fault{Body: `[{"ttxid":"x"},{"ttxid":"y"},{"ttxid":"z"}]`}, socrata.Garbage, ""},
+		"202":            {portalsim.Fault{Status: 202}, socrata.Computing, ""},
+		"301":            {portalsim.Fault{Status: 301, Location: "https://login.example.org/"}, socrata.Moved, ""},
+		"304":            {portalsim.Fault{Status: 304}, socrata.NotModified, ""},
+		"400":            {portalsim.Fault{Status: 400}, socrata.BadQuery, "query.compiler.malformed"},
+		"400 of a type":  {portalsim.Fault{Status: 400, Code: "query.soql.type-mismatch"}, socrata.BadQuery, "query.soql.type-mismatch"},
+		"401":            {portalsim.Fault{Status: 401}, socrata.Refused, "authentication_required"},
+		"403":            {portalsim.Fault{Status: 403}, socrata.Refused, ""},
+		"404":            {portalsim.Fault{Status: 404}, socrata.NotFound, "dataset.missing"},
+		"408":            {portalsim.Fault{Status: 408}, socrata.Timeout, "query.execution.queryTimeout"},
+		"429, seconds":   {portalsim.Fault{Status: 429, RetryAfter: "40"}, socrata.Throttled, "too_many_requests"},
+		"429, a date":    {portalsim.Fault{Status: 429, RetryAfter: date}, socrata.Throttled, "too_many_requests"},
+		"500":            {portalsim.Fault{Status: 500}, socrata.Unavailable, "internal_error"},
+		"503, HTML":      {portalsim.Fault{Status: 503, HTML: true}, socrata.Unavailable, ""},
+		"200, HTML":      {portalsim.Fault{HTML: true}, socrata.Garbage, ""},
+		"200, envelope":  {portalsim.Fault{Body: `{"error":true,"message":"no"}`}, socrata.Garbage, ""},
+		"200, cut":       {portalsim.Fault{TruncateAfter: 1}, socrata.Garbage, ""},
+		"200, no JSON":   {portalsim.Fault{Body: "[{nonsense"}, socrata.Garbage, ""},
+		"200, nothing":   {portalsim.Fault{Body: " "}, socrata.Garbage, ""},
+		"reset":          {portalsim.Fault{Reset: true}, socrata.Network, ""},
+		"reset, in it":   {portalsim.Fault{Reset: true, ResetAfter: 12}, socrata.Garbage, ""},
+		"a row too many": {portalsim.Fault{Body: `[{"ttxid":"x"},{"ttxid":"y"},{"ttxid":"z"}]`}, socrata.Garbage, ""},
 	} {
 		for question, ask := range asks(c, t) {
 			if name == "a row too many" && question == "groups" {
@@ -305,28 +309,29 @@ func TestFaultsOfAnyQuestion(t *testing.T) {
 			})
 		}
 	}
-	p.Fail(socratatest.Fault{Pace: 2 * time.Millisecond, Times: -1})
+	p.Fail(portalsim.Fault{Pace: 2 * time.Millisecond, Times: -1})
 	for question, ask := range asks(c, t) {
 		assert.NoError(t, ask(), "%s: slow, but coming", question)
 	}
 }
 
-// Whatever a portal answers, no error repeats what it says of its rows. Keys that were asked for may be told.
+// Whatever a portal answers, no error repeats what it says of its rows. Keys
+// that were asked for may be told.
 func TestErrorsDoNotTellValues(t *testing.T) {
 	const secret = "Xanthippe"
-	p, c := client(t, socratatest.Options{Table: socratatest.Generate(3, 1)})
+	p, c := client(t, portalsim.Options{Table: register.Generate(3, 1)})
 	bodies := []string{
 		secret, "<" + secret + ">", `"` + secret + `"`, `{"` + secret + `":1}`, `[`, `[{"ttxid":"` + secret, `[{"ttxid":` + secret + `}]`,
 		`[{"ttxid":"a","` + secret + `":1,"` + secret + `":2}]`, `[{"` + secret + `":"1"}]`, `[{"count":"` + secret + `"}]`,
 		`[{"count":"1","city":"` + secret + `"},{"count":"1","city":"` + secret + `"}]`, `[{"ttxid":"` + secret + `"},{"ttxid":"` + secret + `"},{}]`,
 		`[{"ttxid":"a","x":{"` + secret + `":"` + secret + `" 1}}]`, `[{"ttxid":"a"}] "` + secret + `"`, `[{"ttxid":"a"}{"` + secret + `":1}]`,
 		`[{"ttxid":"a","b":"\u` + secret + `"}]`, `[{"ttxid":"a","` + secret + `"}]`, `["` + secret + `"]`,
-		`{"id":"` + socratatest.DefaultID + `","columns":[{"id":"` + secret + `"}]}`, `{"id":"` + secret + `","columns":[{}]}`,
-		`{"id":"` + socratatest.DefaultID + `","columns":[{"cachedContents":{"top":"` + secret + `"}}]}`,
+		`{"id":"` + portalsim.DefaultID + `","columns":[{"id":"` + secret + `"}]}`, `{"id":"` + secret + `","columns":[{}]}`,
+		`{"id":"` + portalsim.DefaultID + `","columns":[{"cachedContents":{"top":"` + secret + `"}}]}`,
 	}
 	for _, body := range bodies {
 		for question, ask := range asks(c, t) {
-			p.Fail(socratatest.Fault{Body: body})
+			p.Fail(portalsim.Fault{Body: body})
 			if err := ask(); err != nil {
 				require.NotContains(t, err.Error(), secret[:4], "%s: %s", question, body)
 			}
@@ -339,7 +344,7 @@ func TestErrorsDoNotTellValues(t *testing.T) {
 		at := rapid.IntRange(0, len(row)-1).Draw(rt, "at")
 		body := row[:at] + rapid.SampledFrom([]string{"", `"`, "\\", "}", "]", ",", "\x00", "\xff", row}).Draw(rt, "with") + row[min(len(row), at+rapid.IntRange(0, 3).Draw(rt, "less")):]
 		p.Heal()
-		p.Fail(socratatest.Fault{Body: body, Times: -1})
+		p.Fail(portalsim.Fault{Body: body, Times: -1})
 		for question, ask := range asks(c, t) {
 			if err := ask(); err != nil {
 				require.NotContains(rt, err.Error(), "Xant", "%s: %s", question, body)
@@ -349,7 +354,8 @@ func TestErrorsDoNotTellValues(t *testing.T) {
 	p.Heal()
 }
 
-// A server that ends an answer too early in its headers' words leaves rows where the next answer should begin.
+// A server that ends an answer too early in its headers' words leaves rows
+// where the next answer should begin.
 func TestMalformedAnswersAreNotQuoted(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := w.(http.Hijacker).Hijack()
@@ -360,7 +366,7 @@ func TestMalformedAnswersAreNotQuoted(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	c, err := socrata.New(socrata.Options{BaseURL: server.URL, ID: socratatest.DefaultID})
+	c, err := socrata.New(socrata.Options{BaseURL: server.URL, ID: portalsim.DefaultID})
 	require.NoError(t, err)
 	_, _, err = c.Count(t.Context(), "")
 	var e *socrata.Error
@@ -370,7 +376,7 @@ func TestMalformedAnswersAreNotQuoted(t *testing.T) {
 }
 
 func TestGroupCountsOfAnyServer(t *testing.T) {
-	p, c := client(t, socratatest.Options{Table: socratatest.Generate(3, 1)})
+	p, c := client(t, portalsim.Options{Table: register.Generate(3, 1)})
 	for body, want := range map[string][]socrata.GroupCount{
 		`[]`: nil,
 		`[{"city":"B","count":"2"},{"count_1":3,"city":"A"},{"count":"1"}]`:   {{Null: true, Rows: 1}, {Value: "A", Rows: 3}, {Value: "B", Rows: 2}},
@@ -378,7 +384,7 @@ func TestGroupCountsOfAnyServer(t *testing.T) {
 		`[{"city":true,"count":"2"},{"city":false,"count":"4"}]`:              {{Value: "false", Rows: 4}, {Value: "true", Rows: 2}},
 		`[{"city":"","count":"2"},{"count":"4"},{"city":"\u0041","count":1}]`: {{Null: true, Rows: 4}, {Rows: 2}, {Value: "A", Rows: 1}},
 	} {
-		p.Fail(socratatest.Fault{Body: body})
+		p.Fail(portalsim.Fault{Body: body})
 		groups, _, err := c.GroupCounts(t.Context(), "city")
 		require.NoError(t, err, body)
 		assert.Equal(t, want, groups, body)
@@ -388,7 +394,7 @@ func TestGroupCountsOfAnyServer(t *testing.T) {
 		`[{"city":{"type":"Point"},"count":"1"}]`, `[{"city":["A"],"count":"1"}]`, `[{"city":"A","count":"1"},{"city":"\u0041","count":"1"}]`,
 		`[{"count":"1"},{"count":"1"}]`, `[{"city":"A","count":"1"}`, `{"city":"A","count":"1"}`,
 	} {
-		p.Fail(socratatest.Fault{Body: body})
+		p.Fail(portalsim.Fault{Body: body})
 		_, _, err := c.GroupCounts(t.Context(), "city")
 		var e *socrata.Error
 		require.ErrorAs(t, err, &e, body)
@@ -398,11 +404,11 @@ func TestGroupCountsOfAnyServer(t *testing.T) {
 
 // An answer about other keys is never taken for one about those asked for.
 func TestPresentOfAnyServer(t *testing.T) {
-	p, c := client(t, socratatest.Options{Table: socratatest.Generate(3, 1)})
+	p, c := client(t, portalsim.Options{Table: register.Generate(3, 1)})
 	full := "[" + strings.TrimSuffix(strings.Repeat(`{"ttxid":"a"},`, socrata.MaxPage), ",") + "]"
 	for _, body := range []string{`[{"ttxid":"c"}]`, `[{"ttxid":"a"},{}]`, `[{"ttxid":"a"},{"ttxid":null}]`, `[{"ttxid":"A"}]`, `[{"uniqueid":"a"}]`, full} {
 		short := body[:min(len(body), 50)]
-		p.Fail(socratatest.Fault{Body: body, Times: 2})
+		p.Fail(portalsim.Fault{Body: body, Times: 2})
 		_, _, err := c.Present(t.Context(), "ttxid", []string{"a", "b"})
 		var e *socrata.Error
 		require.ErrorAs(t, err, &e, short)
@@ -411,20 +417,21 @@ func TestPresentOfAnyServer(t *testing.T) {
 		require.ErrorAs(t, err, &e, short)
 		assert.Equal(t, socrata.Garbage, e.Kind, short)
 	}
-	p.Fail(socratatest.Fault{Body: `[{"ttxid":"b"},{"ttxid":"a"},{"ttxid":"b"}]`})
+	p.Fail(portalsim.Fault{Body: `[{"ttxid":"b"},{"ttxid":"a"},{"ttxid":"b"}]`})
 	present, _, err := c.Present(t.Context(), "ttxid", []string{"a", "c", "b"})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"a", "b"}, present)
 }
 
-// Paging by key finds every row once, in any order of keys that a portal may have.
+// Paging by key finds every row once, in any order of keys that a portal may
+// have.
 func TestPagingInAnotherCollation(t *testing.T) {
-	p, c := client(t, socratatest.Options{Table: socratatest.Generate(1, 1), Collate: socratatest.Dictionary, ShuffleTies: true, Seed: 3})
+	p, c := client(t, portalsim.Options{Table: register.Generate(1, 1), Collate: portalsim.Dictionary, ShuffleTies: true, Seed: 3})
 	want := keysOf(p)
-	var ops []socratatest.Op
+	var ops []portalsim.Op
 	for i := range 300 {
 		k := fmt.Sprintf("%c%02d-%c", "aAbBzZ09é"[i%9], i%37, 'a'+i%5)
-		ops = append(ops, socratatest.Open(map[string]any{"ttxid": k}))
+		ops = append(ops, portalsim.Open(map[string]any{"ttxid": k}))
 		want = append(want, strings.ToValidUTF8(k, "�"))
 	}
 	require.NoError(t, p.Edit(ops...))
@@ -468,10 +475,10 @@ func TestPagingInAnotherCollation(t *testing.T) {
 	assert.Equal(t, want, slices.Compact(got))
 }
 
-// The whole way of a page of 50,000 rows over a socket, in CPU time of both sides; the portal's answer is kept, so that
-// its side is next to nothing.
+// The whole way of a page of 50,000 rows over a socket, in CPU time of both
+// sides; the portal's answer is kept, so that its side is next to nothing.
 func BenchmarkPageOfThePortal(b *testing.B) {
-	_, c := client(b, socratatest.Options{Table: socratatest.Generate(socrata.MaxPage, 1), CacheBytes: 1 << 30})
+	_, c := client(b, portalsim.Options{Table: register.Generate(socrata.MaxPage, 1), CacheBytes: 1 << 30})
 	page := func() {
 		info, err := c.Page(b.Context(), "ttxid", nil, socrata.Range{}, socrata.MaxPage, io.Discard)
 		require.NoError(b, err)
@@ -488,4 +495,49 @@ func BenchmarkPageOfThePortal(b *testing.B) {
 		page()
 	}
 	b.ReportMetric(float64((cpu()-before).Nanoseconds())/1e3/float64(socrata.MaxPage*b.N), "cpu-us/row")
+}
+
+// TestColumnsNamedLikeWords asks everything of columns whose names are words of
+// SoQL, or have a hyphen, the key among them.
+func TestColumnsNamedLikeWords(t *testing.T) {
+	for _, name := range []string{"group", "union", "desc", "order", "left", "null", "select", "in", "year-end"} {
+		t.Run(name, func(t *testing.T) {
+			b, err := store.NewBuilder([]store.Column{{Name: name}, {Name: "from", Kind: store.KindCalendarDate}}, 2)
+			require.NoError(t, err)
+			for _, key := range []string{"a", "b"} {
+				cells := b.Row()
+				for i, value := range []any{key, "2020-01-02T00:00:00.000"} {
+					column := b.Columns()[i]
+					cells[column.Slot], err = store.FromGo(column.Kind, value)
+					require.NoError(t, err)
+				}
+				b.Add(cells)
+			}
+			_, c := client(t, portalsim.Options{Table: b.Table(), Key: name})
+			n, _, err := c.CountDistinct(t.Context(), name)
+			require.NoError(t, err)
+			assert.EqualValues(t, 2, n)
+			groups, _, err := c.GroupCounts(t.Context(), name)
+			require.NoError(t, err)
+			assert.Len(t, groups, 2)
+			key, _, err := c.KeyAt(t.Context(), name, 1)
+			require.NoError(t, err)
+			assert.Equal(t, "b", key)
+			present, _, err := c.Present(t.Context(), name, []string{"a", "x"})
+			require.NoError(t, err)
+			assert.Equal(t, []string{"a"}, present)
+			info, err := c.PageOfKeys(t.Context(), name, []string{name, "from"}, []string{"b"}, io.Discard)
+			require.NoError(t, err)
+			assert.Equal(t, 1, info.Rows)
+			for _, r := range []socrata.Range{{}, {After: "a"}, {UpTo: "b"}, {After: "a", UpTo: "b"}, {NullKeys: true}} {
+				_, err = c.PageWhere(t.Context(), name, []string{name, "from"}, r, socrata.Name("from")+" is not null", 10, io.Discard)
+				require.NoError(t, err, r)
+			}
+			columns := backfill.DateColumns{Start: "from", Ends: []string{"from"}}
+			windows := []backfill.Window{{Since: "2020-01-01", Until: "2020-02-01"}}
+			counts, err := backfill.Count(t.Context(), c, columns, windows, backfill.EveryMonth)
+			require.NoError(t, err)
+			assert.EqualValues(t, 2, counts.Windows[0])
+		})
+	}
 }

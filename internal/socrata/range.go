@@ -2,16 +2,18 @@ package socrata
 
 import "strings"
 
-// Range is the key range (After, UpTo] of the dataset's key column, in the portal's order of keys. An empty
-// After leaves it open below, an empty UpTo open above; the zero Range is all rows that have a key. With
-// NullKeys it is the rows without a key instead, which no comparison finds.
+// Range is the key range (After, UpTo] of the dataset's key column, in the
+// portal's order of keys. An empty After leaves it open below, an empty UpTo
+// open above; the zero Range is all rows that have a key. With NullKeys it is
+// the rows without a key, which no comparison matches.
 type Range struct {
-	After    string `json:"after,omitempty" bson:"after,omitempty"`
-	UpTo     string `json:"up_to,omitempty" bson:"up_to,omitempty"`
-	NullKeys bool   `json:"null_keys,omitempty" bson:"null_keys,omitempty"`
+	After    string `json:"after,omitempty"`
+	UpTo     string `json:"up_to,omitempty"`
+	NullKeys bool   `json:"null_keys,omitempty"`
 }
 
-// String is the range for people: "(0123, 0456]", "(…, 0456]", "(0123, …)", "null keys".
+// String returns the range for people: "(0123, 0456]", "(…, 0456]", "(0123,
+// …)", "null keys".
 func (r Range) String() string {
 	if r.NullKeys {
 		return "null keys"
@@ -26,8 +28,10 @@ func (r Range) String() string {
 	return "(" + after + ", " + upTo
 }
 
-// Where is the SoQL condition for the range over the column named key. Comparisons leave null keys out.
+// Where returns the SoQL condition for the range over the column key.
+// Comparisons exclude null keys.
 func (r Range) Where(key string) string {
+	key = Name(key)
 	switch {
 	case r.NullKeys:
 		return key + " is null"
@@ -41,7 +45,26 @@ func (r Range) Where(key string) string {
 	return key + " > " + literal(r.After) + " and " + key + " <= " + literal(r.UpTo)
 }
 
-// literal is the SoQL text literal of s: quotes are doubled, nothing else is special.
+// Name returns a column's name as it stands in a query: in backquotes. Outside of
+// them SoQL takes a name such as group or union for its own word, and one with a
+// hyphen for a subtraction. In them every name is legal, those of system columns
+// included; a backquote itself, which no column has, is left out
+// (socrata-platform/soql-reference, SoQLLexer.flex).
+func Name(column string) string {
+	return "`" + strings.ReplaceAll(column, "`", "") + "`"
+}
+
+// names is Name for a list.
+func names(columns []string) string {
+	quoted := make([]string, len(columns))
+	for i, c := range columns {
+		quoted[i] = Name(c)
+	}
+	return strings.Join(quoted, ",")
+}
+
+// literal returns the SoQL text literal of s: quotes are doubled, nothing else
+// is special.
 func literal(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
 }

@@ -13,12 +13,12 @@ func TestRange(t *testing.T) {
 		r             Range
 		string, where string
 	}{
-		{Range{}, "(…, …)", "ttxid is not null"},
-		{Range{After: "0123"}, "(0123, …)", "ttxid > '0123'"},
-		{Range{UpTo: "0456"}, "(…, 0456]", "ttxid <= '0456'"},
-		{Range{After: "0123", UpTo: "0456"}, "(0123, 0456]", "ttxid > '0123' and ttxid <= '0456'"},
-		{Range{After: "O'Brien"}, "(O'Brien, …)", "ttxid > 'O''Brien'"},
-		{Range{NullKeys: true}, "null keys", "ttxid is null"},
+		{Range{}, "(…, …)", "`ttxid` is not null"},
+		{Range{After: "0123"}, "(0123, …)", "`ttxid` > '0123'"},
+		{Range{UpTo: "0456"}, "(…, 0456]", "`ttxid` <= '0456'"},
+		{Range{After: "0123", UpTo: "0456"}, "(0123, 0456]", "`ttxid` > '0123' and `ttxid` <= '0456'"},
+		{Range{After: "O'Brien"}, "(O'Brien, …)", "`ttxid` > 'O''Brien'"},
+		{Range{NullKeys: true}, "null keys", "`ttxid` is null"},
 	} {
 		assert.Equal(t, test.string, test.r.String())
 		assert.Equal(t, test.where, test.r.Where("ttxid"))
@@ -35,4 +35,15 @@ func TestLiteral(t *testing.T) {
 			t.Fatalf("%q became %q", s, literal(s))
 		}
 	})
+}
+
+// TestName quotes what SoQL would take for something else, and lets no name end
+// its quotes early.
+func TestName(t *testing.T) {
+	for column, want := range map[string]string{
+		"ttxid": "`ttxid`", "group": "`group`", "year-end": "`year-end`", ":id": "`:id`", ":@computed_region_26cr_cadq": "`:@computed_region_26cr_cadq`",
+		"a` or `b": "`a or b`",
+	} {
+		assert.Equal(t, want, Name(column))
+	}
 }

@@ -10,11 +10,16 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// errFraming is what a splitter says of a body that is not an array of objects.
+// errFraming is returned for a body that is not an array of objects.
 var errFraming = errors.New("not an array of objects")
 
-// SplitRows is [Rows] for a body that [Client.Page] has checked and whose checksum says that it is still the same: it
-// finds where rows begin and end and looks at nothing within them, at a fraction of the cost.
+// maxOversizeBytes bounds a row that is too large to be held, and is read to its
+// end all the same, so that the rows after it are reached.
+const maxOversizeBytes = 4 * maxRowBytes
+
+// SplitRows is [Rows] for a body that [Client.Page] has checked and whose
+// checksum is still the same. It only finds where rows begin and end, at a
+// fraction of the cost.
 func SplitRows(r io.Reader) iter.Seq2[jsontext.Value, error] {
 	return func(yield func(jsontext.Value, error) bool) {
 		s := splitter{r: r, buf: make([]byte, copyBytes)}
@@ -33,26 +38,30 @@ func SplitRows(r io.Reader) iter.Seq2[jsontext.Value, error] {
 	}
 }
 
-// splitter cuts an array of objects into these.
+// splitter splits an array of objects into rows.
 type splitter struct {
 	r        io.Reader
 	buf      []byte
 	from, to int // what is read and not yet cut: buf[from:to]
 	err      error
+	deepest  int // nesting of the row that next returned
 }
 
-// next returns the next row, which is good until the one after it; nil behind the last.
+// next returns the next row, valid until the following call; nil after the
+// last.
 func (s *splitter) next(first bool) ([]byte, error) {
 	c, err := s.mark()
 	switch {
 	case err != nil:
-	case first && c != '[', !first && c != ',' && c != ']':
+	case first && c != '[':
+		return nil, fmt.Errorf("%w instead of an array", strange(c))
+	case !first && c != ',' && c != ']':
 		return nil, errFraming
 	case first:
 		c, err = s.mark()
 	case c == ',':
 		if c, err = s.mark(); err == nil && c != '{' {
-			return nil, errFraming
+			return nil, fmt.Errorf("%w instead of an object", strange(c))
 		}
 	}
 	switch {
@@ -62,10 +71,10 @@ func (s *splitter) next(first bool) ([]byte, error) {
 		s.from-- // it is the row's
 		return s.row()
 	case c != ']':
-		return nil, errFraming
+		return nil, fmt.Errorf("%w instead of an object", strange(c))
 	}
 	if _, err := s.mark(); err == nil {
-		return nil, errFraming
+		return nil, fmt.Errorf("%w: more after the end of the array", errFraming)
 	}
 	if !errors.Is(s.err, io.EOF) {
 		return nil, s.err
@@ -73,15 +82,22 @@ func (s *splitter) next(first bool) ([]byte, error) {
 	return nil, nil
 }
 
-// mark takes the next character that is no space.
+// strange says what a value that begins with c is.
+func strange(c byte) error { return fmt.Errorf("%w: %s", errFraming, jsontext.Kind(c)) }
+
+// mark reads the next character that is not white space.
 func (s *splitter) mark() (byte, error) {
-	for {
+	for skipped := 0; ; {
 		for s.from < s.to {
 			c := s.buf[s.from]
 			s.from++
 			if c != ' ' && c != '\n' && c != '\r' && c != '\t' {
 				return c, nil
 			}
+			skipped++
+		}
+		if skipped > maxRowBytes {
+			return 0, fmt.Errorf("%w: more than %d bytes of white space", errFraming, int64(maxRowBytes))
 		}
 		if err := s.fill(); err != nil {
 			return 0, err
@@ -89,16 +105,32 @@ func (s *splitter) mark() (byte, error) {
 	}
 }
 
-// row takes the object that begins here.
+// row reads the object that begins here. Of one that is larger than a row may
+// be, it returns the beginning, which is longer than maxRowBytes.
 func (s *splitter) row() ([]byte, error) {
+	var (
+		scan      objectScan
+		beginning []byte
+		seen, all int // bytes of the row: within buf, before it
+	)
 	for {
-		if n := objectLength(s.buf[s.from:s.to]); n > 0 {
-			row := s.buf[s.from : s.from+n : s.from+n]
-			s.from += n
+		if n := scan.end(s.buf[s.from+seen : s.to]); n > 0 {
+			row := s.buf[s.from : s.from+seen+n : s.from+seen+n]
+			s.from += seen + n
+			if s.deepest = scan.deepest; beginning != nil {
+				row = beginning
+			}
 			return row, nil
 		}
-		if s.to-s.from > maxRowBytes {
-			return nil, fmt.Errorf("a row of more than %d bytes", int64(maxRowBytes))
+		seen = s.to - s.from
+		switch {
+		case all+seen > maxOversizeBytes:
+			return nil, fmt.Errorf("a row of more than %d bytes", int64(maxOversizeBytes))
+		case beginning != nil:
+			all, s.from, seen = all+seen, s.to, 0
+		case seen > maxRowBytes:
+			beginning, all = s.buf[s.from:s.to:s.to], seen
+			s.buf, s.from, s.to, seen = make([]byte, copyBytes), 0, 0, 0
 		}
 		if err := s.fill(); err != nil {
 			return nil, err
@@ -106,7 +138,8 @@ func (s *splitter) row() ([]byte, error) {
 	}
 }
 
-// fill reads on until the buffer is full, at least some bytes, and makes it larger when it is all one row.
+// fill reads until the buffer is full or the input ends, and enlarges the
+// buffer when one row fills it.
 func (s *splitter) fill() error {
 	if s.err != nil {
 		if errors.Is(s.err, io.EOF) {
@@ -127,21 +160,32 @@ func (s *splitter) fill() error {
 	return nil
 }
 
-// objectLength is the length of the JSON object that b begins with; 0 when its end is not in b.
-func objectLength(b []byte) int {
-	depth := 0
+// objectScan finds the end of a JSON object that comes in pieces. It counts
+// brackets of either kind outside of strings.
+type objectScan struct {
+	depth, deepest int
+	inText         bool
+	escaped        bool // the next character of the string is
+}
+
+// end reads on in b and returns the index after the object's end, 0 when that is
+// not in b.
+func (o *objectScan) end(b []byte) int {
 	for i := 0; i < len(b); i++ {
-		switch b[i] {
-		case '"':
-			n := stringLength(b[i:])
-			if n == 0 {
+		if o.inText {
+			if i = o.textEnd(b, i); i == len(b) {
 				return 0
 			}
-			i += n - 1
+			continue
+		}
+		switch b[i] {
+		case '"':
+			o.inText = true
 		case '{', '[':
-			depth++
+			o.depth++
+			o.deepest = max(o.deepest, o.depth)
 		case '}', ']':
-			if depth--; depth == 0 {
+			if o.depth--; o.depth == 0 {
 				return i + 1
 			}
 		}
@@ -149,20 +193,33 @@ func objectLength(b []byte) int {
 	return 0
 }
 
-// stringLength is the length of the JSON string that b begins with, quotes included; 0 when its end is not in b.
-func stringLength(b []byte) int {
-	for from := 1; ; {
-		n := bytes.IndexByte(b[from:], '"')
-		if n < 0 {
-			return 0
+// textEnd returns the index of the quotation mark that ends the string, len(b)
+// when it is not in b. i is within the string.
+func (o *objectScan) textEnd(b []byte, i int) int {
+	for {
+		if o.escaped && i < len(b) {
+			o.escaped = false
+			i++
 		}
-		end := from + n
-		escapes := 0
-		for b[end-1-escapes] == '\\' {
-			escapes++ // ends at the opening quote at the latest
+		quote := bytes.IndexByte(b[i:], '"')
+		end := i + quote
+		if quote < 0 {
+			end = len(b)
 		}
-		if from = end + 1; escapes%2 == 0 {
-			return from
+		for !o.escaped {
+			n := bytes.IndexByte(b[i:end], '\\')
+			if n < 0 {
+				o.inText = quote < 0
+				return end
+			}
+			if i += n + 1; i == end {
+				o.escaped = true
+			} else {
+				i++
+			}
+		}
+		if i == len(b) {
+			return i
 		}
 	}
 }

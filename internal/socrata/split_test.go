@@ -60,7 +60,8 @@ func (endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// What Rows takes, SplitRows cuts into the same rows; whatever it is given it comes to an end.
+// What Rows takes, SplitRows cuts into the same rows; whatever it is given it
+// comes to an end.
 func FuzzSplitRows(f *testing.F) {
 	f.Add(registerPage(3))
 	f.Add([]byte(`[ {"a":"\\\"","b":[{"c":"]"}]} , {} ]`))

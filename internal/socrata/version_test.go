@@ -24,13 +24,19 @@ func TestVersion(t *testing.T) {
 				"X-SODA2-Truth-Last-Modified":     "Sat, 03 Oct 2026 11:03:00 GMT",
 				"X-SODA2-Data-Out-Of-Date":        "true",
 				"X-Socrata-RequestId":             "r1",
+				"Date":                            "Sat, 03 Oct 2026 11:04:00 GMT",
 			},
-			Version{Served: at(2), Truth: at(3), OutOfDate: true, RequestID: "r1"},
+			Version{Served: at(2), Truth: at(3), OutOfDate: true, Answered: at(4), RequestID: "r1"},
 		},
 		"an older server": {
 			map[string]string{"Last-Modified": "Sat, 03 Oct 2026 11:01:00 GMT", "X-SODA2-Data-Out-Of-Date": "false"},
-			Version{Served: at(1)},
+			Version{Served: at(1), UpToDate: true},
 		},
+		"the newer query path": {
+			map[string]string{"Last-Modified": "Sat, 03 Oct 2026 11:01:00 GMT", "X-SODA2-Data-Out-Of-Date": "[]"},
+			Version{Served: at(1), UpToDate: true},
+		},
+		"an old portal": {map[string]string{"Last-Modified": "Sat, 03 Oct 2026 11:01:00 UTC", "Age": "2067"}, Version{Served: at(1)}},
 		"unreadable": {
 			map[string]string{"X-SODA2-Secondary-Last-Modified": "yesterday", "Last-Modified": "Sat, 03 Oct 2026 11:01:00 GMT", "X-SODA2-Truth-Last-Modified": "1"},
 			Version{Served: at(1)},
@@ -51,6 +57,13 @@ func TestOutOfDate(t *testing.T) {
 	} {
 		assert.Equal(t, want, outOfDate(value), value)
 	}
+}
+
+func TestVersionTime(t *testing.T) {
+	served, updated := time.Date(2026, 10, 3, 11, 0, 0, 0, time.UTC), time.Date(2026, 10, 3, 10, 0, 0, 0, time.UTC)
+	assert.Equal(t, served, Version{Served: served, Updated: updated}.Time())
+	assert.Equal(t, updated, Version{Updated: updated}.Time())
+	assert.Zero(t, Version{}.Time())
 }
 
 func TestVersionAsJSON(t *testing.T) {

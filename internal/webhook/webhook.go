@@ -1,20 +1,3 @@
-// Package webhook sends messages to people, by a web address that they gave:
-// JSON that Slack, Mattermost and their like show as it is, with the same as
-// data for programs.
-//
-// A message is signed the way of Standard Webhooks
-// (https://www.standardwebhooks.com), for which there are libraries in most
-// languages. Three headers go with it:
-//
-//	webhook-id         the message: the same whenever it is sent again
-//	webhook-timestamp  when it was sent, in Unix seconds
-//	webhook-signature  v1,BASE64(HMAC-SHA256(key, id + "." + timestamp + "." + body))
-//
-// A receiver computes the signature anew over what it got, compares in constant
-// time, refuses a timestamp that is more than five minutes off, and passes over
-// an id that it had. The key is the secret's bytes, or, of a secret that begins
-// with whsec_, what the rest of it is the Base64 of. Without a secret there is
-// no signature.
 package webhook
 
 import (
@@ -31,29 +14,32 @@ import (
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"padron/internal/retryafter"
 )
 
 const (
-	// sendTimeout bounds one message. Receivers are to answer at once and work
-	// afterwards; Slack does within a second.
+	// sendTimeout bounds one message. Receivers should answer first and work
+	// afterwards; Slack answers within a second.
 	sendTimeout = 10 * time.Second
 	// maxAnswer is how much of an answer is read, in bytes: enough to say why.
 	maxAnswer = 200
 	// maxRetryAfter bounds what a receiver's Retry-After can ask for.
 	maxRetryAfter = time.Hour
-	// minSecret is how many characters a secret needs, not to be guessed.
+	// minSecret is the smallest length of a secret, in characters: shorter ones
+	// can be guessed.
 	minSecret = 16
-	// encoded begins a secret that is the Base64 of its key.
+	// encoded is the prefix of a secret that is the Base64 of its key.
 	encoded = "whsec_"
 )
 
-// Errors of New.
+// These are the errors of New.
 var (
 	ErrAddress = errors.New("must look like https://HOST/PATH")
 	ErrSecret  = errors.New("not usable as a secret")
 )
 
-// Sender sends messages to one address. The zero value and nil send none.
+// Sender sends messages to one address. The zero value and nil have no address.
 type Sender struct {
 	url  string
 	host string
@@ -61,8 +47,8 @@ type Sender struct {
 	http *http.Client
 }
 
-// New checks an address and a secret, both possibly empty. Its errors, ErrAddress
-// and ErrSecret, name neither.
+// New returns a sender for an address and a secret, both possibly empty. Its
+// errors, ErrAddress and ErrSecret, quote neither.
 func New(address, secret string) (*Sender, error) {
 	s := &Sender{}
 	if secret != "" {
@@ -87,32 +73,35 @@ func New(address, secret string) (*Sender, error) {
 	s.url, s.host = address, u.Host
 	s.http = &http.Client{
 		Timeout: sendTimeout,
-		// A redirect would make the POST a GET, or tell the message to somebody
-		// who was not named.
+		// A redirect would turn the POST into a GET, or send the message to
+		// another receiver.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return s, nil
 }
 
-// Configured says whether there is an address.
+// Configured reports whether there is an address.
 func (s *Sender) Configured() bool { return s != nil && s.url != "" }
 
-// Host is the receiver's host: all of the address that may be shown.
+// Host returns the receiver's host, the only part of the address that may be
+// shown.
 func (s *Sender) Host() string { return s.host }
 
-// Message is what is sent.
+// Message is the body of a request, as JSON.
 type Message struct {
-	// Text is the whole message for people, in Slack's markup: Escape what is
-	// put in.
+	// Text is the full message for people, in Slack's markup. Use Escape for
+	// values in it.
 	Text string `json:"text"`
-	// Padron is the same for programs.
+	// Padron is the same message for programs.
 	Padron Details `json:"padron"`
 }
 
-// Details are a message's facts. None of them is a value of a row.
+// Details are the fields of a message. None of them holds a value of a row.
 type Details struct {
-	ID        string    `json:"id"`                  // of the message, also in the header webhook-id
-	Kind      string    `json:"kind"`                // failed, not_green, held_removals, schema_changed, deadline_passed, stale, backfill_failed, recovered, test
+	ID string `json:"id"` // of the message, also in the header webhook-id
+	// Kind is failed, not_green, held_removals, schema_changed, deadline_passed,
+	// stale, standstill, backfill_failed, recovered or test.
+	Kind      string    `json:"kind"`
 	Condition string    `json:"condition,omitempty"` // which one recovered; else the kind
 	Dataset   string    `json:"dataset"`
 	Run       string    `json:"run,omitempty"` // the run, or the check of the freshness, that found it
@@ -126,40 +115,41 @@ type Details struct {
 	Counts    any       `json:"counts,omitempty"`
 }
 
-// Escape makes a text fit for Message.Text.
+// Escape escapes the characters that Slack's markup uses.
 func Escape(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
 }
 
-// Answer is what the receiver said.
+// Answer is the receiver's answer.
 type Answer struct {
 	Status int
 	Body   string // its beginning, in one line
 	Took   time.Duration
 }
 
-// Error is a message that was not taken.
+// Error is returned for a message that the receiver did not accept.
 type Error struct {
 	Host   string
 	Answer Answer // zero when there was none
-	// RetryAfter is how long the receiver asked to be left alone; 0: it did not.
+	// RetryAfter is how long the receiver asked to wait; 0 when it did not.
 	RetryAfter time.Duration
 	Err        error // why there was no answer
 }
 
-// Error names the receiver's host, and nothing else of its address.
+// Error names the receiver's host, but no other part of its address.
 func (e *Error) Error() string {
 	if e.Err != nil {
 		return fmt.Sprintf("%s does not answer: %s", e.Host, e.Err)
 	}
-	return strings.TrimSuffix(fmt.Sprintf("%s answers %d %s: %s", e.Host, e.Answer.Status, http.StatusText(e.Answer.Status), e.Answer.Body), ": ")
+	return strings.TrimSuffix(fmt.Sprintf("%s answers %d %s: %s",
+		e.Host, e.Answer.Status, http.StatusText(e.Answer.Status), e.Answer.Body), ": ")
 }
 
 // Unwrap returns why there was no answer.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Refused says that the same message would be refused again: the address is
-// wrong, or what it is for was switched off.
+// Refused reports whether the receiver would refuse the same message again: the
+// address is wrong, or no longer in use.
 func (e *Error) Refused() bool {
 	switch status := e.Answer.Status; status {
 	case 0, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
@@ -169,14 +159,15 @@ func (e *Error) Refused() bool {
 	}
 }
 
-// Down says of an error of Send that the receiver, or the way to it, is in
-// trouble.
+// Down reports whether an error of Send means that the receiver, or the way to
+// it, is in trouble.
 func Down(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && (e.Err != nil || e.Answer.Status >= 500)
 }
 
-// Send sends a message once. An answer other than 2xx, and none, is an *Error.
+// Send sends a message once. It returns an *Error for an answer other than 2xx
+// and for none, the context's error when that has ended.
 func (s *Sender) Send(ctx context.Context, m Message) (Answer, error) {
 	if !s.Configured() {
 		return Answer{}, errors.New("no address to send to")
@@ -219,20 +210,7 @@ func (s *Sender) Send(ctx context.Context, m Message) (Answer, error) {
 		Body: strings.Join(strings.Fields(strings.ToValidUTF8(string(said), "")), " "),
 	}
 	if answer.Status < 200 || answer.Status > 299 {
-		return answer, &Error{Host: s.host, Answer: answer, RetryAfter: retryAfter(response.Header.Get("Retry-After"), now)}
+		return answer, &Error{Host: s.host, Answer: answer, RetryAfter: retryafter.Of(response.Header, now, maxRetryAfter)}
 	}
 	return answer, nil
-}
-
-// retryAfter reads a Retry-After header, seconds or a date; 0 when there is none
-// that can be read.
-func retryAfter(value string, now time.Time) time.Duration {
-	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
-		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
-	}
-	at, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	return min(max(at.Sub(now), 0), maxRetryAfter)
 }

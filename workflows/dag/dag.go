@@ -17,23 +17,9 @@ type Rule int
 const (
 	AllSuccess Rule = iota
 	AllDone
-	OneFailed
-	NoneFailed
 )
 
-func (r Rule) String() string {
-	return [...]string{"all_success", "all_done", "one_failed", "none_failed"}[r]
-}
-
-// Policy says what a failure means for the rest of the graph; see the package
-// documentation.
-type Policy int
-
-// The failure policies.
-const (
-	FinishRest Policy = iota // finish what can be finished
-	FailFast                 // cancel what runs, start only all_done and one_failed
-)
+func (r Rule) String() string { return [...]string{"all_success", "all_done"}[r] }
 
 // State of a task.
 type State string
@@ -43,7 +29,6 @@ const (
 	Waiting   State = "waiting"
 	Running   State = "running"
 	Done      State = "done"
-	Reused    State = "reused" // counts as done earlier
 	Failed    State = "failed"
 	Skipped   State = "skipped"
 	Cancelled State = "cancelled"
@@ -53,16 +38,13 @@ const (
 // task ends as skipped, with no failure. It may be wrapped in the reason.
 var ErrSkip = errors.New("nothing to do")
 
-// DeadlineExceeded is the type of the application error with which a task fails
-// whose Timeout has passed.
-const DeadlineExceeded = "DeadlineExceeded"
-
 // nameRunes are the characters of a task's name: it is a node in Mermaid too.
 const nameRunes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 
 // Task is one node. Exactly one of Run, Branch and Each is set.
 type Task struct {
 	Name  string   // of letters, digits, _ and -
+	Doing string   // what it does while it runs, for people: "checking the crawl"; may be empty
 	After []string // names of earlier tasks
 	Rule  Rule
 	Run   func(ctx workflow.Context) error
@@ -75,29 +57,28 @@ type Task struct {
 	// Items()-1, at most Limit at once.
 	Each  func(ctx workflow.Context, item int) error
 	Limit int
-	// Items is called once, when the task starts or is reused. Not used with Per.
+	// Items is called once, when the task starts. Not used with Per.
 	Items func() int
 	// Per names an earlier mapped task: item i starts as soon as item i of
 	// that task is done. It implies After.
 	Per string
 
-	// Timeout is the deadline of the whole task with all of its items, counted
-	// from its start; 0 is none.
-	Timeout time.Duration
+	// Repeats names tasks before this one that its Run may have run again, see
+	// Graph.Repeat, with all that come after them but do not come after this
+	// one. RepeatsWhen says in which case, for the drawing.
+	Repeats     []string
+	RepeatsWhen string
+
 	// Activities are the options in the task's context for the activities that
 	// it calls: the timeout of one attempt, the deadline over all attempts, the
 	// heartbeat, retries. What is zero is left to the caller of the activity.
 	Activities workflow.ActivityOptions
-	// Recall brings back what the task made in an earlier run; it is called in
-	// the place of its work when the task is reused. It may be nil.
-	Recall func(ctx workflow.Context) error
 }
 
 // Graph is a checked list of tasks, for one run.
 type Graph struct {
 	tasks    []*node
 	byName   map[string]*node
-	policy   Policy
 	onChange func(workflow.Context)
 }
 
@@ -106,10 +87,9 @@ type node struct {
 	Task
 	before []*node
 	per    *node // the task that it follows item by item
-	reuse  bool  // before the task that the run starts from
 
 	state    State
-	caused   bool   // skipped or cancelled, with a failure at the root
+	caused   bool   // skipped, with a failure at the root
 	why      string // skipped or cancelled: for which reason
 	err      error
 	begun    bool  // mapped: total is known
@@ -118,32 +98,38 @@ type node struct {
 	finished []int // items that are done, in the order of their ends
 	chosen   []string
 	started  time.Time
-	deadline time.Time
-	late     bool      // the deadline passed
 	progress time.Time // of the last item's end
 	ended    time.Time
-	cancel   workflow.CancelFunc
 }
 
 // New checks the tasks and makes a graph of them. It returns an error that
 // names the task for a bad or repeated name, an unknown or later predecessor, a
-// task with none or several of Run, Branch and Each, a negative timeout, and a
-// mapped task without a limit or a source of items.
+// task with none or several of Run, Branch and Each, a mapped task without a
+// limit or a source of items, and Repeats that name a task that does not come
+// before, or leave out one that comes between.
 func New(tasks ...Task) (*Graph, error) {
 	g := &Graph{byName: map[string]*node{}, onChange: func(workflow.Context) {}}
 	for _, t := range tasks {
 		n := &node{Task: t, state: Waiting, per: g.byName[t.Per]}
-		if err := g.check(n); err != nil {
-			return nil, fmt.Errorf("task %q: %w", t.Name, err)
-		}
 		for _, name := range t.After {
+			if g.byName[name] == nil {
+				return nil, fmt.Errorf("task %q: comes after %q, which is not an earlier task", t.Name, name)
+			}
 			n.before = append(n.before, g.byName[name])
 		}
 		if n.per != nil {
 			n.before = append(n.before, n.per)
 		}
+		if err := g.check(n); err != nil {
+			return nil, fmt.Errorf("task %q: %w", t.Name, err)
+		}
 		g.tasks = append(g.tasks, n)
 		g.byName[t.Name] = n
+	}
+	for _, n := range g.tasks {
+		if err := g.checkRepeats(n); err != nil {
+			return nil, fmt.Errorf("task %q: %w", n.Name, err)
+		}
 	}
 	return g, nil
 }
@@ -156,17 +142,10 @@ func (g *Graph) check(n *node) error {
 	if g.byName[n.Name] != nil {
 		return errors.New("a task needs a name of its own")
 	}
-	for _, name := range n.After {
-		if g.byName[name] == nil {
-			return fmt.Errorf("comes after %q, which is not an earlier task", name)
-		}
-	}
 	run, branch, mapped := n.Run != nil, n.Branch != nil, n.Each != nil
 	switch {
 	case !run && !branch && !mapped, run && branch, run && mapped, branch && mapped:
 		return errors.New("needs one of Run, Branch and Each")
-	case n.Timeout < 0:
-		return fmt.Errorf("has the timeout %s, which is negative", n.Timeout)
 	case !mapped && (n.Limit != 0 || n.Items != nil || n.Per != ""):
 		return errors.New("has Items, Per or a Limit, which only a task with Each can have")
 	case mapped && n.Limit < 1:
@@ -175,8 +154,27 @@ func (g *Graph) check(n *node) error {
 		return errors.New("a mapped task needs either Items or Per")
 	case n.Per != "" && (n.per == nil || n.per.Each == nil):
 		return fmt.Errorf("follows %q, which is not an earlier mapped task", n.Per)
-	case n.Per != "" && n.Rule != AllSuccess && n.Rule != NoneFailed:
+	case n.Per != "" && n.Rule != AllSuccess:
 		return fmt.Errorf("follows %q item by item, which the rule %s cannot; use After", n.Per, n.Rule)
+	}
+	return nil
+}
+
+// checkRepeats sees to it that nothing but n waits for, or uses, the work of the
+// tasks that n has run again.
+func (g *Graph) checkRepeats(n *node) error {
+	for _, name := range n.Repeats {
+		switch {
+		case n.Run == nil:
+			return errors.New("has Repeats, which only a task with Run can have")
+		case !n.comesAfter(name):
+			return fmt.Errorf("repeats %q, which does not come before it", name)
+		}
+		for _, m := range g.tasks {
+			if m != n && slices.Contains(m.before, g.byName[name]) && !slices.Contains(n.Repeats, m.Name) && !m.comesAfter(n.Name) {
+				return fmt.Errorf("repeats %q and not %q, which comes after that", name, m.Name)
+			}
+		}
 	}
 	return nil
 }
@@ -184,45 +182,20 @@ func (g *Graph) check(n *node) error {
 // OnChange sets what is called after every change of a task's state or count.
 func (g *Graph) OnChange(f func(workflow.Context)) { g.onChange = f }
 
-// OnFailure sets the failure policy; FinishRest unless set.
-func (g *Graph) OnFailure(p Policy) { g.policy = p }
+// comesAfter says whether n comes after the named task, directly or not.
+func (n *node) comesAfter(name string) bool {
+	return slices.ContainsFunc(n.before, func(b *node) bool { return b.Name == name || b.comesAfter(name) })
+}
 
-// From makes a run start at a task. It and those that come after it, directly
-// or not, run by their rules. All others are reused: they count as done
-// earlier, whether the named task depends on them or has nothing to do with
-// them, and instead of their work only their Recall is called, after those of
-// the tasks before them; should one fail, the table for all_success holds. A
-// reused mapped task hands all of its items to the one that follows it; a
-// reused branch leaves nothing out.
-//
-// It is called before Run, and returns an error for an unknown name.
-func (g *Graph) From(name string) error {
-	from := g.byName[name]
-	if from == nil {
-		names := make([]string, 0, len(g.tasks))
-		for _, n := range g.tasks {
-			names = append(names, n.Name)
-		}
-		return fmt.Errorf("cannot start from %q: no such task; there are %s", name, strings.Join(names, ", "))
-	}
-	for _, n := range g.tasks {
-		n.reuse = n != from && !slices.ContainsFunc(n.before, func(b *node) bool { return !b.reuse })
-	}
-	return nil
+// leavesOut says whether the answer of a branch keeps a task directly after it
+// from running.
+func (n *node) leavesOut(other *node) bool {
+	return n.Branch != nil && n.state == Done && !slices.ContainsFunc(n.chosen, func(name string) bool {
+		return name == other.Name || other.comesAfter(name)
+	})
 }
 
 func (n *node) isFinal() bool { return n.state != Waiting && n.state != Running }
 
-// isFailure says whether n failed or ended as it did because another one failed.
+// isFailure says whether n failed, or was skipped because another one failed.
 func (n *node) isFailure() bool { return n.state == Failed || n.caused }
-
-// rule is the one that n goes by.
-func (n *node) rule() Rule {
-	if n.reuse {
-		return AllSuccess
-	}
-	return n.Rule
-}
-
-// isExempt says whether n goes on after a failure under FailFast.
-func (n *node) isExempt() bool { return n.rule() == AllDone || n.rule() == OneFailed }

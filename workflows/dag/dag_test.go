@@ -92,9 +92,8 @@ func TestAFailureInTheMiddleOfAChain(t *testing.T) {
 			}},
 			dag.Task{Name: "clean", Per: "fetch", Limit: 3, Each: func(workflow.Context, int) error { cleaned++; return nil }},
 			dag.Task{Name: "gate", After: []string{"clean"}, Run: func(workflow.Context) error { return nil }},
-			dag.Task{Name: "alarm", Rule: dag.OneFailed, After: []string{"fetch", "gate"}, Run: func(workflow.Context) error { return nil }},
-			dag.Task{Name: "report", Rule: dag.AllDone, After: []string{"gate"}, Run: func(workflow.Context) error { return nil }},
-			dag.Task{Name: "celebrate", Rule: dag.NoneFailed, After: []string{"gate"}, Run: func(workflow.Context) error { return nil }},
+			dag.Task{Name: "report", Rule: dag.AllDone, After: []string{"fetch", "gate"}, Run: func(workflow.Context) error { return nil }},
+			dag.Task{Name: "celebrate", After: []string{"gate"}, Run: func(workflow.Context) error { return nil }},
 		)
 	})
 	require.ErrorContains(t, err, "fetch: broken")
@@ -102,7 +101,6 @@ func TestAFailureInTheMiddleOfAChain(t *testing.T) {
 	require.Equal(t, dag.Failed, statuses["fetch"].State)
 	require.Equal(t, dag.Skipped, statuses["clean"].State)
 	require.Equal(t, dag.Skipped, statuses["gate"].State)
-	require.Equal(t, dag.Done, statuses["alarm"].State)
 	require.Equal(t, dag.Done, statuses["report"].State)
 	require.Equal(t, dag.Skipped, statuses["celebrate"].State)
 }
@@ -111,15 +109,14 @@ func TestDeclarationsThatCannotRun(t *testing.T) {
 	run := func(workflow.Context) error { return nil }
 	each := func(workflow.Context, int) error { return nil }
 	for want, tasks := range map[string][]dag.Task{
-		`task "": a task needs a name of letters`:          {{Run: run}},
-		`task "a": a task needs a name of its own`:         {{Name: "a", Run: run}, {Name: "a", Run: run}},
-		`task "a": comes after "b"`:                        {{Name: "a", Run: run, After: []string{"b"}}, {Name: "b", Run: run}},
-		`task "a": needs one of Run, Branch and Each`:      {{Name: "a"}},
-		`task "a b": a task needs a name of letters`:       {{Name: "a b", Run: run}},
-		`task "end": a task needs a name of letters`:       {{Name: "end", Run: run}},
-		`task "b": needs one of Run, Branch and Each`:      {{Name: "b", Run: run, Each: each, Limit: 1, Items: func() int { return 1 }}},
-		`task "a": has the timeout -1s, which is negative`: {{Name: "a", Run: run, Timeout: -time.Second}},
-		`task "a": has Items, Per or a Limit`:              {{Name: "a", Run: run, Limit: 2}},
+		`task "": a task needs a name of letters`:     {{Run: run}},
+		`task "a": a task needs a name of its own`:    {{Name: "a", Run: run}, {Name: "a", Run: run}},
+		`task "a": comes after "b"`:                   {{Name: "a", Run: run, After: []string{"b"}}, {Name: "b", Run: run}},
+		`task "a": needs one of Run, Branch and Each`: {{Name: "a"}},
+		`task "a b": a task needs a name of letters`:  {{Name: "a b", Run: run}},
+		`task "end": a task needs a name of letters`:  {{Name: "end", Run: run}},
+		`task "b": needs one of Run, Branch and Each`: {{Name: "b", Run: run, Each: each, Limit: 1, Items: func() int { return 1 }}},
+		`task "a": has Items, Per or a Limit`:         {{Name: "a", Run: run, Limit: 2}},
 		`task "c": follows "a" item by item, which the ru`: {
 			{Name: "a", Each: each, Limit: 1, Items: func() int { return 1 }},
 			{Name: "c", Each: each, Limit: 1, Per: "a", Rule: dag.AllDone},
@@ -127,6 +124,20 @@ func TestDeclarationsThatCannotRun(t *testing.T) {
 		`task "a": a mapped task needs a limit`:            {{Name: "a", Each: each, Items: func() int { return 1 }}},
 		`task "a": a mapped task needs either Items or`:    {{Name: "a", Each: each, Limit: 1}},
 		`task "b": follows "a", which is not an earlier m`: {{Name: "a", Run: run}, {Name: "b", Each: each, Limit: 1, Per: "a"}},
+		`task "b": repeats "a", which does not come befor`: {{Name: "a", Run: run}, {Name: "b", Run: run, Repeats: []string{"a"}}},
+		`task "b": repeats "b", which does not come befor`: {{Name: "a", Run: run}, {Name: "b", After: []string{"a"}, Run: run, Repeats: []string{"b"}}},
+		`task "c": repeats "a" and not "b", which comes a`: {
+			{Name: "a", Run: run}, {Name: "b", After: []string{"a"}, Run: run}, {Name: "c", After: []string{"b"}, Run: run, Repeats: []string{"a"}},
+		},
+		`task "b": repeats "a" and not "c", which comes a`: {
+			{Name: "a", Each: each, Limit: 1, Items: func() int { return 1 }},
+			{Name: "b", After: []string{"a"}, Run: run, Repeats: []string{"a"}},
+			{Name: "c", Per: "a", Each: each, Limit: 1},
+		},
+		`task "b": has Repeats, which only a task with Ru`: {
+			{Name: "a", Run: run},
+			{Name: "b", After: []string{"a"}, Each: each, Limit: 1, Items: func() int { return 1 }, Repeats: []string{"a"}},
+		},
 	} {
 		_, err := dag.New(tasks...)
 		require.ErrorContains(t, err, want)
@@ -153,10 +164,12 @@ func TestRepeat(t *testing.T) {
 				return nil
 			}},
 			dag.Task{Name: "clean", Per: "fetch", Limit: 1, Each: func(ctx workflow.Context, _ int) error { return note("clean")(ctx) }},
-			dag.Task{Name: "gate", After: []string{"clean"}, Run: func(ctx workflow.Context) error {
-				require.ErrorContains(t, g.Repeat(ctx, "write"), "has not ended")
+			dag.Task{Name: "gate", After: []string{"clean"}, Repeats: []string{"plan", "fetch", "clean"}, Run: func(ctx workflow.Context) error {
+				for _, other := range []string{"clean", "write", "nobody"} {
+					require.ErrorContains(t, g.Repeat(ctx, other), "no such task is running, or it declares nothing to repeat")
+				}
 				for tries = range 2 {
-					if err := g.Repeat(ctx, "plan", "fetch", "clean"); err != nil {
+					if err := g.Repeat(ctx, "gate"); err != nil {
 						return err
 					}
 				}

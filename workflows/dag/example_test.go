@@ -1,6 +1,7 @@
 package dag_test
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 	"padron/workflows/dag"
 )
 
-// A load of four pages that ends in a failure: the write misses its deadline.
+// A load of four pages that ends in a failure: there is no room to write.
 func ExampleGraph_Run() {
 	takes := func(d time.Duration) func(workflow.Context) error {
 		return func(ctx workflow.Context) error { return workflow.Sleep(ctx, d) }
@@ -27,10 +28,9 @@ func ExampleGraph_Run() {
 			dag.Task{Name: "gate", After: []string{"clean"}, Branch: func(workflow.Context) ([]string, error) {
 				return []string{"write"}, nil // the pages are fit to be written
 			}},
-			dag.Task{Name: "write", After: []string{"gate"}, Timeout: time.Minute, Run: takes(time.Hour)},
+			dag.Task{Name: "write", After: []string{"gate"}, Run: func(workflow.Context) error { return errors.New("no space is left") }},
 			dag.Task{Name: "refuse", After: []string{"gate"}, Run: takes(time.Second)},
 			dag.Task{Name: "certify", After: []string{"write"}, Run: takes(time.Second)},
-			dag.Task{Name: "alarm", After: []string{"write"}, Rule: dag.OneFailed, Run: takes(time.Second)},
 			dag.Task{Name: "tidy", After: []string{"certify", "refuse"}, Rule: dag.AllDone, Run: takes(time.Second)},
 		)
 		if err != nil {
@@ -53,67 +53,48 @@ func ExampleGraph_Run() {
 	// | ✓ | fetch | done | 4 of 4, 12.0/min | 20s |
 	// | ✓ | clean | done | 4 of 4, 17.1/min | 14s |
 	// | ✓ | gate | done: chose write |  |  |
-	// | ✗ | write | failed: write did not end within its deadline of 1m, deadline 06:01 passed |  | 1m0s |
+	// | ✗ | write | failed: no space is left |  |  |
 	// | – | refuse | skipped: left out by gate |  |  |
 	// | – | certify | skipped: write failed |  |  |
-	// | ✓ | alarm | done |  | 1s |
 	// | ✓ | tidy | done |  | 1s |
-	// write: write did not end within its deadline of 1m (type: DeadlineExceeded, retryable: false)
+	// write: no space is left
 }
 
 func ExampleGraph_Mermaid() {
 	run := func(workflow.Context) error { return nil }
 	each := func(workflow.Context, int) error { return nil }
 	g, err := dag.New(
-		dag.Task{Name: "plan", Run: run},
+		dag.Task{Name: "look", Branch: func(workflow.Context) ([]string, error) { return nil, nil }},
+		dag.Task{Name: "plan", After: []string{"look"}, Run: run},
 		dag.Task{
-			Name: "fetch", After: []string{"plan"}, Limit: 4, Items: func() int { return 8 }, Each: each, Timeout: 2 * time.Hour,
-			Activities: workflow.ActivityOptions{StartToCloseTimeout: 5 * time.Minute, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 3}},
+			Name: "fetch", After: []string{"plan"}, Limit: 4, Items: func() int { return 8 }, Each: each,
+			Activities: workflow.ActivityOptions{
+				StartToCloseTimeout: 5 * time.Minute, ScheduleToCloseTimeout: 2 * time.Hour, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 3},
+			},
 		},
 		dag.Task{Name: "clean", Per: "fetch", Limit: 2, Each: each},
-		dag.Task{Name: "gate", After: []string{"clean"}, Branch: func(workflow.Context) ([]string, error) { return nil, nil }},
+		dag.Task{Name: "gate", After: []string{"clean"}, Run: run, Repeats: []string{"plan", "fetch", "clean"}, RepeatsWhen: "when the data moved"},
 		dag.Task{Name: "write", After: []string{"gate"}, Run: run},
-		dag.Task{Name: "report", Rule: dag.AllDone, After: []string{"write"}, Run: run},
+		dag.Task{Name: "report", Rule: dag.AllDone, After: []string{"look", "write"}, Run: run},
 	)
 	if err != nil {
 		panic(err)
 	}
-	fmt.Print(g.Mermaid())
-	fmt.Println("---")
-	fmt.Print(g.Mermaid(
-		dag.Status{Name: "plan", State: dag.Done},
-		dag.Status{Name: "fetch", State: dag.Running, IsMapped: true, Done: 3, Total: 8},
-		dag.Status{Name: "clean", State: dag.Running, IsMapped: true, Done: 2, Total: 8},
-		dag.Status{Name: "gate", State: dag.Waiting},
-	))
+	fmt.Print(g.Mermaid(""))
 	// Output:
-	//     plan[plan]
-	//     fetch@{ shape: procs, label: "fetch<br/>at most 4 at once<br/>deadline 2h<br/>one attempt 5m<br/>at most 3 attempts" }
+	//     look{"look"}
+	//     plan["plan"]
+	//     look -- if chosen --> plan
+	//     fetch@{ shape: procs, label: "fetch<br/>at most 4 at once<br/>one attempt 5m<br/>all attempts 2h<br/>at most 3 attempts" }
 	//     plan --> fetch
 	//     clean@{ shape: procs, label: "clean<br/>at most 2 at once" }
 	//     fetch -. item by item .-> clean
-	//     gate{"gate"}
+	//     gate["gate"]
 	//     clean --> gate
-	//     write[write]
-	//     gate -- if chosen --> write
-	//     report[report]
+	//     gate -. "again when the data moved" .-> plan
+	//     write["write"]
+	//     gate --> write
+	//     report["report"]
+	//     look -- if chosen, all_done --> report
 	//     write -- all_done --> report
-	// ---
-	//     plan[plan]
-	//     fetch@{ shape: procs, label: "fetch<br/>at most 4 at once<br/>deadline 2h<br/>one attempt 5m<br/>at most 3 attempts<br/>3 of 8" }
-	//     plan --> fetch
-	//     clean@{ shape: procs, label: "clean<br/>at most 2 at once<br/>2 of 8" }
-	//     fetch -. item by item .-> clean
-	//     gate{"gate"}
-	//     clean --> gate
-	//     write[write]
-	//     gate -- if chosen --> write
-	//     report[report]
-	//     write -- all_done --> report
-	//     classDef running fill:#ddf4ff,stroke:#0969da
-	//     class fetch,clean running
-	//     classDef waiting fill:#f6f8fa,stroke:#8c959f
-	//     class gate waiting
-	//     classDef done fill:#dafbe1,stroke:#1a7f37
-	//     class plan done
 }

@@ -54,15 +54,11 @@ type drawn struct {
 	misspells bool   // chooses a task that is not there
 	units     []unit // in the order of the items
 	limit     int
-	timeout   time.Duration
-	recall    *unit
 }
 
 // trial is a generated graph and what happens to it.
 type trial struct {
 	tasks     []drawn
-	failFast  bool
-	from      int           // -1 for all of it
 	cancelled time.Duration // after which the workflow is cancelled, 0 for never
 }
 
@@ -83,9 +79,9 @@ func drawTrial(t *rapid.T) trial {
 		return unit{out: out, takes: minutes(5, "takes"), deaf: oneIn(6, "deaf")}
 	}
 	n := rapid.IntRange(1, 7).Draw(t, "tasks")
-	tr := trial{failFast: rapid.Bool().Draw(t, "fail fast"), from: -1}
+	var tr trial
 	for i := range n {
-		d := drawn{per: -1, rule: dag.Rule(rapid.IntRange(0, 3).Draw(t, "rule")), limit: rapid.IntRange(1, 3).Draw(t, "limit")}
+		d := drawn{per: -1, rule: rapid.SampledFrom([]dag.Rule{dag.AllSuccess, dag.AllDone}).Draw(t, "rule"), limit: rapid.IntRange(1, 3).Draw(t, "limit")}
 		var mapped []int
 		for j, b := range tr.tasks {
 			if b.mapped {
@@ -107,24 +103,14 @@ func drawTrial(t *rapid.T) trial {
 			d.mapped, items = true, rapid.IntRange(0, 3).Draw(t, "items")
 			if mapped != nil && rapid.Bool().Draw(t, "follows") {
 				d.per = rapid.SampledFrom(mapped).Draw(t, "per")
-				d.rule = rapid.SampledFrom([]dag.Rule{dag.AllSuccess, dag.NoneFailed}).Draw(t, "rule")
+				d.rule = dag.AllSuccess
 				items = len(tr.tasks[d.per].units)
 			}
 		}
 		for range items {
 			d.units = append(d.units, newUnit())
 		}
-		if oneIn(4, "has a deadline") {
-			d.timeout = minutes(8, "deadline")
-		}
-		if oneIn(2, "has a recall") {
-			u := newUnit()
-			d.recall = &u
-		}
 		tr.tasks = append(tr.tasks, d)
-	}
-	if oneIn(3, "from a task") {
-		tr.from = rapid.IntRange(0, n-1).Draw(t, "from")
 	}
 	if oneIn(3, "is cancelled") {
 		tr.cancelled = minutes(12, "cancelled")
@@ -136,7 +122,6 @@ func drawTrial(t *rapid.T) trial {
 type observed struct {
 	states    map[string]dag.State
 	done      map[string]int           // items
-	late      map[string]bool          // the deadline passed
 	starts    map[string]time.Duration // of each unit that was started
 	cancelled bool                     // the run ended with a CanceledError
 	failed    bool                     // the run's error names a failed task
@@ -144,19 +129,16 @@ type observed struct {
 
 // run runs the trial on the package itself.
 func (tr trial) run(t require.TestingT) observed {
-	o := observed{states: map[string]dag.State{}, done: map[string]int{}, late: map[string]bool{}, starts: map[string]time.Duration{}}
+	o := observed{states: map[string]dag.State{}, done: map[string]int{}, starts: map[string]time.Duration{}}
 	var begin time.Time
 	note := func(ctx workflow.Context, task, nth int) {
 		o.starts[fmt.Sprintf("%s #%d", name(task), nth)] = workflow.Now(ctx).Sub(begin)
 	}
 	var tasks []dag.Task
 	for i, d := range tr.tasks {
-		task := dag.Task{Name: name(i), Rule: d.rule, Timeout: d.timeout}
+		task := dag.Task{Name: name(i), Rule: d.rule}
 		for _, j := range d.after {
 			task.After = append(task.After, name(j))
-		}
-		if d.recall != nil {
-			task.Recall = func(ctx workflow.Context) error { note(ctx, i, -1); return d.recall.do(ctx) }
 		}
 		work := func(ctx workflow.Context, nth int) error { note(ctx, i, nth); return d.units[nth].do(ctx) }
 		switch {
@@ -197,17 +179,9 @@ func (tr trial) run(t require.TestingT) observed {
 		if err != nil {
 			return err
 		}
-		if tr.failFast {
-			g.OnFailure(dag.FailFast)
-		}
-		if tr.from >= 0 {
-			if err := g.From(name(tr.from)); err != nil {
-				return err
-			}
-		}
 		err = g.Run(ctx)
 		for _, s := range g.Status() {
-			o.states[s.Name], o.done[s.Name], o.late[s.Name] = s.State, s.Done, s.IsLate
+			o.states[s.Name], o.done[s.Name] = s.State, s.Done
 			o.failed = o.failed || s.Error != ""
 		}
 		o.cancelled = temporal.IsCanceledError(err)
@@ -239,30 +213,26 @@ const star = "*"
 
 // table is the one of the package documentation.
 var table = map[row]map[dag.Rule]dag.State{
-	rowDone:      {dag.AllSuccess: dag.Running, dag.AllDone: dag.Running, dag.OneFailed: dag.Skipped, dag.NoneFailed: dag.Running},
-	rowSkipped:   {dag.AllSuccess: dag.Skipped, dag.AllDone: dag.Running, dag.OneFailed: dag.Skipped, dag.NoneFailed: dag.Running},
-	rowCancelled: {dag.AllSuccess: dag.Cancelled, dag.AllDone: dag.Running, dag.OneFailed: dag.Cancelled, dag.NoneFailed: dag.Cancelled},
-	rowFailed:    {dag.AllSuccess: dag.Skipped + star, dag.AllDone: dag.Running, dag.OneFailed: dag.Running, dag.NoneFailed: dag.Skipped + star},
+	rowDone:      {dag.AllSuccess: dag.Running, dag.AllDone: dag.Running},
+	rowSkipped:   {dag.AllSuccess: dag.Skipped, dag.AllDone: dag.Running},
+	rowCancelled: {dag.AllSuccess: dag.Cancelled, dag.AllDone: dag.Running},
+	rowFailed:    {dag.AllSuccess: dag.Skipped + star, dag.AllDone: dag.Running},
 }
 
 // rows says in which row a final state is.
 var rows = map[dag.State]row{
-	dag.Done: rowDone, dag.Reused: rowDone, dag.Skipped: rowSkipped, dag.Cancelled: rowCancelled,
-	dag.Failed: rowFailed, dag.Skipped + star: rowFailed, dag.Cancelled + star: rowFailed,
+	dag.Done: rowDone, dag.Skipped: rowSkipped, dag.Cancelled: rowCancelled, dag.Failed: rowFailed, dag.Skipped + star: rowFailed,
 }
 
 // modelled is a task in the model.
 type modelled struct {
 	drawn
-	reused   bool
 	end      dag.State // with its star; empty until the end
 	begun    bool
-	running  map[int]time.Duration // units under way, by the time of their end; -1 is the recall
+	running  map[int]time.Duration // units under way, by the time of their end
 	finished []int
 	handed   int // items that were started
-	deadline time.Duration
 	failed   bool
-	late     bool
 	hit      bool // its context is cancelled
 	gaveUp   bool // a unit ended as cancelled
 	skipped  bool
@@ -274,29 +244,19 @@ type model struct {
 	tasks     []*modelled
 	now       time.Duration
 	cancelled bool // the workflow is
-	halted    bool // by the first failure, under FailFast
 	seen      observed
 }
 
 func (tr trial) model() observed {
-	m := &model{trial: tr, seen: observed{
-		states: map[string]dag.State{}, done: map[string]int{}, late: map[string]bool{}, starts: map[string]time.Duration{},
-	}}
-	for i, d := range tr.tasks {
-		x := &modelled{drawn: d, running: map[int]time.Duration{}, reused: tr.from >= 0 && i != tr.from}
-		for _, j := range x.before() {
-			x.reused = x.reused && m.tasks[j].reused
-		}
-		if x.reused {
-			x.rule = dag.AllSuccess
-		}
-		m.tasks = append(m.tasks, x)
+	m := &model{trial: tr, seen: observed{states: map[string]dag.State{}, done: map[string]int{}, starts: map[string]time.Duration{}}}
+	for _, d := range tr.tasks {
+		m.tasks = append(m.tasks, &modelled{drawn: d, running: map[int]time.Duration{}})
 	}
 	for m.settle(); m.advance(); m.settle() {
 	}
 	for i, x := range m.tasks {
 		n := name(i)
-		m.seen.states[n], m.seen.done[n], m.seen.late[n] = dag.State(trimStar(x.end)), len(x.finished), x.late
+		m.seen.states[n], m.seen.done[n] = dag.State(trimStar(x.end)), len(x.finished)
 		m.seen.failed = m.seen.failed || x.end == dag.Failed
 		m.seen.cancelled = m.seen.cancelled || x.end == dag.Cancelled
 	}
@@ -333,22 +293,24 @@ func (m *model) settle() {
 	}
 }
 
-// exempt from FailFast.
-func (x *modelled) exempt() bool { return x.rule == dag.AllDone || x.rule == dag.OneFailed }
+// reaches says whether a task lies on the way to another one, or is it.
+func (m *model) reaches(from, to int) bool {
+	return from == to || slices.ContainsFunc(m.tasks[to].before(), func(j int) bool { return m.reaches(from, j) })
+}
 
 // over says that no further item is started.
 func (x *modelled) over() bool { return x.failed || x.hit || x.gaveUp }
 
 // turn says whether something became of a waiting task.
 func (m *model) turn(i int, x *modelled) bool {
-	worst, open, unanswered := rowDone, false, false
+	worst, open := rowDone, false
 	for _, j := range x.before() {
 		b := m.tasks[j]
 		switch {
-		case j == x.per && b.begun && !b.reused:
+		case j == x.per && b.begun:
 		case b.end == "":
-			open, unanswered = true, unanswered || b.branch
-		case b.answered && !slices.Contains(b.chooses, i):
+			open = true
+		case b.answered && !slices.ContainsFunc(b.chooses, func(chosen int) bool { return m.reaches(chosen, i) }):
 			x.end = dag.Skipped
 		default:
 			worst = max(worst, rows[b.end])
@@ -357,40 +319,24 @@ func (m *model) turn(i int, x *modelled) bool {
 	switch {
 	case m.cancelled && x.rule != dag.AllDone:
 		x.end = dag.Cancelled
-	case m.halted && !x.exempt():
-		x.end = dag.Cancelled + star
 	case x.end != "": // left out
-	case unanswered, open && (x.rule != dag.OneFailed || worst != rowFailed):
+	case open:
 		return false
 	default:
 		if x.end = table[worst][x.rule]; x.end == dag.Running {
 			x.end = ""
-			m.begin(i, x)
+			x.begun = true
+			if !x.mapped {
+				m.start(i, x, 0)
+			}
 		}
 	}
 	return true
 }
 
-func (m *model) begin(i int, x *modelled) {
-	x.begun = true
-	switch {
-	case x.reused:
-		if x.recall != nil {
-			m.start(i, x, -1, *x.recall)
-		}
-	case !x.mapped:
-		m.start(i, x, 0, x.units[0])
-	case x.per < 0 && x.timeout > 0:
-		x.deadline = m.now + x.timeout
-	}
-}
-
-func (m *model) start(i int, x *modelled, nth int, u unit) {
+func (m *model) start(i int, x *modelled, nth int) {
 	m.seen.starts[fmt.Sprintf("%s #%d", name(i), nth)] = m.now
-	x.running[nth] = m.now + u.takes
-	if x.timeout > 0 && x.deadline == 0 {
-		x.deadline = m.now + x.timeout
-	}
+	x.running[nth] = m.now + x.units[nth].takes
 }
 
 // total is how many items a mapped task has: those of the one it follows, if
@@ -417,8 +363,8 @@ func (m *model) supply(x *modelled) (items []int, more bool) {
 func (m *model) feed(i int, x *modelled) bool {
 	items, _ := m.supply(x)
 	fed := false
-	for x.mapped && !x.reused && !x.over() && len(x.running) < x.limit && x.handed < len(items) {
-		m.start(i, x, items[x.handed], x.units[items[x.handed]])
+	for x.mapped && !x.over() && len(x.running) < x.limit && x.handed < len(items) {
+		m.start(i, x, items[x.handed])
 		x.handed++
 		fed = true
 	}
@@ -428,30 +374,20 @@ func (m *model) feed(i int, x *modelled) bool {
 // conclude ends a task that has nothing more to do.
 func (m *model) conclude(x *modelled) bool {
 	items, more := m.supply(x)
-	working := x.mapped && !x.reused && !x.over() && (more || x.handed < len(items))
+	working := x.mapped && !x.over() && (more || x.handed < len(items))
 	if len(x.running) > 0 || working {
 		return false
 	}
-	cut := x.hit && x.mapped && !x.reused && len(x.finished) < m.total(x)
+	cut := x.hit && x.mapped && len(x.finished) < m.total(x)
 	switch {
 	case x.failed:
 		x.end = dag.Failed
 	case x.gaveUp || cut:
 		x.end = dag.Cancelled
-		if m.halted && !x.exempt() {
-			x.end += star
-		}
 	case x.skipped:
 		x.end = dag.Skipped
 	case x.per >= 0 && rows[m.tasks[x.per].end] == rowFailed, x.per >= 0 && rows[m.tasks[x.per].end] == rowCancelled:
 		x.end = table[rows[m.tasks[x.per].end]][dag.AllSuccess]
-	case x.reused:
-		x.end = dag.Reused
-		for i := range m.total(x) {
-			if x.mapped {
-				x.finished = append(x.finished, i)
-			}
-		}
 	default:
 		x.end = dag.Done
 		x.answered = x.branch
@@ -478,9 +414,6 @@ func (m *model) advance() bool {
 		for _, nth := range slices.Sorted(maps.Keys(x.running)) {
 			offer(x.running[nth], func() { m.endUnit(x, nth) })
 		}
-		if x.deadline > 0 && !x.hit {
-			offer(x.deadline, func() { x.late = true; m.fail(x); m.hit(x) })
-		}
 	}
 	if happen == nil || !slices.ContainsFunc(m.tasks, func(x *modelled) bool { return x.end == "" }) {
 		return false
@@ -492,32 +425,16 @@ func (m *model) advance() bool {
 
 func (m *model) endUnit(x *modelled, nth int) {
 	delete(x.running, nth)
-	u := x.recall
-	if nth >= 0 {
-		u = &x.units[nth]
-	}
+	u := x.units[nth]
 	switch {
-	case u.out == fails, u.out == succeeds && x.misspells && nth >= 0:
-		m.fail(x)
+	case u.out == fails, u.out == succeeds && x.misspells:
+		x.failed = true
 	case u.out == cancels:
 		x.gaveUp = true
-	case x.mapped && nth >= 0:
+	case x.mapped:
 		x.finished = append(x.finished, nth)
 	case u.out == skips:
 		x.skipped = true
-	}
-}
-
-func (m *model) fail(x *modelled) {
-	x.failed = true
-	if !m.failFast || m.halted || m.cancelled {
-		return
-	}
-	m.halted = true
-	for _, y := range m.tasks {
-		if !y.exempt() {
-			m.hit(y)
-		}
 	}
 }
 
@@ -537,8 +454,7 @@ func (m *model) hit(x *modelled) {
 	}
 	x.hit = true
 	for nth := range x.running {
-		deaf := nth >= 0 && x.units[nth].deaf || nth < 0 && x.recall.deaf
-		if !deaf {
+		if !x.units[nth].deaf {
 			delete(x.running, nth)
 			x.gaveUp = true
 		}
@@ -546,8 +462,7 @@ func (m *model) hit(x *modelled) {
 }
 
 // TestRunsAsTheModelDoes draws any graph, of single and mapped tasks, branches,
-// all rules, either policy, with and without deadlines, from any task, cancelled
-// at any time, with any outcome of every task and item, and compares all final
+// both rules, cancelled at any time, with any outcome of every task and item, and compares all final
 // states, what the run returns, and when everything was started.
 func TestRunsAsTheModelDoes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -17,17 +17,23 @@ func (g *Graph) Run(ctx workflow.Context) error {
 	return (&scope{g: g, ctx: ctx, tasks: g.tasks}).run(ctx)
 }
 
-// Repeat runs tasks again that have ended, by their names in the order of
-// declaration, and waits for them: what a later task calls from its Run when
-// the work of those before it turned out to be void. Their rules and the
-// failure policy hold among them as at first, reused ones do their own work
-// now; tasks before them count as they ended.
-func (g *Graph) Repeat(ctx workflow.Context, names ...string) error {
+// Repeat runs the tasks again that a task declares in Repeats, and waits for
+// them: what that task calls from its Run when their work turned out to be
+// void. Their rules hold among them as at first; tasks before them count as
+// they ended. Repeat refuses, with an error, what is not declared, and tasks
+// that have not ended.
+func (g *Graph) Repeat(ctx workflow.Context, task string) error {
+	by := g.byName[task]
+	if by == nil || len(by.Repeats) == 0 || by.state != Running {
+		return fmt.Errorf("repeat for %q: no such task is running, or it declares nothing to repeat", task)
+	}
 	s := &scope{g: g, ctx: ctx}
-	for _, name := range names {
-		n := g.byName[name]
-		if n == nil || !n.isFinal() {
-			return fmt.Errorf("repeat %q: no such task, or it has not ended", name)
+	for _, n := range g.tasks {
+		if !slices.Contains(by.Repeats, n.Name) {
+			continue
+		}
+		if !n.isFinal() {
+			return fmt.Errorf("repeat for %q: %s has not ended", task, n.Name)
 		}
 		*n = node{Task: n.Task, before: n.before, per: n.per, state: Waiting}
 		s.tasks = append(s.tasks, n)
@@ -38,10 +44,9 @@ func (g *Graph) Repeat(ctx workflow.Context, names ...string) error {
 // scope is the tasks that run together: all of a graph, or those that Repeat
 // runs again.
 type scope struct {
-	g       *Graph
-	ctx     workflow.Context // of the caller; tells when it is cancelled
-	tasks   []*node
-	stopped bool // by the first failure, under FailFast
+	g     *Graph
+	ctx   workflow.Context // of the caller; tells when it is cancelled
+	tasks []*node
 }
 
 func (s *scope) run(ctx workflow.Context) error {
@@ -60,7 +65,7 @@ func (s *scope) run(ctx workflow.Context) error {
 		if n.err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", n.Name, n.err))
 		}
-		cancelled = cancelled || n.state == Cancelled && !n.caused
+		cancelled = cancelled || n.state == Cancelled
 	}
 	if cancelled {
 		errs = append(errs, temporal.NewCanceledError())
@@ -78,23 +83,16 @@ type verdict struct {
 // decide applies the rules of the package documentation to a waiting task. It
 // returns false while they leave the matter open.
 func (s *scope) decide(n *node) (verdict, bool) {
-	rule := n.rule()
-	switch {
-	case s.ctx.Err() != nil && rule != AllDone:
+	if s.ctx.Err() != nil && n.Rule != AllDone {
 		return verdict{Cancelled, false, "before it began"}, true
-	case s.stopped && !n.isExempt():
-		return verdict{Cancelled, true, "another task failed"}, true
 	}
-	var answers, open, failed, cancelled, skipped *node // the first of each
+	var open, failed, cancelled, skipped *node // the first of each
 	for _, b := range n.before {
 		switch {
 		case b == n.per && b.begun:
 		case !b.isFinal():
 			open = cmp.Or(open, b)
-			if b.Branch != nil {
-				answers = b
-			}
-		case b.state == Done && b.Branch != nil && !slices.Contains(b.chosen, n.Name):
+		case b.leavesOut(n):
 			return verdict{Skipped, false, "left out by " + b.Name}, true
 		case b.isFailure():
 			failed = cmp.Or(failed, b)
@@ -106,19 +104,15 @@ func (s *scope) decide(n *node) (verdict, bool) {
 	}
 	after := func(b *node) string { return b.Name + " " + string(b.state) }
 	switch {
-	case rule == OneFailed && failed != nil && answers == nil:
-		return verdict{state: Running}, true
 	case open != nil:
 		return verdict{}, false
-	case rule == AllDone:
+	case n.Rule == AllDone:
 		return verdict{state: Running}, true
 	case failed != nil:
 		return verdict{Skipped, true, after(failed)}, true
 	case cancelled != nil:
 		return verdict{Cancelled, false, after(cancelled)}, true
-	case rule == OneFailed:
-		return verdict{Skipped, false, "nothing failed"}, true
-	case rule == AllSuccess && skipped != nil:
+	case skipped != nil:
 		return verdict{Skipped, false, after(skipped)}, true
 	}
 	return verdict{state: Running}, true
@@ -126,111 +120,66 @@ func (s *scope) decide(n *node) (verdict, bool) {
 
 // runTask takes a task from waiting to its end.
 func (s *scope) runTask(ctx workflow.Context, n *node) {
-	if n.rule() == AllDone {
+	if n.Rule == AllDone {
 		ctx, _ = workflow.NewDisconnectedContext(ctx)
 	}
-	ctx, n.cancel = workflow.WithCancel(workflow.WithActivityOptions(ctx, n.Activities))
+	ctx = workflow.WithActivityOptions(ctx, n.Activities)
 	var v verdict
-	// Where the context of a task that waits is cancelled, its matter is decided.
+	// Await fails only when the context is cancelled, and then v is decided.
 	_ = workflow.Await(ctx, func() (decided bool) { v, decided = s.decide(n); return decided })
 	if v.state == Running {
-		s.finish(n, s.work(ctx, n))
+		n.finish(s.work(ctx, n))
 	} else {
 		n.state, n.caused, n.why = v.state, v.caused, v.why
 	}
 	n.ended = workflow.Now(ctx)
-	n.cancel() // of its deadline, if that is still to come
 	s.g.onChange(ctx)
 }
 
 // work does what the task is there for.
-func (s *scope) work(ctx workflow.Context, n *node) (err error) {
-	switch {
-	case n.reuse:
-		if n.Recall != nil {
-			s.start(ctx, n)
-			err = n.Recall(ctx)
-		}
-	case n.Each != nil:
+func (s *scope) work(ctx workflow.Context, n *node) error {
+	if n.Each != nil {
 		return s.runItems(ctx, n)
-	case n.Branch != nil:
-		s.start(ctx, n)
-		var names []string
-		if names, err = n.Branch(ctx); err != nil {
-			return err
-		}
-		for _, name := range names {
-			if b := s.g.byName[name]; b == nil || !slices.Contains(b.before, n) {
-				return fmt.Errorf("chose %q, which does not come directly after it", name)
-			}
-		}
-		n.chosen = names
-	default:
-		s.start(ctx, n)
-		err = n.Run(ctx)
 	}
-	return err
+	s.start(ctx, n)
+	if n.Run != nil {
+		return n.Run(ctx)
+	}
+	names, err := n.Branch(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if b := s.g.byName[name]; b == nil || !slices.Contains(b.before, n) {
+			return fmt.Errorf("chose %q, which does not come directly after it", name)
+		}
+	}
+	n.chosen = names
+	return nil
 }
 
 func (s *scope) start(ctx workflow.Context, n *node) {
 	n.state, n.started = Running, workflow.Now(ctx)
-	if n.Timeout > 0 {
-		n.deadline = n.started.Add(n.Timeout)
-		workflow.GoNamed(ctx, n.Name+" deadline", func(ctx workflow.Context) {
-			timer := workflow.NewTimerWithOptions(ctx, n.Timeout, workflow.TimerOptions{Summary: "Deadline of " + n.Name})
-			if timer.Get(ctx, nil) != nil || ctx.Err() != nil {
-				return // the task has ended
-			}
-			n.late = true
-			s.fail(n, temporal.NewNonRetryableApplicationError(
-				fmt.Sprintf("%s did not end within its deadline of %s", n.Name, short(n.Timeout)), DeadlineExceeded, nil))
-			n.cancel()
-			s.g.onChange(ctx)
-		})
-	}
 	s.g.onChange(ctx)
 }
 
-// fail notes a task's failure while its work may still be under way, and lets
-// the policy take effect.
-func (s *scope) fail(n *node, err error) {
-	n.err = cmp.Or(n.err, err)
-	if s.g.policy != FailFast || s.stopped || s.ctx.Err() != nil {
-		return
-	}
-	s.stopped = true
-	for _, m := range s.tasks {
-		if m.cancel != nil && !m.isExempt() {
-			m.cancel()
-		}
-	}
-}
-
 // finish gives a task that ran its state, from what its work returned.
-func (s *scope) finish(n *node, err error) {
+func (n *node) finish(err error) {
 	skipped, cancelled := errors.Is(err, ErrSkip), temporal.IsCanceledError(err)
-	if err != nil && !skipped && !cancelled {
-		s.fail(n, err)
+	if !skipped && !cancelled {
+		n.err = cmp.Or(n.err, err) // that of an item came first
 	}
 	switch {
 	case n.err != nil:
 		n.state = Failed
 	case cancelled:
-		n.state, n.caused, n.why = Cancelled, s.stopped && !n.isExempt(), "while it ran"
+		n.state, n.why = Cancelled, "while it ran"
 	case skipped:
 		n.state, n.why = Skipped, err.Error()
 	case n.per != nil && n.per.isFailure():
 		n.state, n.caused, n.why = Skipped, true, n.per.Name+" "+string(n.per.state)
 	case n.per != nil && n.per.state == Cancelled:
 		n.state, n.why = Cancelled, n.per.Name+" cancelled"
-	case n.reuse:
-		n.state = Reused
-		if n.Each != nil {
-			n.countItems()
-			for i := range n.total {
-				n.finished = append(n.finished, i)
-			}
-		}
 	default:
 		n.state = Done
 	}
@@ -307,7 +256,7 @@ func (s *scope) runItem(ctx workflow.Context, n *node, item int) error {
 	case temporal.IsCanceledError(err):
 		return err
 	case err != nil && !errors.Is(err, ErrSkip):
-		s.fail(n, err)
+		n.err = cmp.Or(n.err, err)
 	default:
 		n.finished, n.progress = append(n.finished, item), workflow.Now(ctx)
 	}

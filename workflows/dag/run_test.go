@@ -31,11 +31,11 @@ func TestActivityOptionsAreTheTasks(t *testing.T) {
 	_, err := runGraph(t, func() (graph *dag.Graph, err error) {
 		g, err = dag.New(
 			dag.Task{Name: "plain", Run: note("plain")},
-			dag.Task{Name: "own", Activities: declared, After: []string{"plain"}, Run: func(ctx workflow.Context) error {
+			dag.Task{Name: "own", Activities: declared, After: []string{"plain"}, Repeats: []string{"plain"}, Run: func(ctx workflow.Context) error {
 				if err := note("own")(ctx); err != nil {
 					return err
 				}
-				return g.Repeat(ctx, "plain")
+				return g.Repeat(ctx, "own")
 			}},
 			dag.Task{Name: "items", Activities: declared, Items: func() int { return 1 }, Limit: 1, Each: func(ctx workflow.Context, _ int) error {
 				return note("items")(ctx)
@@ -55,36 +55,6 @@ func TestActivityOptionsAreTheTasks(t *testing.T) {
 	require.Nil(t, got["plain"].RetryPolicy)
 }
 
-func TestADeadlineWaitsUntilTheWorkHasLetGo(t *testing.T) {
-	let := false
-	statuses, err := cancelAfter(t, never, func() (*dag.Graph, error) {
-		return dag.New(
-			dag.Task{Name: "slow", Timeout: 90 * time.Second, Items: func() int { return 3 }, Limit: 1, Each: func(ctx workflow.Context, _ int) error {
-				if err := workflow.Sleep(ctx, time.Minute); err == nil {
-					return nil
-				}
-				free, _ := workflow.NewDisconnectedContext(ctx)
-				let = true
-				return workflow.Sleep(free, 10*time.Second) // lets go after a while, and says that all is well
-			}},
-			dag.Task{Name: "after", After: []string{"slow"}, Run: func(workflow.Context) error { return nil }},
-			dag.Task{Name: "quick", Timeout: time.Hour, Run: func(workflow.Context) error { return nil }},
-		)
-	})
-	var app *temporal.ApplicationError
-	require.ErrorAs(t, err, &app)
-	require.Equal(t, dag.DeadlineExceeded, app.Type())
-	require.Equal(t, "slow did not end within its deadline of 1m30s", app.Message())
-	require.True(t, let)
-	slow := statuses["slow"]
-	require.Equal(t, dag.Failed, slow.State)
-	require.Equal(t, 100*time.Second, slow.Took)
-	require.Equal(t, slow.Started.Add(90*time.Second), slow.Deadline)
-	require.True(t, slow.IsLate)
-	require.Equal(t, dag.Skipped, statuses["after"].State)
-	require.False(t, statuses["quick"].IsLate)
-}
-
 func TestABranchChoosesOnlyWhatComesAfterIt(t *testing.T) {
 	nothing := func(workflow.Context) error { return nil }
 	for chosen, want := range map[string]string{"a": "", "b": "", "d": `chose "d"`, "nowhere": `chose "nowhere"`} {
@@ -94,24 +64,26 @@ func TestABranchChoosesOnlyWhatComesAfterIt(t *testing.T) {
 				dag.Task{Name: "a", After: []string{"pick"}, Run: nothing},
 				dag.Task{Name: "b", After: []string{"pick"}, Rule: dag.AllDone, Run: nothing},
 				dag.Task{Name: "c", After: []string{"a"}, Run: nothing},
-				dag.Task{Name: "d", After: []string{"c", "b"}, Rule: dag.NoneFailed, Run: nothing},
+				dag.Task{Name: "d", After: []string{"c", "b"}, Rule: dag.AllDone, Run: nothing},
+				dag.Task{Name: "e", After: []string{"pick", "a"}, Rule: dag.AllDone, Run: nothing},
 			)
 		})
 		if want != "" {
 			require.ErrorContains(t, err, "pick: "+want+", which does not come directly after it")
 			require.Equal(t, dag.Done, statuses["b"].State, "without an answer the rule decides")
-			require.Equal(t, dag.Skipped, statuses["d"].State)
+			require.Equal(t, dag.Skipped, statuses["a"].State)
+			require.Equal(t, dag.Done, statuses["d"].State)
 			continue
 		}
 		require.NoError(t, err)
 		require.Equal(t, dag.Done, statuses[chosen].State)
 		require.Equal(t, statuses["a"].State, statuses["c"].State)
 		require.Equal(t, dag.Done, statuses["d"].State, "the branches meet again")
+		want := map[string]dag.State{"a": dag.Done, "b": dag.Skipped}
+		require.Equal(t, want[chosen], statuses["e"].State, "it comes after a too, and a was chosen, or not")
 		require.Equal(t, []string{chosen}, statuses["pick"].Chose)
 	}
 }
-
-const never = 1000 * time.Hour
 
 // cancelAfter runs a graph in a workflow that is cancelled, and returns its
 // statuses and what Run returned.
@@ -156,7 +128,6 @@ func TestCancellationCleansUp(t *testing.T) {
 				return err
 			}},
 			dag.Task{Name: "next", After: []string{"long"}, Run: sleeps(time.Second)},
-			dag.Task{Name: "alarm", After: []string{"long"}, Rule: dag.OneFailed, Run: sleeps(time.Second)},
 			dag.Task{Name: "running_tidy", After: []string{"quick"}, Rule: dag.AllDone, Run: sleeps(time.Hour)},
 			dag.Task{Name: "tidy", After: []string{"next"}, Rule: dag.AllDone, Items: func() int { return 2 }, Limit: 1, Each: func(ctx workflow.Context, _ int) error {
 				tidied++
@@ -171,7 +142,7 @@ func TestCancellationCleansUp(t *testing.T) {
 		states[name] = s.State
 	}
 	require.Equal(t, map[string]dag.State{
-		"quick": dag.Done, "long": dag.Cancelled, "next": dag.Cancelled, "alarm": dag.Cancelled, "running_tidy": dag.Done, "tidy": dag.Done,
+		"quick": dag.Done, "long": dag.Cancelled, "next": dag.Cancelled, "running_tidy": dag.Done, "tidy": dag.Done,
 	}, states)
 	require.Equal(t, 2, tidied)
 	require.Equal(t, letGo, statuses["long"].Started.Add(statuses["long"].Took), "its work is waited for")
@@ -191,94 +162,16 @@ func TestACancellationIsNotTheFailuresFault(t *testing.T) {
 		}
 	}
 	statuses, err := cancelAfter(t, time.Minute, func() (*dag.Graph, error) {
-		g, err := dag.New(
+		return dag.New(
 			dag.Task{Name: "fails", Items: func() int { return 1 }, Limit: 1, Each: deaf(3*time.Minute, errTask)},
 			dag.Task{Name: "half", Items: func() int { return 2 }, Limit: 1, Each: deaf(4*time.Minute, nil)},
 		)
-		if err == nil {
-			g.OnFailure(dag.FailFast)
-		}
-		return g, err
 	})
 	require.ErrorContains(t, err, "fails: broken")
 	require.True(t, temporal.IsCanceledError(err))
 	require.Equal(t, dag.Failed, statuses["fails"].State)
 	require.Equal(t, dag.Cancelled, statuses["half"].State)
 	require.Equal(t, 1, statuses["half"].Done)
-}
-
-func TestFailFast(t *testing.T) {
-	build := func(p dag.Policy) func() (*dag.Graph, error) {
-		return func() (*dag.Graph, error) {
-			g, err := dag.New(
-				dag.Task{Name: "fails", Run: func(ctx workflow.Context) error { return errors.Join(workflow.Sleep(ctx, time.Minute), errTask) }},
-				dag.Task{Name: "other", Run: sleeps(time.Hour)},
-				dag.Task{Name: "more", After: []string{"other"}, Run: sleeps(time.Hour)},
-				dag.Task{Name: "alarm", After: []string{"more", "fails"}, Rule: dag.OneFailed, Run: sleeps(time.Second)},
-				dag.Task{Name: "tidy", After: []string{"more"}, Rule: dag.AllDone, Run: sleeps(time.Second)},
-			)
-			if err == nil {
-				g.OnFailure(p)
-			}
-			return g, err
-		}
-	}
-	fast, err := runGraph(t, build(dag.FailFast))
-	require.ErrorContains(t, err, "fails: broken")
-	require.False(t, temporal.IsCanceledError(err))
-	require.Equal(t, dag.Cancelled, fast["other"].State)
-	require.Equal(t, time.Minute, fast["other"].Took)
-	require.Equal(t, dag.Cancelled, fast["more"].State)
-	require.Equal(t, "another task failed", fast["more"].Why)
-	require.Equal(t, dag.Done, fast["alarm"].State)
-	require.Equal(t, dag.Done, fast["tidy"].State)
-
-	rest, err := runGraph(t, build(dag.FinishRest))
-	require.ErrorContains(t, err, "fails: broken")
-	require.Equal(t, dag.Done, rest["more"].State)
-}
-
-func TestFromATask(t *testing.T) {
-	var did []string
-	note := func(what string) func(workflow.Context) error {
-		return func(workflow.Context) error { did = append(did, what); return nil }
-	}
-	each := func(what string) func(workflow.Context, int) error {
-		return func(_ workflow.Context, i int) error { did = append(did, fmt.Sprint(what, i)); return nil }
-	}
-	run := func(from string) (map[string]dag.Status, error) {
-		did = nil
-		pages := 0
-		return runGraph(t, func() (*dag.Graph, error) {
-			g, err := dag.New(
-				dag.Task{Name: "plan", Run: note("plan"), Recall: func(workflow.Context) error { did = append(did, "recall"); pages = 2; return nil }},
-				dag.Task{Name: "fetch", After: []string{"plan"}, Items: func() int { return pages }, Limit: 1, Each: each("fetch")},
-				dag.Task{Name: "clean", Per: "fetch", Limit: 1, Each: each("clean")},
-				dag.Task{Name: "aside", Run: note("aside")},
-				dag.Task{Name: "gate", After: []string{"clean"}, Run: note("gate")},
-				dag.Task{Name: "report", After: []string{"gate", "aside"}, Rule: dag.AllDone, Run: note("report")},
-			)
-			if err != nil {
-				return nil, err
-			}
-			return g, g.From(from)
-		})
-	}
-	statuses, err := run("clean")
-	require.NoError(t, err)
-	require.Equal(t, []string{"recall", "clean0", "clean1", "gate", "report"}, did)
-	require.Equal(t, dag.Reused, statuses["plan"].State)
-	require.Equal(t, dag.Reused, statuses["aside"].State)
-	require.Equal(t, dag.Reused, statuses["fetch"].State)
-	require.Equal(t, 2, statuses["fetch"].Done)
-	require.Equal(t, dag.Done, statuses["clean"].State)
-
-	_, err = run("report")
-	require.NoError(t, err)
-	require.Equal(t, []string{"recall", "report"}, did)
-
-	_, err = run("clen")
-	require.ErrorContains(t, err, `cannot start from "clen": no such task; there are plan, fetch, clean, aside, gate, report`)
 }
 
 // TestSlots holds the starts of a mapped task's items against the plainest of
@@ -336,7 +229,7 @@ func TestSlots(t *testing.T) {
 
 // TestMarkdownHasRoom draws far too many tasks with far too much to say.
 func TestMarkdownHasRoom(t *testing.T) {
-	states := []dag.State{dag.Waiting, dag.Running, dag.Done, dag.Reused, dag.Failed, dag.Skipped, dag.Cancelled}
+	states := []dag.State{dag.Waiting, dag.Running, dag.Done, dag.Failed, dag.Skipped, dag.Cancelled}
 	text := rapid.StringOfN(rapid.RuneFrom([]rune("ab|\n\r\t <界`")), 0, 2000, -1)
 	rapid.Check(t, func(t *rapid.T) {
 		tasks := make([]dag.Status, rapid.SampledFrom([]int{1, 3, 50, 5000}).Draw(t, "tasks"))
@@ -394,7 +287,7 @@ func TestLiveStatus(t *testing.T) {
 	}, 295*time.Second)
 	env.ExecuteWorkflow(func(ctx workflow.Context) (err error) {
 		g, err = dag.New(
-			dag.Task{Name: "fetch", Timeout: 3 * time.Hour, Items: func() int { return 40 }, Limit: 2, Each: func(ctx workflow.Context, _ int) error {
+			dag.Task{Name: "fetch", Doing: "fetching", Items: func() int { return 40 }, Limit: 2, Each: func(ctx workflow.Context, _ int) error {
 				return workflow.Sleep(ctx, 50*time.Second)
 			}},
 			dag.Task{Name: "clean", Per: "fetch", Limit: 8, Each: func(ctx workflow.Context, _ int) error { return workflow.Sleep(ctx, 250*time.Second) }},
@@ -410,7 +303,7 @@ func TestLiveStatus(t *testing.T) {
 	})
 	require.Equal(t, `| | task | state | items | took |
 |---|---|---|---|---|
-| ▶ | fetch | running, deadline 2 Sep 02:50 | 10 of 40, 2.4/min, done at 2 Sep 00:06 |  |
+| ▶ | fetch | running | 10 of 40, 2.4/min, done at 2 Sep 00:06 UTC |  |
 | ▶ | clean | running | 0 of 40 |  |
 | ✗ | broken | failed: no way \| out |  |  |
 | ▶ | a | running |  |  |
@@ -418,7 +311,7 @@ func TestLiveStatus(t *testing.T) {
 | · | gate | waits for clean, a, b and 1 more |  |  |
 `, shown)
 	require.JSONEq(t, `[
-		{"name":"fetch","state":"running","is_mapped":true,"done":10,"total":40,"rate":0.04,"eta":"2026-09-02T00:06:40Z",
-		 "started":"2026-09-01T23:50:00Z","deadline":"2026-09-02T02:50:00Z"},
+		{"name":"fetch","doing":"fetching","state":"running","is_mapped":true,"done":10,"total":40,"rate":0.04,"eta":"2026-09-02T00:06:40Z",
+		 "started":"2026-09-01T23:50:00Z"},
 		{"name":"clean","state":"running","is_mapped":true,"total":40,"started":"2026-09-01T23:50:50Z"}]`, string(asJSON))
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 // Status is what can be said of a task at a moment.
 type Status struct {
 	Name     string        `json:"name"`
+	Doing    string        `json:"doing,omitempty"` // as declared
 	State    State         `json:"state"`
 	Why      string        `json:"why,omitempty"`       // skipped or cancelled: for which reason
 	WaitsFor []string      `json:"waits_for,omitempty"` // waiting: the tasks that it waits for
@@ -24,9 +26,7 @@ type Status struct {
 	Rate     float64       `json:"rate,omitempty"`  // items per second, over all of its time
 	ETA      time.Time     `json:"eta,omitzero"`    // when the last item will be done at that rate
 	Started  time.Time     `json:"started,omitzero"`
-	Deadline time.Time     `json:"deadline,omitzero"` // of a task with a Timeout, once it started
-	IsLate   bool          `json:"is_late,omitempty"` // the deadline passed before its end
-	Took     time.Duration `json:"took,omitempty"`    // of an ended task
+	Took     time.Duration `json:"took,omitempty"` // of an ended task
 	Error    string        `json:"error,omitempty"`
 }
 
@@ -35,8 +35,8 @@ func (g *Graph) Status() []Status {
 	all := make([]Status, 0, len(g.tasks))
 	for _, n := range g.tasks {
 		s := Status{
-			Name: n.Name, State: n.state, Why: n.why, Chose: n.chosen, IsMapped: n.Each != nil,
-			Done: len(n.finished), Total: n.total, Started: n.started, Deadline: n.deadline, IsLate: n.late,
+			Name: n.Name, Doing: n.Doing, State: n.state, Why: n.why, Chose: n.chosen, IsMapped: n.Each != nil,
+			Done: len(n.finished), Total: n.total, Started: n.started,
 		}
 		if took := n.progress.Sub(n.started).Seconds(); s.Done > 0 && took > 0 && !n.progress.IsZero() {
 			s.Rate = float64(s.Done) / took
@@ -76,17 +76,9 @@ const (
 // look is how the states are shown, in the order in which their rows are kept
 // where not all have room.
 var look = []struct {
-	state        State
-	mark, colour string
-}{
-	{Failed, "✗", "fill:#ffebe9,stroke:#cf222e"},
-	{Running, "▶", "fill:#ddf4ff,stroke:#0969da"},
-	{Cancelled, "◼", "fill:#fff8c5,stroke:#9a6700"},
-	{Waiting, "·", "fill:#f6f8fa,stroke:#8c959f"},
-	{Done, "✓", "fill:#dafbe1,stroke:#1a7f37"},
-	{Reused, "↺", "fill:#dafbe1,stroke:#1a7f37,stroke-dasharray:4"},
-	{Skipped, "–", "fill:#ffffff,stroke:#8c959f,stroke-dasharray:4"},
-}
+	state State
+	mark  string
+}{{Failed, "✗"}, {Running, "▶"}, {Cancelled, "◼"}, {Waiting, "·"}, {Done, "✓"}, {Skipped, "–"}}
 
 // Markdown renders statuses as a table for the Temporal Web UI, times in UTC.
 // It has at most 20 kB whatever the graph: what failed, runs or waits is kept
@@ -140,14 +132,7 @@ func (t Status) state() string {
 	if why != "" {
 		s += ": " + why
 	}
-	s = cell(s)
-	switch {
-	case t.IsLate:
-		s += ", deadline " + clock(t.Deadline, t.Started) + " passed"
-	case t.State == Running && !t.Deadline.IsZero():
-		s += ", deadline " + clock(t.Deadline, t.Started)
-	}
-	return s
+	return cell(s)
 }
 
 // items is the cell that says how far a mapped task has come.
@@ -167,12 +152,12 @@ func (t Status) items() string {
 	return s
 }
 
-// clock names a time, with its day where that is another than since's.
+// clock names a time in UTC, with its day where that is another than since's.
 func clock(t, since time.Time) string {
 	if t, since = t.UTC(), since.UTC(); t.YearDay() == since.YearDay() && t.Year() == since.Year() {
-		return t.Format("15:04")
+		return t.Format("15:04 UTC")
 	}
-	return t.Format("2 Jan 15:04")
+	return t.Format("2 Jan 15:04 UTC")
 }
 
 // cell makes text safe for one cell of a markdown table.
@@ -197,35 +182,24 @@ func short(d time.Duration) string {
 }
 
 // Mermaid renders the graph as the body of a Mermaid flowchart, each line
-// indented: the declared one, and with the statuses of a run, which may come
-// from a query, also how its tasks stand. A mapped task is drawn as a stack, a
-// branch as a diamond; the edge between two tasks that follow each other item
-// by item is dotted.
-func (g *Graph) Mermaid(run ...Status) string {
-	items := map[string]string{}
-	in := map[State][]string{}
-	for _, s := range run {
-		items[s.Name] = s.items()
-		in[s.State] = append(in[s.State], s.Name)
-	}
+// indented. The prefix makes the names of its nodes differ from those of other
+// graphs in the same chart. A mapped task is drawn as a stack, a branch as a
+// diamond; the edge between two tasks that follow each other item by item is
+// dotted, and so is the one back to the first of the tasks that a task can have
+// run again.
+func (g *Graph) Mermaid(prefix string) string {
 	var b strings.Builder
 	for _, n := range g.tasks {
-		label := n.Name
-		for _, line := range append(n.options(), items[n.Name]) {
-			if line != "" {
-				label += "<br/>" + line
-			}
-		}
-		switch quoted := strconv.Quote(label); {
+		label := strconv.Quote(strings.Join(append([]string{n.Name}, n.options()...), "<br/>"))
+		switch {
 		case n.Each != nil:
-			fmt.Fprintf(&b, "    %s@{ shape: procs, label: %s }\n", n.Name, quoted)
+			fmt.Fprintf(&b, "    %s%s@{ shape: procs, label: %s }\n", prefix, n.Name, label)
 		case n.Branch != nil:
-			fmt.Fprintf(&b, "    %s{%s}\n", n.Name, quoted)
-		case label != n.Name:
-			fmt.Fprintf(&b, "    %s[%s]\n", n.Name, quoted)
+			fmt.Fprintf(&b, "    %s%s{%s}\n", prefix, n.Name, label)
 		default:
-			fmt.Fprintf(&b, "    %s[%s]\n", n.Name, n.Name)
+			fmt.Fprintf(&b, "    %s%s[%s]\n", prefix, n.Name, label)
 		}
+		edge := func(from, arrow, to string) { fmt.Fprintf(&b, "    %s%s %s %s%s\n", prefix, from, arrow, prefix, to) }
 		for _, name := range n.After {
 			var says []string
 			if g.byName[name].Branch != nil {
@@ -238,15 +212,15 @@ func (g *Graph) Mermaid(run ...Status) string {
 			if says != nil {
 				arrow = "-- " + strings.Join(says, ", ") + " -->"
 			}
-			fmt.Fprintf(&b, "    %s %s %s\n", name, arrow, n.Name)
+			edge(name, arrow, n.Name)
 		}
 		if n.Per != "" {
-			fmt.Fprintf(&b, "    %s -. item by item .-> %s\n", n.Per, n.Name)
+			edge(n.Per, "-. item by item .->", n.Name)
 		}
-	}
-	for _, l := range look {
-		if in[l.state] != nil {
-			fmt.Fprintf(&b, "    classDef %s %s\n    class %s %s\n", l.state, l.colour, strings.Join(in[l.state], ","), l.state)
+		for _, first := range n.Repeats {
+			if !slices.ContainsFunc(n.Repeats, g.byName[first].comesAfter) {
+				edge(n.Name, fmt.Sprintf("-. %q .->", strings.TrimSpace("again "+n.RepeatsWhen)), first)
+			}
 		}
 	}
 	return b.String()
@@ -262,7 +236,6 @@ func (t Task) options() []string {
 	}
 	a := t.Activities
 	add("at most %d at once", t.Each != nil, t.Limit)
-	add("deadline %s", t.Timeout > 0, short(t.Timeout))
 	add("one attempt %s", a.StartToCloseTimeout > 0, short(a.StartToCloseTimeout))
 	add("all attempts %s", a.ScheduleToCloseTimeout > 0, short(a.ScheduleToCloseTimeout))
 	add("heartbeat %s", a.HeartbeatTimeout > 0, short(a.HeartbeatTimeout))

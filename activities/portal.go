@@ -1,0 +1,70 @@
+package activities
+
+import (
+	"context"
+	"slices"
+
+	"padron/internal/dataset"
+	"padron/internal/runs"
+	"padron/internal/socrata"
+)
+
+// count asks the portal how many rows it has.
+func (a *Activities) count(ctx context.Context, o *opened) (rows int64, v socrata.Version, err error) {
+	err = a.Portal.Do(ctx, func(ctx context.Context) (err error) {
+		rows, v, err = o.portal.Count(ctx, "")
+		return err
+	})
+	return rows, v, err
+}
+
+// metadata asks the portal for the dataset's metadata.
+func (a *Activities) metadata(ctx context.Context, o *opened) (live *socrata.Metadata, err error) {
+	err = a.Portal.Do(ctx, func(ctx context.Context) (err error) {
+		live, _, err = o.portal.Metadata(ctx)
+		return err
+	})
+	return live, err
+}
+
+// checkSchema holds the columns of the portal's metadata against the spec and
+// returns them, and the names of those that are asked for.
+func (a *Activities) checkSchema(ctx context.Context, o *opened, metadata *socrata.Metadata) (live []dataset.Column, columns, warnings []string, err error) {
+	err = a.Portal.Do(ctx, func(ctx context.Context) (err error) {
+		live, err = Columns(ctx, o.portal, o.spec, metadata)
+		return err
+	})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	check := o.spec.Check(live)
+	if err := check.Err(); err != nil {
+		return nil, nil, nil, refuse(runs.SchemaChanged, told(err))
+	}
+	for _, c := range live {
+		if !c.ListedOnly && !o.spec.Dropped(c.Name) {
+			columns = append(columns, c.Name)
+		}
+	}
+	return live, columns, check.Warnings(), nil
+}
+
+// Columns are the live columns in the form that a spec checks. The portal is asked
+// which of them, those apart that the spec drops, it has.
+func Columns(ctx context.Context, portal *socrata.Client, spec *dataset.Spec, live *socrata.Metadata) ([]dataset.Column, error) {
+	var wanted []string
+	for _, c := range live.Columns {
+		if !spec.Dropped(c.FieldName) {
+			wanted = append(wanted, c.FieldName)
+		}
+	}
+	unknown, err := portal.UnknownColumns(ctx, wanted)
+	if err != nil {
+		return nil, err
+	}
+	columns := make([]dataset.Column, 0, len(live.Columns))
+	for _, c := range live.Columns {
+		columns = append(columns, dataset.Column{Name: c.FieldName, Type: c.DataTypeName, ListedOnly: slices.Contains(unknown, c.FieldName)})
+	}
+	return columns, nil
+}

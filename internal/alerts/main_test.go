@@ -1,0 +1,9 @@
+package alerts
+
+import (
+	"testing"
+
+	"padron/internal/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }

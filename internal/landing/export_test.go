@@ -1,0 +1,7 @@
+package landing
+
+// Bounds that tests of what others see go up to.
+const (
+	MaxKey    = maxKey
+	MaxRecord = maxRecord
+)

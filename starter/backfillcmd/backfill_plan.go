@@ -1,0 +1,132 @@
+package backfillcmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+
+	"padron/activities"
+	"padron/internal/backfill"
+	"padron/internal/config"
+	"padron/internal/dataset"
+	"padron/internal/query"
+	"padron/internal/runs"
+	"padron/starter/cli"
+)
+
+// backfillPlan is what a backfill would do. The portal counts its rows.
+type backfillPlan struct {
+	On        string               `json:"on"`
+	Columns   backfill.DateColumns `json:"columns"`
+	Since     backfill.Day         `json:"since"`
+	Until     backfill.Day         `json:"until"` // the day after the last
+	Every     backfill.Every       `json:"every"`
+	Windows   []plannedWindow      `json:"windows"`
+	Todo      int                  `json:"todo"` // windows to be reloaded
+	Rows      int64                `json:"rows"` // of these; a row counts in each of its windows
+	Requests  int64                `json:"requests"`
+	Estimate  time.Duration        `json:"estimate_ns"`
+	Snapshots int                  `json:"snapshots"`
+
+	Total   int64 `json:"total"`   // rows on the portal
+	Undated int64 `json:"undated"` // see backfill.Counts, as for Before and After
+	Before  int64 `json:"before"`
+	After   int64 `json:"after"`
+}
+
+// plannedWindow is one window and what belongs to it.
+type plannedWindow struct {
+	backfill.Window
+	Name     string `json:"name"`
+	Rows     int64  `json:"rows"`
+	Requests int64  `json:"requests"`
+	State    string `json:"state"` // to do, or what became of it before
+}
+
+// planBackfill plans a backfill as a worker would, and asks the portal how many
+// rows it would reload.
+func planBackfill(ctx context.Context, c config.Config, spec *dataset.Spec, reader *query.Reader, f backfillFlags) (*backfillPlan, error) {
+	portal, err := cli.OpenPortal(c, spec)
+	if err != nil {
+		return nil, err
+	}
+	live, _, err := cli.Metadata(ctx, portal)
+	if err != nil {
+		return nil, err
+	}
+	p := &backfillPlan{On: f.on, Since: f.since.day, Until: f.until.day, Every: backfill.Every(f.every)}
+	columns, err := activities.Columns(ctx, portal, spec, live)
+	if err != nil {
+		return nil, err
+	}
+	if p.Columns, err = backfill.ColumnsOn(f.on, spec, columns); err != nil {
+		return nil, cli.Usage(err)
+	}
+	windows, err := backfill.Windows(p.Since, p.Until, p.Every)
+	if err != nil {
+		return nil, cli.Usage(err)
+	}
+	counts, err := backfill.Count(ctx, portal, p.Columns, windows, p.Every)
+	if err != nil {
+		return nil, err
+	}
+	p.Total, p.Undated, p.Before, p.After = counts.Total, counts.Undated, counts.Before, counts.After
+	stored, err := reader.Runs.Windows(ctx, p.On, string(p.Since), string(p.Until))
+	if err != nil {
+		return nil, err
+	}
+	for i, w := range backfill.Plan(windows, p.On, stored, backfill.Reprocess(f.reprocess)) {
+		rows := counts.Windows[i]
+		planned := plannedWindow{Window: w.Window, Name: w.String(), Rows: rows, Requests: rows/int64(c.PageSize) + 1, State: "to do"}
+		if w.Reload {
+			p.Todo++
+			p.Rows += planned.Rows
+			p.Requests += planned.Requests
+		} else {
+			planned.State = string(w.Before.Status) + " by " + w.Before.Run
+		}
+		p.Windows = append(p.Windows, planned)
+	}
+	last, err := runs.OrNone(reader.Runs.LastCrawl(ctx))
+	if err != nil {
+		return nil, err
+	}
+	p.Snapshots = len(backfill.AsOf(windows, backfill.DayOf(last.Seen().In(spec.Location()))))
+	p.Estimate = p.estimate(ctx, c, reader)
+	return p, nil
+}
+
+// estimate is how long the plan takes: as long as the portal's request limit or
+// the speed of this mirror demands, whichever is slower.
+func (p *backfillPlan) estimate(ctx context.Context, c config.Config, reader *query.Reader) time.Duration {
+	seconds := float64(p.Requests) / c.RequestsPerSecond
+	if last, err := reader.Runs.LastDone(ctx); err == nil && last.Stats.RowsPerSecond > 0 {
+		seconds = max(seconds, float64(p.Rows)/last.Stats.RowsPerSecond)
+	}
+	return time.Duration(seconds * float64(time.Second)).Round(time.Second)
+}
+
+// print shows the plan to people.
+func (p *backfillPlan) print(w io.Writer) {
+	var rows []table.Row
+	for _, planned := range p.Windows {
+		rows = append(rows, table.Row{planned.Name, planned.Since, planned.Until, cli.Count(planned.Rows), cli.Count(planned.Requests), planned.State})
+	}
+	cli.Grid(w, table.Row{"window", "since", "until", "rows", "requests", "state"}, rows, 4, 5)
+	fmt.Fprintln(w)
+	cli.Facts(w, [][2]string{
+		{"on", p.On + ": " + strings.Join(p.Columns.All(), ", ")},
+		{"windows", fmt.Sprintf("%s from %s until before %s, %s to be reloaded", cli.Count(len(p.Windows)), p.Since, p.Until, cli.Count(p.Todo))},
+		{"rows", fmt.Sprintf("%s to be reloaded; a row counts in each of its windows", cli.Count(p.Rows))},
+		{"outside", fmt.Sprintf("%s of %s rows are in no window: %s have no such date, %s only earlier ones, %s a later one",
+			cli.Count(p.Undated+p.Before+p.After), cli.Count(p.Total), cli.Count(p.Undated), cli.Count(p.Before), cli.Count(p.After))},
+		{"requests", cli.Count(p.Requests) + " to the portal"},
+		{"estimate", "about " + p.Estimate.String()},
+		{"snapshots", fmt.Sprintf("%s to be reconstructed, as of the ends of the windows", cli.Count(p.Snapshots))},
+		{"started", "nothing: this was a dry run"},
+	})
+}

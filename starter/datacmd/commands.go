@@ -1,0 +1,14 @@
+package datacmd
+
+import "github.com/spf13/cobra"
+
+// Commands are the commands of this package, made anew.
+func Commands() []*cobra.Command {
+	return []*cobra.Command{
+		changesCommand(),
+		quarantineCommand(),
+		snapshotsCommand(),
+		exportCommand(),
+		datasetCommand(),
+	}
+}

@@ -1,0 +1,10 @@
+package schedulecmd
+
+import "github.com/spf13/cobra"
+
+// Commands are the commands of this package, made anew.
+func Commands() []*cobra.Command {
+	return []*cobra.Command{
+		scheduleCommand(),
+	}
+}
