@@ -16,6 +16,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.temporal.io/sdk/client"
+	"golang.org/x/time/rate"
 
 	"padron/internal/alerts"
 	"padron/internal/boundaries"
@@ -41,15 +42,18 @@ type Activities struct {
 	KeepCrawls    int           // how many crawls' raw pages are kept
 	RecrawlAfter  time.Duration // how long a torn crawl waits for the portal to settle before the next
 	PageSize      int           // rows asked for in one page request, at most socrata.MaxPage
-	PortalURL     string        // replaces the spec's portal; empty keeps it
-	AppToken      string
-	UserAgent     string // what the portal is told who asks; empty: socrata.DefaultUserAgent
-	Temporal      client.Client
-	Portal        *guard.Guard // around the portal
-	Database      *guard.Guard // around MongoDB
-	Webhook       *webhook.Sender
-	Receiver      *guard.Guard // around the webhook's receiver
-	Log           *slog.Logger
+	// RequestsPerSecond is the limit on requests to one dataset's portal, for steps
+	// that make many; 0: none. The starts of steps are limited by their queue.
+	RequestsPerSecond float64
+	PortalURL         string // replaces the spec's portal; empty keeps it
+	AppToken          string
+	UserAgent         string // what the portal is told who asks; empty: socrata.DefaultUserAgent
+	Temporal          client.Client
+	Portal            *guard.Guard // around the portal
+	Database          *guard.Guard // around MongoDB
+	Webhook           *webhook.Sender
+	Receiver          *guard.Guard // around the webhook's receiver
+	Log               *slog.Logger
 
 	specs map[string]*dataset.Spec
 
@@ -88,6 +92,7 @@ type opened struct {
 	// smaller is the page size that the portal served where it failed on larger
 	// ones; nil when there is none.
 	smaller atomic.Pointer[smallerPage]
+	limit   *rate.Limiter // see requests
 
 	database   *mongodb.Database
 	zone       landing.Zone
@@ -131,7 +136,7 @@ func (a *Activities) dataset(ctx context.Context, run Run) (*opened, error) {
 		return o, nil
 	}
 	options := socrata.Options{BaseURL: spec.Portal.BaseURL(a.PortalURL), ID: spec.Portal.ID, Hosts: spec.Portal.Hosts(), AppToken: a.AppToken, UserAgent: a.UserAgent}
-	o := &opened{spec: spec}
+	o := &opened{spec: spec, limit: perSecond(a.RequestsPerSecond)}
 	var err error
 	if o.portal, err = socrata.New(options); err != nil {
 		return nil, err

@@ -33,6 +33,7 @@ type carried struct {
 	PageSize int    `json:"page_size,omitempty"` // rows to ask for; 0: as many as the worker is set to
 	Garbage  string `json:"garbage,omitempty"`   // digest of the last unusable answer
 	Same     int    `json:"same,omitempty"`      // how often that came in a row
+	Cuts     cuts   `json:"cuts,omitzero"`       // of a plan, as far as they were asked for
 }
 
 // attempt is one attempt of a step. It may be used by several goroutines.

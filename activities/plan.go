@@ -29,7 +29,7 @@ type PlanResult struct {
 func rowsPerRange(pageSize int) int64 { return int64(max(1, pageSize-pageSize/50)) }
 
 // Plan cuts the key space into ranges (lo, hi] of equal size, at most
-// rowsPerRange rows each, by asking for the keys at the cuts: one tiny ordered
+// rowsPerRange rows each, by asking for the keys at the cuts: one small ordered
 // query for each cut. The first range is open below and the last above, so
 // that no key can lie outside all of them; the rows without a key are a range
 // of their own, at the end.
@@ -51,28 +51,12 @@ func (a *Activities) plan(ctx context.Context, in PlanInput) (PlanResult, error)
 			return PlanResult{}, err
 		}
 	}
-	rows := result.Before.Rows
-	perRange := rowsPerRange(a.PageSize)
-	ranges := max(1, (rows+perRange-1)/perRange)
+	cuts, err := a.cut(ctx, o, result.Before.Rows)
+	if err != nil {
+		return PlanResult{}, err
+	}
 	lo := ""
-	for i := int64(1); i < ranges; i++ {
-		var cut string
-		err := a.Portal.Do(ctx, func(ctx context.Context) (err error) {
-			cut, _, err = o.portal.KeyAt(ctx, o.spec.Key, i*rows/ranges-1)
-			return err
-		})
-		if errors.Is(err, socrata.ErrPastEnd) {
-			break // the table shrank since the count; the last range takes the rest
-		}
-		if errors.Is(err, socrata.ErrUnusableKey) {
-			continue // the next cut will be another; the range in between is two pages long
-		}
-		if err != nil {
-			return PlanResult{}, err
-		}
-		if cut == lo {
-			continue // a key that repeats past a whole range; the next cut will differ
-		}
+	for _, cut := range cuts {
 		result.Ranges = append(result.Ranges, socrata.Range{After: lo, UpTo: cut})
 		lo = cut
 	}
@@ -85,6 +69,63 @@ func (a *Activities) plan(ctx context.Context, in PlanInput) (PlanResult, error)
 		})
 	})
 	return result, err
+}
+
+// cuts is how far the cutting of a table has come: what a failed attempt leaves
+// for the next one. At 184 million rows the keys take some 70 kB.
+type cuts struct {
+	Rows  int64    `json:"rows"`  // of the table, by the count; those of another count are void
+	Asked int64    `json:"asked"` // how many cuts the portal was asked for
+	Last  int64    `json:"last"`  // which of these gave the last key, counted from 1
+	Keys  []string `json:"keys,omitempty"`
+}
+
+// cut asks for the keys at which a table of so many rows is cut, each counted from
+// the one before, within the request limit. An attempt goes on where the one
+// before it failed.
+func (a *Activities) cut(ctx context.Context, o *opened, rows int64) ([]string, error) {
+	perRange := rowsPerRange(a.PageSize)
+	ranges := max(1, (rows+perRange-1)/perRange)
+	at := attemptOf(ctx)
+	c := at.details().Cuts
+	if c.Rows != rows {
+		c = cuts{Rows: rows}
+	}
+	requests := o.requests()
+	for c.Asked+1 < ranges {
+		if err := requests.wait(ctx); err != nil {
+			return nil, err
+		}
+		n, lo := c.Asked+1, ""
+		if len(c.Keys) > 0 {
+			lo = c.Keys[len(c.Keys)-1]
+		}
+		var key string
+		err := a.Portal.Do(ctx, func(ctx context.Context) (err error) {
+			key, _, err = o.portal.KeyAt(ctx, o.spec.Key, lo, n*rows/ranges-c.Last*rows/ranges-1)
+			return err
+		})
+		switch {
+		case errors.Is(err, socrata.ErrPastEnd):
+			return c.Keys, nil // the table shrank since the count; the last range takes the rest
+		case errors.Is(err, socrata.ErrUnusableKey):
+			// The next cut will be another; the range in between is two pages long.
+		case err != nil:
+			return nil, err
+		default:
+			c.Keys, c.Last = append(c.Keys, key), n
+		}
+		c.Asked = n
+		at.found(c)
+	}
+	return c.Keys, nil
+}
+
+// found leaves what was found of the cuts for the next attempt.
+func (at *attempt) found(c cuts) {
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	at.Cuts = c
 }
 
 // lookAgain drops what a torn crawl landed and counts the portal's rows and

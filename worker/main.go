@@ -178,7 +178,8 @@ func run(ctx context.Context, args []string) error {
 
 	a := &activities.Activities{
 		Mongo: database, MongoDatabase: c.MongoDatabase, Landing: c.landing, KeepCrawls: c.KeepCrawls, PageSize: c.PageSize, RecrawlAfter: c.RecrawlAfter,
-		PortalURL: c.PortalURL, AppToken: c.AppToken, UserAgent: c.UserAgent, Temporal: temporal, Log: log,
+		RequestsPerSecond: c.RequestsPerSecond,
+		PortalURL:         c.PortalURL, AppToken: c.AppToken, UserAgent: c.UserAgent, Temporal: temporal, Log: log,
 		Portal:   guard.New(guard.Options{Name: "portal", Down: activities.PortalDown, Pause: activities.PortalPause, Log: log}),
 		Database: guard.New(guard.Options{Name: "mongodb", Down: mongodb.IsDown, Log: log}),
 		Webhook:  c.receiver,

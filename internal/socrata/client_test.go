@@ -114,17 +114,17 @@ func TestKeyAt(t *testing.T) {
 			_, _ = io.WriteString(w, `[]`)
 		}
 	})
-	key, version, err := c.KeyAt(t.Context(), "ttxid", 0)
+	key, version, err := c.KeyAt(t.Context(), "ttxid", "", 0)
 	require.NoError(t, err)
 	assert.Equal(t, "0000024-01-001", key)
 	assert.Equal(t, "r1", version.RequestID)
 
-	_, version, err = c.KeyAt(t.Context(), "ttxid", 1_000_000)
+	_, version, err = c.KeyAt(t.Context(), "ttxid", "", 1_000_000)
 	require.ErrorIs(t, err, ErrPastEnd)
 	assert.Equal(t, "r1", version.RequestID)
 
 	for _, offset := range []int64{7, 8} {
-		_, _, err = c.KeyAt(t.Context(), "ttxid", offset)
+		_, _, err = c.KeyAt(t.Context(), "ttxid", "", offset)
 		var e *Error
 		require.ErrorAs(t, err, &e)
 		assert.Equal(t, Garbage, e.Kind)

@@ -157,14 +157,16 @@ var (
 	ErrUnusableKey = errors.New("the key at this offset cannot be asked for")
 )
 
-// KeyAt returns the key at this offset in key order, not counting rows without
-// a key: at offset 0 the smallest. It returns [ErrPastEnd] past the end and
-// [ErrUnusableKey], either with the version of the answer. Keys at offsets cut the key space into ranges; pages
-// are never read by offset, because rows shift while the data changes.
-func (c *Client) KeyAt(ctx context.Context, key string, offset int64) (string, Version, error) {
+// KeyAt returns the key at this offset in key order among the keys after another
+// one (empty: all), not counting rows without a key: at offset 0 the smallest. It
+// returns [ErrPastEnd] past the end and [ErrUnusableKey], either with the version
+// of the answer. Keys at offsets cut the key space into ranges; pages are never
+// read by offset, because rows shift while the data changes. What an offset costs
+// a portal grows with it, so it is counted from a key that is near.
+func (c *Client) KeyAt(ctx context.Context, key, after string, offset int64) (string, Version, error) {
 	a, err := c.get(ctx, fmt.Sprintf("the key at offset %d", offset), query{
 		columns: Name(key),
-		where:   Range{}.Where(key),
+		where:   Range{After: after}.Where(key),
 		order:   Name(key),
 		limit:   1,
 		offset:  offset,

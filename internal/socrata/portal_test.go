@@ -247,7 +247,7 @@ func asks(c *socrata.Client, t testing.TB) map[string]func() error {
 		"count":    func() error { _, _, err := c.Count(t.Context(), ""); return err },
 		"distinct": func() error { _, _, err := c.CountDistinct(t.Context(), "ttxid"); return err },
 		"groups":   func() error { _, _, err := c.GroupCounts(t.Context(), "city"); return err },
-		"key at":   func() error { _, _, err := c.KeyAt(t.Context(), "ttxid", 3); return err },
+		"key at":   func() error { _, _, err := c.KeyAt(t.Context(), "ttxid", "", 3); return err },
 		"present":  func() error { _, _, err := c.Present(t.Context(), "ttxid", []string{"a"}); return err },
 		"keys":     func() error { _, err := c.PageOfKeys(t.Context(), "ttxid", nil, []string{"a"}, io.Discard); return err },
 		"page":     func() error { _, err := c.Page(t.Context(), "ttxid", nil, socrata.Range{}, 2, io.Discard); return err },
@@ -440,7 +440,7 @@ func TestPagingInAnotherCollation(t *testing.T) {
 	want = slices.Compact(want)
 	var cuts []string
 	for offset := int64(50); ; offset += 50 {
-		k, _, err := c.KeyAt(t.Context(), "ttxid", offset)
+		k, _, err := c.KeyAt(t.Context(), "ttxid", "", offset)
 		if err != nil {
 			require.ErrorIs(t, err, socrata.ErrPastEnd)
 			break
@@ -520,7 +520,7 @@ func TestColumnsNamedLikeWords(t *testing.T) {
 			groups, _, err := c.GroupCounts(t.Context(), name)
 			require.NoError(t, err)
 			assert.Len(t, groups, 2)
-			key, _, err := c.KeyAt(t.Context(), name, 1)
+			key, _, err := c.KeyAt(t.Context(), name, "", 1)
 			require.NoError(t, err)
 			assert.Equal(t, "b", key)
 			present, _, err := c.Present(t.Context(), name, []string{"a", "x"})
