@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,7 +25,7 @@ func benchCommand() *cobra.Command {
 			"Progress goes to stderr. Nothing is left behind.",
 		Args: cobra.NoArgs,
 	}
-	format := outputFlag(cmd)
+	format := outputFlag(cmd, "table", "json", "md")
 	cmd.Flags().IntVar(&o.Rows, "rows", bench.DefaultRows, "how many rows the simulated portal has")
 	cmd.Flags().BoolVar(&o.NoRaw, "no-raw", false, "leave out the raw limits, and with them the ratios")
 	cmd.Flags().StringVar(&o.Profiles, "profile", "", "write CPU profiles of the worker to this `folder`; go tool pprof merges all of a phase")
@@ -51,7 +53,7 @@ func benchPagesCommand(data *string) *cobra.Command {
 			"a full run compares and writes the mirror.",
 		Args: cobra.NoArgs,
 	}
-	format := outputFlag(cmd)
+	format := outputFlag(cmd, "table", "json")
 	cmd.Flags().StringVar(&o.URL, "url", "http://"+stack.Address(stack.DefaultPorts()[stack.PortDashboard]), "where the dashboard is")
 	cmd.Flags().Float64Var(&o.Rate, "rate", 20, "requests a second")
 	cmd.Flags().DurationVar(&o.Length, "for", time.Minute, "how long each phase is")
@@ -73,12 +75,15 @@ func benchPagesCommand(data *string) *cobra.Command {
 	return cmd
 }
 
-// outputFlag adds the flag for the format of the output, and its check.
-func outputFlag(cmd *cobra.Command) *string {
-	format := cmd.Flags().StringP("output", "o", "table", "table or json")
+// outputFlag adds the flag for the format of the output, and its check. The first
+// format is the default.
+func outputFlag(cmd *cobra.Command, formats ...string) *string {
+	last := len(formats) - 1
+	all := strings.Join(formats[:last], ", ") + " or " + formats[last]
+	format := cmd.Flags().StringP("output", "o", formats[0], all)
 	cmd.PreRunE = func(*cobra.Command, []string) error {
-		if *format != "table" && *format != "json" {
-			return fmt.Errorf("%w: -o %s: use table or json", errUsage, *format)
+		if !slices.Contains(formats, *format) {
+			return fmt.Errorf("%w: -o %s: use %s", errUsage, *format, all)
 		}
 		return nil
 	}
@@ -91,7 +96,16 @@ type printer interface {
 	PrintJSON(w io.Writer) error
 }
 
+// markdownPrinter is one that the documentation shows.
+type markdownPrinter interface {
+	printer
+	PrintMarkdown(w io.Writer) error
+}
+
 func printResult(format string, result printer) error {
+	if m, ok := result.(markdownPrinter); ok && format == "md" {
+		return m.PrintMarkdown(os.Stdout)
+	}
 	if format == "json" {
 		return result.PrintJSON(os.Stdout)
 	}

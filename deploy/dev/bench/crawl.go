@@ -122,6 +122,7 @@ func (r *run) account(ctx context.Context, run finishedRun, counted counters, c 
 	c.Outcome, c.Why, c.Steps = run.Outcome, run.Why, run.Record.Steps
 	c.over(r.Rows, span(all[0]).Seconds())
 	if n := run.Backfill.Done; n > 0 {
+		c.Windows = n
 		c.over(int(run.Backfill.Rows), c.Seconds)
 		c.Note = fmt.Sprintf("%d windows, %.1f a second, snapshots included", n, float64(n)/c.Seconds)
 	}
