@@ -13,8 +13,9 @@ type CleanInput struct {
 	Part int           `json:"part"`
 	Nth  int           `json:"nth,omitempty"` // page of the part, 0 for the first
 	Page crawl.RawPage `json:"page"`
-	// Compare, Repair and Of are those of crawl.CleanInput.
+	// Compare, Pass, Repair and Of are those of crawl.CleanInput.
 	Compare bool   `json:"compare,omitempty"`
+	Pass    bool   `json:"pass,omitempty"`
 	Repair  bool   `json:"repair,omitempty"`
 	Of      string `json:"of,omitempty"`
 }
@@ -33,7 +34,8 @@ func (a *Activities) clean(ctx context.Context, in CleanInput) (page crawl.Clean
 	shown := a.progress(o, in.Run, "clean", in.Part)
 	err = a.Database.Do(ctx, func(ctx context.Context) (err error) {
 		page, err = o.pages.Clean(ctx, crawl.CleanInput{
-			Run: in.Run.ID, At: in.Run.Started, Part: in.Part, Nth: in.Nth, Page: in.Page, Compare: in.Compare, Repair: in.Repair, Of: in.Of,
+			Run: in.Run.ID, At: in.Run.Started, Part: in.Part, Nth: in.Nth, Page: in.Page, Compare: in.Compare, Pass: in.Pass,
+			Repair: in.Repair, Of: in.Of,
 			Progress: func(rows int) { shown.rows(ctx, rows) },
 		})
 		return err

@@ -115,11 +115,16 @@ func (a *Activities) gate(ctx context.Context, in GateInput) (GateResult, error)
 		return GateResult{Again: true, After: a.RecrawlAfter, Why: found.Why}, nil
 	}
 	consistent := found.Proof != ""
+	cleaned := in.Run.Started
+	if read.passed > 0 {
+		cleaned = last.Cleaned
+	}
 	err = a.Database.Do(ctx, func(ctx context.Context) error {
 		return o.runs.SetRun(ctx, in.Run.ID, bson.D{
 			{Key: "gate", Value: certificate.Verdict{Checks: found.Checks}},
 			{Key: "version", Value: gate.Probe},
 			{Key: "profile", Value: gate.Profile},
+			{Key: "cleaned", Value: cleaned},
 			{Key: "crawl", Value: certificate.Crawl{
 				Rows: gate.Profile.Rows, Clean: gate.Profile.Rows - gate.Quarantined, Quarantined: gate.Quarantined,
 				SharedKeys: gate.SharedKeys(), Digest: read.digest, Version: gate.Probe, Consistent: consistent, Proof: found.Proof, Why: found.Why,
@@ -151,6 +156,7 @@ type gateReading struct {
 	parts   []partReading // by part of the plan
 	all     mirror.Totals // stored, as far as it was counted
 	counted bool          // it was, in every part
+	passed  int64         // rows that were passed over
 }
 
 // partReading is what the pages of one part say.
@@ -166,6 +172,7 @@ func (r *gateReading) add(page *crawl.Summary) {
 	r.gate.Pages = append(r.gate.Pages, page.GatePage)
 	r.gate.Profile.Add(page.Profile)
 	r.gate.Quarantined += int64(page.Quarantined)
+	r.passed += int64(page.Passed)
 	for reason, n := range page.Reasons {
 		r.reasons()[reason] += n
 	}

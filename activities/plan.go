@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"errors"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -22,7 +23,14 @@ type PlanInput struct {
 type PlanResult struct {
 	Ranges []socrata.Range `json:"ranges"`
 	Before ProbeResult     `json:"before"` // looked at anew for a further crawl
+	// Pass lets rows be passed over that come with the same bytes as before
+	// (crawl.CleanInput).
+	Pass bool `json:"pass,omitempty"`
 }
+
+// cleanedEvery is how often a crawl cleans every row all the same: what is known
+// of the columns' values, which passed rows do not tell, is not older.
+const cleanedEvery = 7 * 24 * time.Hour
 
 // rowsPerRange is how many rows a planned range may hold: a little under a
 // page, so that a range which grew since the count still fits into one request.
@@ -62,6 +70,11 @@ func (a *Activities) plan(ctx context.Context, in PlanInput) (PlanResult, error)
 	}
 	result.Ranges = append(result.Ranges, socrata.Range{After: lo}, socrata.Range{NullKeys: true})
 	err = a.Database.Do(ctx, func(ctx context.Context) error {
+		last, err := runs.OrNone(o.runs.LastDone(ctx))
+		if err != nil {
+			return err
+		}
+		result.Pass = last.Spec == in.Run.Spec && in.Run.Started.Sub(last.Cleaned) < cleanedEvery
 		return o.runs.SetRun(ctx, in.Run.ID, bson.D{
 			{Key: "ranges", Value: planned(result.Ranges)},
 			{Key: "crawls", Value: in.Crawl},

@@ -42,7 +42,7 @@ func (a *Activities) checkSchema(ctx context.Context, o *opened, metadata *socra
 		return nil, nil, nil, refuse(runs.SchemaChanged, told(err))
 	}
 	for _, c := range live {
-		if !c.ListedOnly && !o.spec.Dropped(c.Name) {
+		if !c.ListedOnly && o.spec.Requested(c.Name) {
 			columns = append(columns, c.Name)
 		}
 	}

@@ -56,9 +56,14 @@ func (a *Activities) aggregateSnapshot(ctx context.Context, in SnapshotInput) (S
 		if err != nil {
 			return err
 		}
+		own, err := o.runs.Run(ctx, in.Run.ID)
+		if err != nil {
+			return err
+		}
 		taken, _, err := o.statistics.TakeSnapshot(ctx, statistics.SnapshotInput{
 			AsOf: seen.In(o.spec.Location()), Version: of.Crawl.Version, Run: in.Run.ID, Spec: in.Run.Spec, Outcome: result.Outcome,
-			Entry: o.spec.SurvivorsBefore(), Grid: gridOf(o.spec),
+			Documents: documents(&own, &of),
+			Entry:     o.spec.SurvivorsBefore(), Grid: gridOf(o.spec),
 		})
 		if err != nil {
 			return err
@@ -70,6 +75,16 @@ func (a *Activities) aggregateSnapshot(ctx context.Context, in SnapshotInput) (S
 		return SnapshotResult{}, fmt.Errorf("take snapshot: %w", err)
 	}
 	return result, nil
+}
+
+// documents is the digest of all documents that are stored, empty where it is not
+// known: a green certificate says that they are those of the crawl, and the ones
+// that were kept or left.
+func documents(run, crawl *runs.Run) string {
+	if run.Certificate.Outcome != certificate.Green || run.Counts.Kept > 0 || run.Counts.Missing > 0 {
+		return ""
+	}
+	return crawl.Crawl.Digest.String()
 }
 
 // seenAt is when what a run's crawl saw was published (runs.Run.Seen), but not

@@ -27,7 +27,7 @@ func (w *write) plan(ctx workflow.Context) error {
 	var planned activities.PlanResult
 	err := callPortal(ctx, a.Plan, "Cuts "+humanize.Comma(w.before.Rows)+" rows into key ranges",
 		activities.PlanInput{Run: w.in.Run, Crawl: w.result.Crawls, Before: w.before}, &planned)
-	w.before = planned.Before
+	w.before, w.pass = planned.Before, planned.Pass
 	w.setParts(planned.Ranges)
 	return err
 }
@@ -101,7 +101,9 @@ func (w *write) cleanPage(ctx workflow.Context, i int) error {
 	for nth, raw := range p.raw {
 		var cleaned crawl.CleanPage
 		err := call(ctx, a.CleanPage, fmt.Sprintf("%s: %s rows", w.label("Clean", i, raw.Range), humanize.Comma(int64(raw.Rows))),
-			activities.CleanInput{Run: w.in.Run, Part: i, Nth: nth, Page: raw, Compare: w.compares(), Repair: w.in.Job.Deep}, &cleaned)
+			activities.CleanInput{
+				Run: w.in.Run, Part: i, Nth: nth, Page: raw, Compare: w.compares(), Pass: w.pass, Repair: w.in.Job.Deep,
+			}, &cleaned)
 		if err != nil {
 			return err
 		}

@@ -63,6 +63,7 @@ type write struct {
 	in       WriteInput
 	dag      *dag.Graph
 	before   activities.ProbeResult // what the portal said before the crawl
+	pass     bool                   // rows that come as before are passed over
 	parts    []part
 	gated    activities.GateResult
 	removals activities.FindRemovedResult

@@ -22,6 +22,9 @@ type Row struct {
 	Hash       [32]byte // sha256 of Document
 	Flags      []string // sorted; the same as quality.flags
 	Quarantine string   // why the row is kept out, empty for a clean one
+	// Fingerprint is of the raw row and of what was counted of it, for Pass; nil
+	// for a row that has to be cleaned each time.
+	Fingerprint []byte
 }
 
 // Profile counts what a Cleaner has cleaned so far.
@@ -54,13 +57,15 @@ type Cleaner struct {
 	decoder *jsontext.Decoder
 
 	// State of the current row.
-	cells  []cell  // by column
-	values []value // by field
-	kept   []bool  // by column: its original goes to source
-	raised []bool  // by flag
-	found  []string
-	tokens tokens
-	doc    []byte
+	cells   []cell  // by column
+	values  []value // by field
+	kept    []bool  // by column: its original goes to source
+	raised  []bool  // by flag
+	strange bool    // it has a column that the spec does not know
+	found   []string
+	tokens  tokens
+	doc     []byte
+	prints  fingerprints
 
 	// Counts over all rows so far.
 	rows, quarantined int
@@ -155,6 +160,7 @@ func New(spec *dataset.Spec) (*Cleaner, error) {
 	c.plan = c.newPlan()
 
 	c.decoder = jsontext.NewDecoder(&c.buffer)
+	c.prints = newFingerprints(spec, c.names, c.flags)
 	c.cells = make([]cell, len(c.names))
 	c.kept = make([]bool, len(c.names))
 	c.values = make([]value, len(c.fields))
@@ -252,6 +258,7 @@ func (c *Cleaner) Clean(raw []byte) (Row, error) {
 	clear(c.values)
 	clear(c.kept)
 	clear(c.raised)
+	c.strange = false
 	poison, err := c.read(raw)
 	if err != nil {
 		return Row{}, fmt.Errorf("row is not a JSON object: %w", err)
@@ -293,6 +300,7 @@ func (c *Cleaner) Clean(raw []byte) (Row, error) {
 		}
 	}
 	row.Document, row.Flags, row.Hash = c.doc, c.found, sha256.Sum256(c.doc)
+	row.Fingerprint = c.fingerprint(raw)
 	return row, nil
 }
 

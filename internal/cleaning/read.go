@@ -132,6 +132,7 @@ func (c *Cleaner) parse(raw []byte) (poison string, err error) {
 		}
 		if m.other != nil {
 			m.other.rows++
+			c.strange = c.strange || !m.other.known
 		} else if why := c.setCell(m.column, raw[start:i], text, plain, sound); why != "" && poison == "" {
 			poison = why
 		}

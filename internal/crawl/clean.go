@@ -34,6 +34,10 @@ type CleanInput struct {
 	Compare bool
 	// Repair is mirror.UpsertInput.Repair.
 	Repair bool
+	// Pass passes over rows that come with the same bytes as those that the stored
+	// documents are of: they are counted and not cleaned. It needs Compare, and is
+	// not done with Repair.
+	Pass bool
 	// Of makes the page one of some rows only, to be written beside the crawl of
 	// this run: rows that cannot become documents, and those whose key the crawl
 	// has in quarantine, are left out, because only a whole crawl can judge them.
@@ -156,16 +160,20 @@ type cleaned struct {
 	rows    int
 	left    int
 	doubles int
+	noted   int            // stored documents that get another fingerprint
 	reasons map[string]int // of quarantined rows, with how many there are
 	tied    []tie          // rows of one key, until a row with another comes
 	spare   []tie          // whose memory is used again
+	pass    bool
 }
 
 // tie is a row that waits for others with its key.
 type tie struct {
-	row cleaning.Row
-	raw []byte
-	doc []byte // the memory of row.Document
+	row       cleaning.Row
+	raw       []byte
+	doc       []byte // the memory of row.Document
+	mark      []byte // that of row.Fingerprint
+	uncleaned bool   // only its key is known, as far as that can be seen (cleaning.KeyOf)
 }
 
 func (p *Pages) clean(ctx context.Context, in *CleanInput) (CleanPage, Summary, error) {
@@ -193,6 +201,7 @@ func (p *Pages) clean(ctx context.Context, in *CleanInput) (CleanPage, Summary, 
 		if c.stored, err = p.Mirror.CompareTo(ctx, in.Page.covers(), in.Repair); err != nil {
 			return CleanPage{}, Summary{}, err
 		}
+		c.pass = in.Pass && !in.Repair
 		defer c.stored.Close(ctx)
 	}
 	if c.judged, err = p.judged(ctx, in.Of); err != nil {
@@ -249,34 +258,79 @@ func (c *cleaned) read(ctx context.Context, from io.Reader, in *CleanInput) erro
 	return c.settle(ctx)
 }
 
-// row cleans one row, and lands those before it when it has another key.
+// row takes one row, and lands those before it when it has another key.
 func (c *cleaned) row(ctx context.Context, raw []byte) error {
-	row, err := c.cleaner.Clean(raw)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnusable, err)
-	}
-	if len(c.tied) > 0 && (row.Key == "" || row.Key != c.tied[0].row.Key) {
-		if err := c.settle(ctx); err != nil {
-			return err
-		}
-	}
 	var t tie
 	if n := len(c.spare); n > 0 {
 		t, c.spare = c.spare[n-1], c.spare[:n-1]
 	}
-	t.row, t.raw = row, append(t.raw[:0], raw...)
+	t.raw, t.row = append(t.raw[:0], raw...), cleaning.Row{}
+	key, seen := []byte(nil), false
+	if c.pass {
+		key, seen = c.cleaner.KeyOf(raw)
+	}
+	if t.uncleaned = seen; seen {
+		t.row.Key = string(key)
+	} else if err := c.clean(&t); err != nil {
+		return err
+	}
+	if len(c.tied) > 0 && (t.row.Key == "" || t.row.Key != c.tied[0].row.Key) {
+		if err := c.settle(ctx); err != nil {
+			return err
+		}
+	}
+	c.tied = append(c.tied, t)
+	return nil
+}
+
+// clean cleans a row that waits. What was taken for its key must be it.
+func (c *cleaned) clean(t *tie) error {
+	row, err := c.cleaner.Clean(t.raw)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnusable, err)
+	}
+	if t.uncleaned && row.Key != t.row.Key {
+		return errDisorder
+	}
+	t.row, t.uncleaned = row, false
 	if row.Document != nil {
 		t.doc = append(t.doc[:0], row.Document...)
 		t.row.Document = t.doc
 	}
-	c.tied = append(c.tied, t)
+	if row.Fingerprint != nil {
+		t.mark = append(t.mark[:0], row.Fingerprint...)
+		t.row.Fingerprint = t.mark
+	}
 	return nil
+}
+
+// passOver counts a row, in place of cleaning it, that comes with the same bytes
+// as the one that the stored document is of.
+func (c *cleaned) passOver(ctx context.Context, t *tie) error {
+	hash, known, err := c.stored.Stored(ctx, t.row.Key)
+	if err == nil && known != nil && c.cleaner.Pass(t.raw, known) {
+		t.row.Hash, t.uncleaned = hash, false
+		c.summary.Passed++
+	}
+	return err
 }
 
 // settle lands the rows of one key. A portal has no order for them, so they get
 // one here, by what the portal says in them: the same rows give the same
 // document, whatever order they came in.
 func (c *cleaned) settle(ctx context.Context) error {
+	if len(c.tied) == 1 && c.tied[0].uncleaned {
+		if err := c.passOver(ctx, &c.tied[0]); err != nil {
+			return err
+		}
+	}
+	for i := range c.tied {
+		if c.tied[i].uncleaned {
+			if err := c.clean(&c.tied[i]); err != nil {
+				return err
+			}
+		}
+	}
 	if len(c.tied) > 1 {
 		slices.SortFunc(c.tied, func(a, b tie) int {
 			return bytes.Compare(c.canonical(a.raw), c.canonical(b.raw))
@@ -362,6 +416,14 @@ func (c *cleaned) land(ctx context.Context, row *cleaning.Row, raw []byte) (err 
 	default:
 		same, err = c.stored.Row(ctx, row.Key, row.Hash)
 	}
+	var note []byte
+	if err == nil && same && row.Fingerprint != nil {
+		var known []byte
+		if _, known, err = c.stored.Stored(ctx, row.Key); !bytes.Equal(known, row.Fingerprint) {
+			note = row.Fingerprint
+			c.noted++
+		}
+	}
 	switch {
 	case errors.Is(err, landing.ErrOrder), errors.Is(err, landing.ErrDuplicateKey):
 		return errDisorder
@@ -370,9 +432,9 @@ func (c *cleaned) land(ctx context.Context, row *cleaning.Row, raw []byte) (err 
 	case row.Quarantine != "":
 		return c.records.Quarantine(row.Key, row.Quarantine, kept(raw))
 	case same:
-		return c.records.Same(row.Key, row.Hash)
+		return c.records.Same(row.Key, row.Hash, note)
 	}
-	return c.records.Append(row.Key, row.Hash, row.Document)
+	return c.records.Append(row.Key, row.Hash, row.Document, row.Fingerprint)
 }
 
 // end completes page and summary after the last row.
@@ -392,7 +454,7 @@ func (c *cleaned) end(ctx context.Context) error {
 		return err
 	}
 	s.Compared = compared(found.UpsertResult)
-	s.Compared.Stored = &found.Stored
+	s.Compared.Stored, s.Compared.Noted = &found.Stored, c.noted
 	return nil
 }
 

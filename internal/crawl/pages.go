@@ -90,6 +90,7 @@ type Summary struct {
 	Quarantined int                 `json:"quarantined,omitempty"` // rows
 	Reasons     map[string]int      `json:"reasons,omitempty"`     // of these, by reason
 	NullKeys    bool                `json:"null_keys,omitempty"`   // it is of the rows without a key
+	Passed      int                 `json:"passed,omitempty"`      // rows that were passed over: see CleanInput.Pass
 	Digest      lineage.Digest      `json:"digest"`                // of the clean rows
 
 	// Compared is what an upsert would do; nil: the rows were not compared.
@@ -101,8 +102,9 @@ type Compared struct {
 	New     int `json:"new"`
 	Changed int `json:"changed"`
 	Same    int `json:"same"`
-	Missing int `json:"missing"` // stored in the page's range and not in the page; -1: unknown
-	Stale   int `json:"stale"`   // documents to be flagged stale, or no longer so
+	Missing int `json:"missing"`         // stored in the page's range and not in the page; -1: unknown
+	Stale   int `json:"stale"`           // documents to be flagged stale, or no longer so
+	Noted   int `json:"noted,omitempty"` // documents to be kept with another fingerprint of their row
 	// Stored is what was stored in the page's range; nil: it was not counted.
 	Stored *mirror.Totals `json:"stored,omitempty"`
 }
@@ -114,5 +116,5 @@ func Label(part int) string { return fmt.Sprintf("%04d", part) }
 func (s *Summary) Work() bool {
 	c := s.Compared
 	return s.Quarantined > 0 || c == nil && s.Profile.Rows > 0 ||
-		c != nil && (c.New != 0 || c.Changed != 0 || c.Missing != 0 || c.Stale != 0)
+		c != nil && (c.New != 0 || c.Changed != 0 || c.Missing != 0 || c.Stale != 0 || c.Noted != 0)
 }

@@ -111,6 +111,7 @@ func (s *Spec) Dictionary() []Entry {
 			Meaning: "When a run wrote this version; of a removed row, when it was removed.",
 		},
 		Entry{Path: "lineage.spec", Kind: KindString, Always: true, Meaning: "Digest of the spec and the rules that made it."},
+		Entry{Path: "lineage.row", Kind: KindBinary, Meaning: "Fingerprint of the portal's row: one that comes the same is not cleaned again."},
 	)
 	for i := range all {
 		// Single columns of source may be sensitive, but source itself is not.

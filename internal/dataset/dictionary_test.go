@@ -50,6 +50,7 @@ func TestDictionary(t *testing.T) {
 		{"lineage.first_seen", KindTime, "", true, false, "When a run saw the row first."},
 		{"lineage.changed_at", KindTime, "", true, false, "When a run wrote this version; of a removed row, when it was removed."},
 		{"lineage.spec", KindString, "", true, false, "Digest of the spec and the rules that made it."},
+		{"lineage.row", KindBinary, "", false, true, "Fingerprint of the portal's row: one that comes the same is not cleaned again."},
 	} {
 		entry := Entry{Path: e.path, Kind: e.kind, Always: e.always, Sensitive: e.sensitive, Meaning: e.meaning}
 		if e.columns != "" {

@@ -366,6 +366,14 @@ func (s *Spec) IsVolatile(column string) bool {
 	})
 }
 
+// Requested reports whether the rows of a page are asked for with this column:
+// those that are not are neither stored nor counted. Without volatile columns a
+// row that did not change comes with the same bytes as before.
+func (s *Spec) Requested(column string) bool {
+	_, ignored := s.Ignored[column]
+	return !ignored && !s.Dropped(column) && !s.IsVolatile(column)
+}
+
 // Dropped reports whether a source column belongs to a field that the spec
 // drops: it is neither requested from the portal nor stored.
 func (s *Spec) Dropped(column string) bool {
@@ -507,7 +515,7 @@ func (s *Spec) finish() error {
 	s.dropped = s.pathsOf(func(f Field) bool { return f.Drop })
 	s.sensitive = slices.Concat(s.pathsOf(func(f Field) bool { return f.Sensitive }), s.dropped)
 	if slices.ContainsFunc(s.Fields, func(f Field) bool { return f.Sensitive && !f.Drop }) {
-		s.sensitive = append(s.sensitive, "lineage.hash") // whoever guesses a value could see whether it is right
+		s.sensitive = append(s.sensitive, "lineage.hash", "lineage.row") // whoever guesses a value could see whether it is right
 	}
 	s.known = s.knownPaths()
 	s.flags = s.flagBeginnings()

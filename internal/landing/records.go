@@ -17,9 +17,11 @@ import (
 // A cleaned page is a stream of BSON documents, one per source row, in the
 // page's order:
 //
-//	{k: key, h: hash of d (32 bytes), d: canonical document}   a clean row
-//	{k: key, h: hash (32 bytes)}                               a clean row that is stored as it is
-//	{k: key, q: reason, r: source row as JSON text}            a quarantined row
+//	{k: key, h: hash of d (32 bytes), d: canonical document, f: fingerprint}   a clean row
+//	{k: key, h: hash (32 bytes), f: fingerprint}                               a clean row that is stored as it is
+//	{k: key, q: reason, r: source row as JSON text}                            a quarantined row
+//
+// f is left out where there is none, and of a stored row where it has that one.
 //
 // BSON is length-prefixed, so the stream needs no framing and is read without
 // decoding what is not needed. Any BSON reader can print a page.
@@ -38,6 +40,7 @@ type Record struct {
 	Key        string                 // the dataset's key; empty only when quarantined for lacking one
 	Hash       [lineage.HashSize]byte // SHA-256 of Document
 	Document   bson.Raw               // canonical document without lineage; nil when quarantined, or stored as it is
+	Row        []byte                 // fingerprint of the source row, to be stored with the document; nil: none, or stored already
 	Quarantine string                 // reason; empty when clean
 	Raw        []byte                 // quarantined: the source row as JSON text
 }
@@ -53,9 +56,10 @@ func NewPageWriter(w io.Writer) *PageWriter {
 	return &PageWriter{w: bufio.NewWriterSize(w, pageBuffer)}
 }
 
-// Append writes a clean row: its key, the hash of its document and the
-// canonical document, whose bytes are copied as they are.
-func (p *PageWriter) Append(key string, hash [lineage.HashSize]byte, doc bson.Raw) error {
+// Append writes a clean row: its key, the hash of its document, the canonical
+// document, whose bytes are copied as they are, and the fingerprint of the source
+// row, nil for none.
+func (p *PageWriter) Append(key string, hash [lineage.HashSize]byte, doc bson.Raw, row []byte) error {
 	if len(doc) < 5 || int(binary.LittleEndian.Uint32(doc)) != len(doc) {
 		return fmt.Errorf("document of key %q is not BSON", key)
 	}
@@ -63,16 +67,24 @@ func (p *PageWriter) Append(key string, hash [lineage.HashSize]byte, doc bson.Ra
 	b = bsoncore.AppendStringElement(b, "k", key)
 	b = bsoncore.AppendBinaryElement(b, "h", bson.TypeBinaryGeneric, hash[:])
 	b = bsoncore.AppendDocumentElement(b, "d", doc)
-	return p.end(b)
+	return p.end(appendRow(b, row))
 }
 
 // Same writes a clean row whose document the mirror already has
-// (mirror.Comparison): its key and the hash of the document.
-func (p *PageWriter) Same(key string, hash [lineage.HashSize]byte) error {
+// (mirror.Comparison): its key, the hash of the document, and the fingerprint of
+// the source row where another one is stored, else nil.
+func (p *PageWriter) Same(key string, hash [lineage.HashSize]byte, row []byte) error {
 	b := append(p.buf[:0], 0, 0, 0, 0)
 	b = bsoncore.AppendStringElement(b, "k", key)
 	b = bsoncore.AppendBinaryElement(b, "h", bson.TypeBinaryGeneric, hash[:])
-	return p.end(b)
+	return p.end(appendRow(b, row))
+}
+
+func appendRow(b, row []byte) []byte {
+	if row == nil {
+		return b
+	}
+	return bsoncore.AppendBinaryElement(b, "f", bson.TypeBinaryGeneric, row)
 }
 
 // Quarantine writes a row that could not become a document: its key if it has
@@ -117,7 +129,7 @@ func NewPageReader(r io.Reader) *PageReader {
 // Index is the position of the record that Next returned last, from 0.
 func (p *PageReader) Index() int { return p.index }
 
-// Next reads one record into rec. Document and Raw are valid until the next
+// Next reads one record into rec. Document, Row and Raw are valid until the next
 // call. The end is io.EOF; a stream that is no cleaned page, or ends within a
 // record, is ErrCorrupt; an error of the underlying reader is returned as it
 // is.
@@ -174,6 +186,8 @@ func (p *PageReader) decode(b []byte, rec *Record) error {
 			hasHash = true
 		case string(name) == "d" && kind == bsoncore.TypeEmbeddedDocument:
 			rec.Document = bson.Raw(value.Data)
+		case string(name) == "f" && kind == bsoncore.TypeBinary:
+			_, rec.Row, _ = value.BinaryOK()
 		case string(name) == "q" && kind == bsoncore.TypeString:
 			rec.Quarantine = value.StringValue()
 		case string(name) == "r" && kind == bsoncore.TypeString:
@@ -184,7 +198,7 @@ func (p *PageReader) decode(b []byte, rec *Record) error {
 		}
 	}
 	clean := rec.Quarantine == "" && hasHash && rec.Raw == nil
-	quarantined := rec.Quarantine != "" && rec.Document == nil && !hasHash && rec.Raw != nil
+	quarantined := rec.Quarantine != "" && rec.Document == nil && !hasHash && rec.Row == nil && rec.Raw != nil
 	if !hasKey || clean == quarantined {
 		return p.corrupt("neither a clean nor a quarantined row")
 	}

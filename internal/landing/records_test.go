@@ -30,7 +30,7 @@ func readPage(r io.Reader) ([]landing.Record, error) {
 		if err != nil {
 			return records, err
 		}
-		rec.Document, rec.Raw = bytes.Clone(rec.Document), bytes.Clone(rec.Raw)
+		rec.Document, rec.Row, rec.Raw = bytes.Clone(rec.Document), bytes.Clone(rec.Row), bytes.Clone(rec.Raw)
 		records = append(records, rec)
 	}
 }
@@ -43,7 +43,11 @@ func TestPageRoundTrip(t *testing.T) {
 				raw := rapid.String().Draw(t, "raw")
 				return landing.Record{Key: key, Quarantine: rapid.StringN(1, 20, -1).Draw(t, "reason"), Raw: append([]byte{}, raw...)}
 			}
-			return landingtest.Clean(t, key, bson.E{Key: "s", Value: rapid.String().Draw(t, "value")})
+			rec := landingtest.Clean(t, key, bson.E{Key: "s", Value: rapid.String().Draw(t, "value")})
+			if rapid.Bool().Draw(t, "has a fingerprint") {
+				rec.Row = rapid.SliceOfN(rapid.Byte(), 1, 40).Draw(t, "fingerprint")
+			}
+			return rec
 		}), 0, 40).Draw(t, "records")
 
 		var page bytes.Buffer
@@ -89,12 +93,12 @@ func TestPageIsPlainBSON(t *testing.T) {
 
 func TestPageWriterRefuses(t *testing.T) {
 	w := landing.NewPageWriter(io.Discard)
-	require.Error(t, w.Append("k", [lineage.HashSize]byte{}, nil))
-	require.Error(t, w.Append("k", [lineage.HashSize]byte{}, bson.Raw{9, 0, 0, 0, 0}))
+	require.Error(t, w.Append("k", [lineage.HashSize]byte{}, nil, nil))
+	require.Error(t, w.Append("k", [lineage.HashSize]byte{}, bson.Raw{9, 0, 0, 0, 0}, nil))
 	require.Error(t, w.Quarantine("k", "", []byte("{}")))
 	huge, err := bson.Marshal(bson.D{{Key: "_id", Value: string(make([]byte, landing.MaxRecord))}})
 	require.NoError(t, err)
-	require.ErrorContains(t, w.Append("k", [lineage.HashSize]byte{}, huge), "limit")
+	require.ErrorContains(t, w.Append("k", [lineage.HashSize]byte{}, huge, nil), "limit")
 }
 
 func TestPageReaderRefuses(t *testing.T) {
@@ -171,7 +175,7 @@ func BenchmarkPageWriter(b *testing.B) {
 	w := landing.NewPageWriter(io.Discard)
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := w.Append(rec.Key, rec.Hash, rec.Document); err != nil {
+		if err := w.Append(rec.Key, rec.Hash, rec.Document, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,6 +1,7 @@
 package lineage
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -25,6 +26,10 @@ type Lineage struct {
 	FirstSeen time.Time      // of the run that inserted version 1
 	ChangedAt time.Time      // of the run that wrote this version
 	Spec      string         // digest of the spec and rules that made it
+	// Row is the fingerprint of the portal's row that the document is of
+	// (cleaning.Row), nil where there is none. It may be set anew without a new
+	// version: the same document can be of a row in other words.
+	Row []byte
 }
 
 // Append appends the canonical document doc, with lineage as its last field, to
@@ -44,6 +49,9 @@ func Append(dst []byte, doc bson.Raw, l *Lineage) ([]byte, error) {
 	dst = bsoncore.AppendDateTimeElement(dst, "first_seen", l.FirstSeen.UnixMilli())
 	dst = bsoncore.AppendDateTimeElement(dst, "changed_at", l.ChangedAt.UnixMilli())
 	dst = bsoncore.AppendStringElement(dst, "spec", l.Spec)
+	if l.Row != nil {
+		dst = bsoncore.AppendBinaryElement(dst, "row", bson.TypeBinaryGeneric, l.Row)
+	}
 	dst, err := bsoncore.AppendDocumentEnd(dst, sub)
 	if err != nil {
 		return dst[:start], err
@@ -128,6 +136,11 @@ func Of(stored bson.Raw) (Lineage, error) {
 			l.ChangedAt, ok = e.Value.TimeOK()
 		case "spec":
 			l.Spec, ok = e.Value.StringValueOK()
+		case "row":
+			if _, row, isBinary := e.Value.BinaryOK(); isBinary {
+				l.Row = bytes.Clone(row)
+			}
+			return nil
 		default:
 			return nil
 		}

@@ -51,6 +51,17 @@ func (c *Comparison) Row(ctx context.Context, key string, hash [lineage.HashSize
 	return old != nil && old.hash == hash && !old.stale && !old.damaged, c.join.decide(ctx, &c.rec, old)
 }
 
+// Stored is the hash and the fingerprint (lineage.Lineage.Row) of what is stored
+// under a key that is to be compared next; no fingerprint where nothing is
+// stored, or nothing that can stay as it is. It is valid until the next call.
+func (c *Comparison) Stored(ctx context.Context, key string) (hash [lineage.HashSize]byte, row []byte, err error) {
+	cur, err := c.walk.reach(ctx, key)
+	if err != nil || cur == nil || cur.stale || cur.damaged {
+		return hash, nil, err
+	}
+	return cur.hash, cur.row, nil
+}
+
 // Quarantined compares a row that is in quarantine; key is empty when it has
 // none.
 func (c *Comparison) Quarantined(ctx context.Context, key, reason string) error {

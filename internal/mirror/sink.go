@@ -31,7 +31,7 @@ type sink struct {
 
 	loads   *batch // rows of a first load
 	changes *batch // rows that change, each with its event
-	flags   *batch // rows of which only quality.stale changes
+	flags   *batch // rows of which only quality.stale or lineage.row changes
 	held    []quarantine.Row
 	full    chan *batch // to drain
 	free    chan *batch // back from it
@@ -71,6 +71,7 @@ type change struct {
 	key     string
 	hash    [lineage.HashSize]byte
 	doc     bson.Raw
+	row     []byte                 // fingerprint of the portal's row; nil: none
 	exists  bool                   // in businesses, where the join saw:
 	version int32                  // its version
 	was     [lineage.HashSize]byte // its hash
@@ -105,7 +106,7 @@ func (s *sink) load(ctx context.Context, rec *landing.Record) error {
 		s.loads.command.start("insert", mongodb.Businesses, "documents")
 	}
 	l := s.lineage
-	l.Hash, l.Version, l.FirstSeen = rec.Hash, 1, l.ChangedAt
+	l.Hash, l.Version, l.FirstSeen, l.Row = rec.Hash, 1, l.ChangedAt, rec.Row
 	if err := s.loads.command.add(func(dst []byte) ([]byte, error) {
 		return lineage.Append(dst, rec.Document, &l)
 	}); err != nil {
@@ -120,7 +121,7 @@ func (s *sink) change(ctx context.Context, rec *landing.Record, old *stored) err
 	if s.changes == nil {
 		s.changes = s.take()
 	}
-	c := change{key: rec.Key, hash: rec.Hash, doc: bytes.Clone(rec.Document)}
+	c := change{key: rec.Key, hash: rec.Hash, doc: bytes.Clone(rec.Document), row: bytes.Clone(rec.Row)}
 	if old != nil {
 		c.exists, c.version, c.was, c.damaged = true, old.version, old.hash, old.damaged
 	}
@@ -132,10 +133,6 @@ func (s *sink) change(ctx context.Context, rec *landing.Record, old *stored) err
 // flag sets quality.stale, or takes it away: quality as a whole unless the
 // document has one of its own.
 func (s *sink) flag(ctx context.Context, old *stored, stale, ownQuality bool) error {
-	if s.flags == nil {
-		s.flags = s.take()
-		s.flags.command.start("update", mongodb.Businesses, "updates")
-	}
 	change := bson.D{{Key: "$unset", Value: bson.D{{Key: "quality", Value: ""}}}}
 	switch {
 	case stale:
@@ -143,8 +140,25 @@ func (s *sink) flag(ctx context.Context, old *stored, stale, ownQuality bool) er
 	case ownQuality:
 		change = bson.D{{Key: "$unset", Value: bson.D{{Key: "quality.stale", Value: ""}}}}
 	}
+	return s.touch(ctx, old, change)
+}
+
+// note keeps the fingerprint of the row that came this time with a document that
+// is stored already.
+func (s *sink) note(ctx context.Context, rec *landing.Record, old *stored) error {
+	return s.touch(ctx, old, bson.D{{Key: "$set", Value: bson.D{{Key: "lineage.row", Value: bson.Binary{Data: rec.Row}}}}})
+}
+
+// touch changes what makes no version of a row.
+func (s *sink) touch(ctx context.Context, old *stored, change bson.D) error {
+	if s.flags == nil {
+		s.flags = s.take()
+		s.flags.command.start("update", mongodb.Businesses, "updates")
+	}
 	element, err := bson.Marshal(bson.D{
-		{Key: "q", Value: bson.D{{Key: "_id", Value: old.key}, {Key: "lineage.version", Value: old.version}}},
+		{Key: "q", Value: bson.D{
+			{Key: "_id", Value: old.key}, {Key: "lineage.version", Value: old.version}, {Key: "lineage.hash", Value: bson.Binary{Data: old.hash[:]}},
+		}},
 		{Key: "u", Value: change},
 	})
 	if err != nil {
@@ -296,7 +310,7 @@ func (s *sink) build(ctx context.Context, row *change, old *beforeImage) error {
 		return err
 	}
 	l := s.lineage
-	l.Hash, l.Version, l.FirstSeen = row.hash, old.lineage.Version+1, l.ChangedAt
+	l.Hash, l.Version, l.FirstSeen, l.Row = row.hash, old.lineage.Version+1, l.ChangedAt, row.row
 	if known {
 		l.FirstSeen = old.lineage.FirstSeen
 	}

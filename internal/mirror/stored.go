@@ -20,7 +20,8 @@ type stored struct {
 	key     string
 	hash    [lineage.HashSize]byte
 	version int32
-	stale   bool // quality.stale
+	stale   bool   // quality.stale
+	row     []byte // lineage.row, until the next row is read; nil: none
 	// damaged says that the document does not hash to what its lineage claims.
 	// Known only where whole documents are read.
 	damaged bool
@@ -46,6 +47,7 @@ func (m *Mirror) storedByKey(ctx context.Context, keys []string, whole bool) (ma
 		if !more {
 			return found, nil
 		}
+		s.row = nil
 		found[s.key] = s
 	}
 }
@@ -71,7 +73,7 @@ func (m *Mirror) findStored(ctx context.Context, filter bson.D, sorted, whole bo
 	opts := options.Find().SetBatchSize(mongodb.ReadBatch)
 	if !whole {
 		opts.SetProjection(bson.D{
-			{Key: "lineage.hash", Value: 1}, {Key: "lineage.version", Value: 1}, {Key: "quality.stale", Value: 1},
+			{Key: "lineage.hash", Value: 1}, {Key: "lineage.version", Value: 1}, {Key: "lineage.row", Value: 1}, {Key: "quality.stale", Value: 1},
 		})
 	}
 	if sorted {
@@ -125,6 +127,7 @@ func (s *stored) decode(doc bsoncore.Document) error {
 	if s.version, ok = own.Lookup("version").Int32OK(); !ok {
 		return fmt.Errorf("%w: stored row %q has no version", ErrForeignRow, id)
 	}
+	_, s.row, _ = own.Lookup("row").BinaryOK()
 	if quality, ok := doc.Lookup("quality").DocumentOK(); ok {
 		s.stale, _ = quality.Lookup("stale").BooleanOK()
 	}

@@ -308,17 +308,27 @@ func (w *walk) meet(ctx context.Context, rec *landing.Record) (*stored, error) {
 	if err := j.checkOrder(rec); err != nil {
 		return nil, err
 	}
-	for w.more && w.cur.key < rec.Key {
-		if err := j.leave(ctx, &w.cur); err != nil {
+	old, err := w.reach(ctx, rec.Key)
+	if err != nil {
+		return nil, err
+	}
+	j.clean = rec.Quarantine == "" || j.clean && j.hasLast && j.last == rec.Key
+	j.last, j.hasLast = rec.Key, true
+	return old, nil
+}
+
+// reach advances to a key and returns the stored row with that key, or nil.
+// Stored rows with smaller keys are settled.
+func (w *walk) reach(ctx context.Context, key string) (*stored, error) {
+	for w.more && w.cur.key < key {
+		if err := w.j.leave(ctx, &w.cur); err != nil {
 			return nil, err
 		}
 		if err := w.next(ctx); err != nil {
 			return nil, err
 		}
 	}
-	j.clean = rec.Quarantine == "" || j.clean && j.hasLast && j.last == rec.Key
-	j.last, j.hasLast = rec.Key, true
-	if w.more && w.cur.key == rec.Key {
+	if w.more && w.cur.key == key {
 		return &w.cur, nil
 	}
 	return nil, nil
@@ -410,10 +420,14 @@ func (j *join) decide(ctx context.Context, rec *landing.Record, old *stored) err
 		j.result.Inserted++
 	case old.hash == rec.Hash && !old.damaged:
 		j.result.Unchanged++
-		if !old.stale {
+		switch {
+		case old.stale:
+			j.result.Stale++
+		case rec.Row != nil && rec.Document == nil && j.sink != nil:
+			return j.sink.note(ctx, rec, old)
+		default:
 			return nil
 		}
-		j.result.Stale++
 	default:
 		j.result.Replaced++
 	}

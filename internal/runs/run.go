@@ -78,6 +78,7 @@ type Run struct {
 	FirstLoad   bool              `bson:"first_load,omitempty" json:"first_load,omitempty"`     // the mirror was empty: its rows have no change event
 	Crawls      int               `bson:"crawls,omitempty" json:"crawls,omitempty"`             // how often the portal was crawled; more than once when torn
 	Crawl       certificate.Crawl `bson:"crawl,omitempty" json:"crawl,omitzero"`                // what the gate saw
+	Cleaned     time.Time         `bson:"cleaned,omitempty" json:"cleaned,omitzero"`            // start of the crawl that cleaned every row: this one, or one before
 	Writes      bool              `bson:"writes,omitempty" json:"writes,omitempty"`             // it has begun to write rows
 	Held        Held              `bson:"held,omitempty" json:"held,omitzero"`                  // removals that wait for approval
 	ChangePages map[string]int    `bson:"change_pages,omitempty" json:"change_pages,omitempty"` // pages of change events by part, at least those written

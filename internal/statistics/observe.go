@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
@@ -23,6 +24,8 @@ type SnapshotInput struct {
 	Run     string
 	Spec    string
 	Outcome certificate.Outcome
+	// Documents is the digest of the mirror's documents; empty: it is not known.
+	Documents string
 
 	// Entry is the first day of observation in curves of survival: of the time
 	// before, the dataset knows survivors only (dataset.Spec.SurvivorsBefore).
@@ -40,7 +43,8 @@ const partsAtOnce = 16
 // is returned, and false; beside those of other runs of the date, the new one
 // gets a number (…-observed-02). A run that is not green has an id of its own
 // kind, so that it does not stand in the way of a green one. All counting is done
-// by the server.
+// by the server; of documents that were counted already, with the same digest and
+// in the same month, the counts are taken over.
 func (s *Store) TakeSnapshot(ctx context.Context, in SnapshotInput) (snap Snapshot, taken bool, err error) {
 	began := time.Now()
 	year, month, day := in.AsOf.Date()
@@ -48,6 +52,7 @@ func (s *Store) TakeSnapshot(ctx context.Context, in SnapshotInput) (snap Snapsh
 	snap = Snapshot{
 		ID: asOf.Format(time.DateOnly) + "-" + string(Observed), AsOf: asOf, Basis: Observed,
 		Version: in.Version, Run: in.Run, Spec: in.Spec, Outcome: in.Outcome,
+		Documents: in.Documents, Counts: countsVersion,
 	}
 	if in.Outcome != certificate.Green {
 		snap.ID += "-" + string(in.Outcome)
@@ -62,11 +67,10 @@ func (s *Store) TakeSnapshot(ctx context.Context, in SnapshotInput) (snap Snapsh
 		}
 		snap.ID = fmt.Sprintf("%s-%02d", base, n)
 	}
-	parts, counted, err := s.observe(ctx, &in, asOf)
+	parts, err := s.seriesFor(ctx, &in, &snap)
 	if err != nil {
 		return Snapshot{}, false, fmt.Errorf("snapshot %s: %w", snap.ID, err)
 	}
-	snap.Totals, snap.Unclear = counted.totals, counted.unclear
 	for batch := range slices.Chunk(parts, partsAtOnce) {
 		models := make([]mongo.WriteModel, len(batch))
 		for i, p := range batch {
@@ -101,6 +105,45 @@ type series struct {
 	name string
 	size int // rows
 	rows any
+}
+
+// seriesFor makes the series of a snapshot and sets its totals: those of the newest
+// one where it is of the same documents, else by counting.
+func (s *Store) seriesFor(ctx context.Context, in *SnapshotInput, snap *Snapshot) ([]series, error) {
+	last, err := s.Snapshots(ctx, 1, Observed)
+	if err != nil {
+		return nil, err
+	}
+	if len(last) > 0 && last[0].sameCounts(snap) {
+		snap.Totals, snap.Unclear = last[0].Totals, last[0].Unclear
+		return s.copies(ctx, &last[0])
+	}
+	parts, counted, err := s.observe(ctx, in, snap.AsOf)
+	if err != nil {
+		return nil, err
+	}
+	snap.Totals, snap.Unclear = counted.totals, counted.unclear
+	return parts, nil
+}
+
+// sameCounts reports whether a snapshot to be taken has the counts of this one:
+// those of a snapshot depend on the documents, on the spec and on the month.
+func (s *Snapshot) sameCounts(next *Snapshot) bool {
+	return s.Documents != "" && s.Documents == next.Documents && s.Spec == next.Spec && s.Counts == next.Counts &&
+		s.AsOf.UTC().Format(monthLayout) == next.AsOf.UTC().Format(monthLayout)
+}
+
+// copies reads the series of a snapshot as they are stored.
+func (s *Store) copies(ctx context.Context, of *Snapshot) ([]series, error) {
+	all := make([]series, len(of.Series))
+	for i, info := range of.Series {
+		var rows bson.RawValue
+		if err := s.SeriesOf(ctx, of, info.Name, &rows); err != nil {
+			return nil, err
+		}
+		all[i] = series{info.Name, info.Rows, rows}
+	}
+	return all, nil
 }
 
 // observe counts the mirror and makes all series of the counts.

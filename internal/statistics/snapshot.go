@@ -27,6 +27,10 @@ const (
 	SeriesMonths       = "months"       // []Month
 )
 
+// countsVersion is the version of what an observed snapshot counts and how. Whoever
+// changes that raises it by one: counts of another version are not taken over.
+const countsVersion = 1
+
 // latest stands for the id of the newest observed snapshot.
 const latest = "latest"
 
@@ -50,11 +54,15 @@ type Snapshot struct {
 	Run     string              `bson:"run" json:"run"`
 	Spec    string              `bson:"spec" json:"spec"`
 	Outcome certificate.Outcome `bson:"outcome" json:"outcome"` // of the run's certificate
-	Totals  Totals              `bson:"totals" json:"totals"`
-	Unclear int64               `bson:"unclear,omitempty" json:"unclear,omitempty"` // of an observed one: rows whose end cannot be read, in none of its counts
-	Series  []SeriesInfo        `bson:"series" json:"series"`
-	TookMS  int64               `bson:"took_ms,omitempty" json:"took_ms,omitempty"` // of an observed one
-	Created time.Time           `bson:"created" json:"created"`
+	// Documents is the digest of the documents that were counted; empty where it is
+	// not known.
+	Documents string       `bson:"documents,omitempty" json:"documents,omitempty"`
+	Counts    int          `bson:"counts,omitempty" json:"-"` // countsVersion, of an observed one
+	Totals    Totals       `bson:"totals" json:"totals"`
+	Unclear   int64        `bson:"unclear,omitempty" json:"unclear,omitempty"` // of an observed one: rows whose end cannot be read, in none of its counts
+	Series    []SeriesInfo `bson:"series" json:"series"`
+	TookMS    int64        `bson:"took_ms,omitempty" json:"took_ms,omitempty"` // of an observed one
+	Created   time.Time    `bson:"created" json:"created"`
 
 	// Of a reconstructed one only:
 	Digest        string   `bson:"digest,omitempty" json:"digest,omitempty"`                 // of its series; part of their _ids

@@ -277,6 +277,51 @@ func TestSnapshots(t *testing.T) {
 	assert.Len(t, list, 1)
 }
 
+// Documents that were counted already are not counted again. That they were not is
+// seen because others are stored in the meantime.
+func TestCountsOfTheSameDocumentsAreTakenOver(t *testing.T) {
+	ctx := t.Context()
+	store, l := NewStore(mongodbtest.Open(t)), landingtest.Directory(t)
+	records := []landing.Record{statRow{neighborhood: "Mission", openState: 2, start: "1985-01"}.record(t, "a")}
+	mirrortest.Load(ctx, t, store.db, l, records)
+	runs := 0
+	take := func(change func(*SnapshotInput)) Snapshot {
+		runs++
+		in := sanFranciscoStatistics(t, SnapshotInput{
+			AsOf: mongodbtest.Day(1), Run: fmt.Sprint("r", runs), Spec: "s", Outcome: certificate.Green, Documents: "d",
+		})
+		change(&in)
+		snap, taken, err := store.TakeSnapshot(ctx, in)
+		require.NoError(t, err)
+		require.True(t, taken)
+		return snap
+	}
+	first := take(func(*SnapshotInput) {})
+	require.EqualValues(t, 1, first.Totals.Rows)
+	records = append(records, statRow{neighborhood: "Marina", openState: 2, start: "1985-01"}.record(t, "b"))
+	mirrortest.BeginRuns(ctx, t, store.db, "r2")
+	_, err := mirror.New(store.db).Upsert(ctx, l, mirrortest.Crawl(ctx, t, l, 2, records))
+	require.NoError(t, err)
+
+	again := take(func(in *SnapshotInput) { in.AsOf = mongodbtest.Day(2) })
+	require.Equal(t, first.Totals, again.Totals)
+	require.Equal(t, first.Series, again.Series)
+	for _, series := range first.Series {
+		var was, is bson.RawValue
+		require.NoError(t, store.SeriesOf(ctx, &first, series.Name, &was))
+		require.NoError(t, store.SeriesOf(ctx, &again, series.Name, &is))
+		require.True(t, was.Equal(is), series.Name)
+	}
+	for what, change := range map[string]func(*SnapshotInput){
+		"other documents":   func(in *SnapshotInput) { in.Documents = "e" },
+		"unknown documents": func(in *SnapshotInput) { in.Documents = "" },
+		"another spec":      func(in *SnapshotInput) { in.Spec = "t" },
+		"another month":     func(in *SnapshotInput) { in.AsOf = mongodbtest.Day(40) },
+	} {
+		require.EqualValues(t, 2, take(change).Totals.Rows, what)
+	}
+}
+
 func TestSnapshotOfEmptyMirror(t *testing.T) {
 	store := NewStore(mongodbtest.Open(t))
 	snap, taken, err := store.TakeSnapshot(t.Context(), SnapshotInput{AsOf: mongodbtest.Day(1)})

@@ -81,7 +81,7 @@ func WritePage(t require.TestingT, w io.Writer, records []landing.Record) {
 		if r.Quarantine != "" {
 			require.NoError(t, page.Quarantine(r.Key, r.Quarantine, r.Raw))
 		} else {
-			require.NoError(t, page.Append(r.Key, r.Hash, r.Document))
+			require.NoError(t, page.Append(r.Key, r.Hash, r.Document, r.Row))
 		}
 	}
 	require.NoError(t, page.Flush())
