@@ -58,6 +58,9 @@ func (in *CleanInput) day() time.Time {
 // errDisorder says that rows do not come in the order that comparing needs.
 var errDisorder = errors.New("keys are not in the order of bytes")
 
+// errMistaken says that a row's key is not what it was taken for.
+var errMistaken = errors.New("a row has another key than it seemed")
+
 // progressEvery is how many rows pass between two calls of Progress.
 const progressEvery = 1000
 
@@ -70,6 +73,10 @@ const progressEvery = 1000
 // is landed, and its row is looked up by key afterwards, as the upsert will.
 func (p *Pages) Clean(ctx context.Context, in CleanInput) (CleanPage, error) {
 	page, summary, err := p.clean(ctx, &in)
+	if errors.Is(err, errMistaken) || in.Pass && errors.Is(err, errDisorder) {
+		in.Pass = false
+		page, summary, err = p.clean(ctx, &in)
+	}
 	if errors.Is(err, errDisorder) {
 		in.Compare = false
 		if page, summary, err = p.clean(ctx, &in); err != nil {
@@ -290,7 +297,7 @@ func (c *cleaned) clean(t *tie) error {
 		return fmt.Errorf("%w: %w", ErrUnusable, err)
 	}
 	if t.uncleaned && row.Key != t.row.Key {
-		return errDisorder
+		return errMistaken
 	}
 	t.row, t.uncleaned = row, false
 	if row.Document != nil {
