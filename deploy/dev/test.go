@@ -19,6 +19,8 @@ func testCommand() *cobra.Command {
 			"  go run -C deploy/dev . test --mutants [guard cleaning ...]",
 	}
 	cmd.Flags().BoolVar(&o.Long, "long", false, "random sequences, chaos and walks through the pages at full length")
+	cmd.Flags().BoolVar(&o.Again, "again", false,
+		"run up to five tests that failed once more, alone, and count those as passed that then pass; they are listed")
 	mutants := cmd.Flags().Bool("mutants", false, "run no tests of both modules, but measure those of the pure packages by mutants (gremlins)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *mutants {

@@ -52,26 +52,35 @@ func modules() []module {
 // testModules runs the tests of both modules, one module after the other: the
 // packages of a module already use all cores.
 func testModules(ctx context.Context, s *stack.Stack, o Options) (*testjson.Execution, error) {
+	var all *testjson.Execution
+	for _, module := range modules() {
+		s.Steps.Say("Test", "go test ./... in %s", filepath.Join("padron", module.dir))
+		var err error
+		if all, err = testModule(ctx, s, o, module, all); err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+// testModule runs the tests of a module and adds them to those of earlier ones.
+func testModule(ctx context.Context, s *stack.Stack, o Options, of module, earlier *testjson.Execution) (*testjson.Execution, error) {
 	format := "pkgname-and-test-fails"
 	if verbose(o.Args) {
 		format = "standard-verbose"
 	}
 	show := handler{testjson.NewEventFormatter(os.Stdout, format, testjson.FormatOptions{HideEmptyPackages: true})}
-	var all *testjson.Execution
-	for _, module := range modules() {
-		s.Steps.Say("Test", "go test ./... in %s", filepath.Join("padron", module.dir))
-		args := []string{"test", "-json", "-count=1", testTimeout, "-p", strconv.Itoa(packagesPerCore * runtime.NumCPU())}
-		args = slices.Concat(args, o.Args, module.packages)
-		cmd := exec.CommandContext(context.WithoutCancel(ctx), "go", args...)
-		cmd.Dir = filepath.Join(s.Dirs.Root, module.dir)
-		cmd.Env = append(os.Environ(), s.Env()...)
-		if o.Long {
-			cmd.Env = append(cmd.Env, testenv.LongVariable+"=1")
-		}
-		var err error
-		if all, err = runTests(ctx, s, cmd, show, all); err != nil {
-			return all, fmt.Errorf("run the tests of %s: %w", filepath.Join("padron", module.dir), err)
-		}
+	args := []string{"test", "-json", "-count=1", testTimeout, "-p", strconv.Itoa(packagesPerCore * runtime.NumCPU())}
+	args = slices.Concat(args, o.Args, of.packages)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), "go", args...)
+	cmd.Dir = filepath.Join(s.Dirs.Root, of.dir)
+	cmd.Env = append(os.Environ(), s.Env()...)
+	if o.Long {
+		cmd.Env = append(cmd.Env, testenv.LongVariable+"=1")
+	}
+	all, err := runTests(ctx, s, cmd, show, earlier)
+	if err != nil {
+		return all, fmt.Errorf("run the tests of %s: %w", filepath.Join("padron", of.dir), err)
 	}
 	return all, nil
 }

@@ -16,6 +16,12 @@ import (
 type result struct {
 	passed, failed, skipped int
 	unwanted                []testjson.TestCase // skipped, which counts as failed
+	unsteady                []testjson.TestCase // failed at first
+}
+
+// pass counts tests as passed that failed at first.
+func (r *result) pass(unsteady []testjson.TestCase) {
+	r.passed, r.failed, r.unsteady = r.passed+len(unsteady), r.failed-len(unsteady), unsteady
 }
 
 // summarize counts the tests of an execution. A skip for want of a server
@@ -63,6 +69,9 @@ func (r result) print(w io.Writer, all *testjson.Execution) {
 	testjson.PrintSummary(w, all, testjson.SummarizeAll)
 	for _, test := range r.unwanted {
 		fmt.Fprintf(w, "FAIL (skipped for want of a server)  %s %s\n", test.Package, test.Test)
+	}
+	for _, test := range r.unsteady {
+		fmt.Fprintf(w, "UNSTEADY (failed, and passed when it was run again)  %s %s\n", test.Package, test.Test)
 	}
 	fmt.Fprintln(w, "\nSlowest tests:")
 	for _, test := range slowest(all) {

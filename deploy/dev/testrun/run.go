@@ -19,8 +19,9 @@ var ErrFailed = errors.New("tests failed")
 
 // Options of a test run.
 type Options struct {
-	Long bool     // tests that repeat something do so at full length
-	Args []string // further flags of go test
+	Long  bool     // tests that repeat something do so at full length
+	Again bool     // tests that failed are run once more
+	Args  []string // further flags of go test
 }
 
 // Run starts the servers on fresh data and runs every test of both modules
@@ -34,16 +35,21 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	var all *testjson.Execution
+	var unsteady []testjson.TestCase
 	func() {
 		defer s.ShutDown(&err)
-		if err = prepare(ctx, s); err == nil {
-			all, err = testModules(ctx, s, o)
+		if err = prepare(ctx, s); err != nil {
+			return
+		}
+		if all, err = testModules(ctx, s, o); err == nil && o.Again {
+			unsteady, err = runAgain(ctx, s, o, all)
 		}
 	}()
 	if err != nil {
 		return fmt.Errorf("%w (logs: %s)", err, s.Dirs.Logs())
 	}
 	result := summarize(all)
+	result.pass(unsteady)
 	result.print(os.Stdout, all)
 	steps.Say("Test", "took %s", stack.Took(start))
 	fmt.Printf("%d passed, %d failed, %d skipped\n", result.passed, result.failed, result.skipped)
