@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -16,9 +15,18 @@ import (
 	"padron/internal/socrata"
 )
 
-// removeBatch is how many missing keys one activity asks the portal for: one
-// request, whose address stays far below what servers refuse.
-const removeBatch = 100
+// Missing keys are confirmed in batches, each on a landed page of its own.
+const (
+	// leastBatch keeps the batches of a day's removals to one: 50 requests of 200
+	// keys, 13 s at four requests a second.
+	leastBatch = 10_000
+	// mostBatches bounds the batches of a run, and with them its history and the
+	// references that steps hand on, whatever the size of the register.
+	mostBatches = 1000
+)
+
+// batchOf is how many of so many missing keys one batch has.
+func batchOf(missing int) int { return max(leastBatch, (missing+mostBatches-1)/mostBatches) }
 
 // FindRemovedInput gives the documents that the crawl lacks.
 type FindRemovedInput struct {
@@ -34,8 +42,8 @@ type FindRemovedInput struct {
 type FindRemovedResult struct {
 	Missing int           `json:"missing"`
 	Held    int           `json:"held,omitempty"`    // over the limit: they wait for approval
-	Batches int           `json:"batches,omitempty"` // to confirm and remove; none when held or when the crawl is torn
-	Pages   []landing.Ref `json:"pages,omitempty"`   // landed pages of the missing keys
+	Batches int           `json:"batches,omitempty"` // to confirm and remove: all pages, or none when held or when the crawl is torn
+	Pages   []landing.Ref `json:"pages,omitempty"`   // landed pages of the missing keys, one for each batch
 	Why     string        `json:"why,omitempty"`     // why none is removed
 }
 
@@ -70,10 +78,15 @@ func (a *Activities) findRemoved(ctx context.Context, in FindRemovedInput) (Find
 		if documents, err = o.database.Count(ctx, mongodb.Businesses); err != nil {
 			return err
 		}
-		return landing.EachKey(ctx, o.zone, result.Pages, func(keys []string) error {
+		err = landing.EachKey(ctx, o.zone, result.Pages, func(keys []string) error {
 			result.Missing += len(keys)
 			return nil
 		})
+		if err != nil || in.Job.Name == runs.JobApprove {
+			return err // what is held lies in batches
+		}
+		result.Pages, err = landing.BatchKeys(ctx, o.zone, in.Run.ID, "missing", batchOf(result.Missing), result.Pages)
+		return err
 	})
 	if err != nil {
 		return FindRemovedResult{}, err
@@ -85,7 +98,7 @@ func (a *Activities) findRemoved(ctx context.Context, in FindRemovedInput) (Find
 	confirm, held, why := removals.Decide()
 	result.Why = why
 	if confirm {
-		result.Batches = (result.Missing + removeBatch - 1) / removeBatch
+		result.Batches = len(result.Pages)
 	}
 	if held {
 		result.Held = result.Missing
@@ -107,7 +120,7 @@ func missingPages(ctx context.Context, o *opened, in FindRemovedInput) ([]landin
 	if in.Ordered {
 		return in.Missing, nil
 	}
-	missing, err := o.mirror.MissingOf(ctx, o.zone, mirror.MissingInput{Run: in.Run.ID, Part: "missing", Pages: in.All})
+	missing, err := o.mirror.MissingOf(ctx, o.zone, mirror.MissingInput{Run: in.Run.ID, Part: "unseen", Pages: in.All})
 	if err != nil || missing.Rows == 0 {
 		return nil, err
 	}
@@ -116,9 +129,9 @@ func missingPages(ctx context.Context, o *opened, in FindRemovedInput) ([]landin
 
 // ConfirmRemovedInput asks to confirm and remove one batch of missing keys.
 type ConfirmRemovedInput struct {
-	Run   Run           `json:"run"`
-	Pages []landing.Ref `json:"pages"`
-	Batch int           `json:"batch"`
+	Run   Run         `json:"run"`
+	Page  landing.Ref `json:"page"` // of its keys
+	Batch int         `json:"batch"`
 }
 
 // ConfirmRemovedResult counts what became of missing keys.
@@ -137,7 +150,8 @@ func (r *ConfirmRemovedResult) Add(other ConfirmRemovedResult) {
 
 // ConfirmRemoved asks the portal for one batch of missing keys and removes those
 // that it denies. An answer of a copy that lags behind its master, or that is older
-// than the crawl, decides nothing.
+// than the crawl, decides nothing. It makes several requests, within the request
+// limit as long as one batch is confirmed at a time.
 func (a *Activities) ConfirmRemoved(ctx context.Context, in ConfirmRemovedInput) (ConfirmRemovedResult, error) {
 	return step(ctx, in, a.confirmRemoved)
 }
@@ -147,12 +161,17 @@ func (a *Activities) confirmRemoved(ctx context.Context, in ConfirmRemovedInput)
 	if err != nil {
 		return ConfirmRemovedResult{}, err
 	}
-	keys, err := a.batch(ctx, o, in)
-	if err != nil {
-		return ConfirmRemovedResult{}, err
-	}
+	var keys []string
 	var crawl runs.Run // that lacked them
 	err = a.Database.Do(ctx, func(ctx context.Context) (err error) {
+		keys = nil // read from the start after a blip
+		err = landing.EachKey(ctx, o.zone, []landing.Ref{in.Page}, func(some []string) error {
+			keys = append(keys, some...)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
 		crawl, err = o.runs.LastCrawl(ctx)
 		return err
 	})
@@ -161,7 +180,11 @@ func (a *Activities) confirmRemoved(ctx context.Context, in ConfirmRemovedInput)
 	}
 	var result ConfirmRemovedResult
 	there := map[string]bool{} // on the portal, or not known not to be
+	requests := o.requests()
 	for some := range socrata.KeyBatches(keys) {
+		if err := requests.wait(ctx); err != nil {
+			return ConfirmRemovedResult{}, err
+		}
 		var present []string
 		var v socrata.Version
 		err := a.Portal.Do(ctx, func(ctx context.Context) (err error) {
@@ -202,28 +225,3 @@ func (a *Activities) confirmRemoved(ctx context.Context, in ConfirmRemovedInput)
 	result.Removed = len(denied) // a repeated attempt found some gone already
 	return result, err
 }
-
-// batch reads the keys of a batch from the landed pages.
-func (a *Activities) batch(ctx context.Context, o *opened, in ConfirmRemovedInput) ([]string, error) {
-	first, last := in.Batch*removeBatch, (in.Batch+1)*removeBatch
-	var keys []string
-	err := a.Database.Do(ctx, func(ctx context.Context) error {
-		keys = nil
-		seen := 0
-		return landing.EachKey(ctx, o.zone, in.Pages, func(some []string) error {
-			from, to := min(max(first-seen, 0), len(some)), min(max(last-seen, 0), len(some))
-			keys = append(keys, some[from:to]...)
-			if seen += len(some); seen >= last {
-				return errEnough
-			}
-			return nil
-		})
-	})
-	if errors.Is(err, errEnough) {
-		err = nil
-	}
-	return keys, err
-}
-
-// errEnough ends a reading whose rest is not needed.
-var errEnough = errors.New("enough was read")

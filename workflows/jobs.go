@@ -28,7 +28,7 @@ const (
 	cleanAtOnce   = 2
 	compareAtOnce = 2
 	upsertAtOnce  = 4
-	confirmAtOnce = 2
+	confirmAtOnce = 1 // each makes many requests, which one step alone can hold to the limit
 )
 
 // maxCrawls is how often one run crawls a portal that moves while it is read,
@@ -195,7 +195,7 @@ func (w *write) findRemoved(ctx workflow.Context) error {
 func (w *write) confirmRemoved(ctx workflow.Context, batch int) error {
 	var done activities.ConfirmRemovedResult
 	err := callPortal(ctx, a.ConfirmRemoved, fmt.Sprintf("Confirm and remove, batch %d of %d", batch+1, w.removals.Batches),
-		activities.ConfirmRemovedInput{Run: w.in.Run, Pages: w.removals.Pages, Batch: batch}, &done)
+		activities.ConfirmRemovedInput{Run: w.in.Run, Page: w.removals.Pages[batch], Batch: batch}, &done)
 	w.done.Add(done)
 	return err
 }

@@ -195,6 +195,45 @@ func eachKeyOf(ctx context.Context, zone Zone, ref Ref, visit func(string) error
 	}
 }
 
+// BatchKeys lands the keys of several pages anew, in pages of at most size keys
+// each, labelled part0000 and so on: whoever takes one batch then reads no key of
+// another. The keys ascend strictly in byte order over all pages, else ErrOrder
+// or ErrDuplicateKey.
+func BatchKeys(ctx context.Context, zone Zone, run, part string, size int, refs []Ref) ([]Ref, error) {
+	var batches []Ref
+	next := func() *KeyWriter { return NewKeyWriter(ctx, zone, run, fmt.Sprintf("%s%04d", part, len(batches))) }
+	page := next()
+	defer func() { page.Abort() }()
+	commit := func() error {
+		ref, err := page.Commit(ctx)
+		if err == nil && ref.ID != "" {
+			batches = append(batches, ref)
+		}
+		return err
+	}
+	last := ""
+	err := EachKey(ctx, zone, refs, func(keys []string) error {
+		for _, key := range keys {
+			if page.keys == size {
+				if err := commit(); err != nil {
+					return err
+				}
+				page = next()
+				page.last = last
+			}
+			if err := page.Add(key); err != nil {
+				return err
+			}
+			last = key
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return batches, commit()
+}
+
 // KeyMerge reads several pages of keys as one in byte order.
 type KeyMerge struct {
 	readers []*keyReader // all

@@ -1,8 +1,10 @@
 package landing_test
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -86,4 +88,71 @@ func TestKeyPages(t *testing.T) {
 			require.ErrorIs(t, err, landing.ErrCorrupt, name)
 		}
 	})
+}
+
+// counting counts what is read of a zone.
+type counting struct {
+	landing.Zone
+	bytes int
+}
+
+func (c *counting) Open(ctx context.Context, id, sum string) (io.ReadCloser, error) {
+	content, err := c.Zone.Open(ctx, id, sum)
+	return countingReader{content, c}, err
+}
+
+type countingReader struct {
+	io.ReadCloser
+	of *counting
+}
+
+func (r countingReader) Read(b []byte) (int, error) {
+	n, err := r.ReadCloser.Read(b)
+	r.of.bytes += n
+	return n, err
+}
+
+// TestBatchKeys lands keys in batches: together they are the same keys, each is
+// full but the last, and to make and to read all of them costs as much for each key
+// however many there are.
+func TestBatchKeys(t *testing.T) {
+	ctx := t.Context()
+	perKey := func(n int) int {
+		l := &counting{Zone: landingtest.Directory(t)}
+		keys := make([]string, n)
+		for i := range keys {
+			keys[i] = fmt.Sprintf("%07d", i)
+		}
+		var refs []landing.Ref
+		for page := range slices.Chunk(keys, 700) {
+			refs = append(refs, landingtest.LandKeys(ctx, t, l, page...), landing.Ref{})
+		}
+		batches, err := landing.BatchKeys(ctx, l, "r1", "missing", 300, refs)
+		require.NoError(t, err)
+		require.Len(t, batches, (n+299)/300)
+		var all []string
+		for i, batch := range batches {
+			require.Equal(t, fmt.Sprintf("missing%04d", i), batch.Label)
+			of := landingtest.Keys(ctx, t, l, batch)
+			require.Len(t, of, min(300, n-300*i))
+			all = append(all, of...)
+		}
+		require.Equal(t, keys, all)
+		return l.bytes / n
+	}
+	require.Equal(t, perKey(2_000), perKey(32_000))
+
+	l := landingtest.Directory(t)
+	none, err := landing.BatchKeys(ctx, l, "r1", "missing", 300, []landing.Ref{{}})
+	require.NoError(t, err)
+	require.Empty(t, none)
+	b, a := landingtest.LandKeys(ctx, t, l, "b"), landingtest.LandKeys(ctx, t, l, "a")
+	for _, size := range []int{1, 2} {
+		_, err = landing.BatchKeys(ctx, l, "r1", "missing", size, []landing.Ref{b, a})
+		require.ErrorIs(t, err, landing.ErrOrder)
+		_, err = landing.BatchKeys(ctx, l, "r1", "missing", size, []landing.Ref{a, a})
+		require.ErrorIs(t, err, landing.ErrDuplicateKey)
+	}
+	_, err = landing.BatchKeys(ctx, l, "r1", "missing", 2, []landing.Ref{{ID: "r1/keys-0-gone"}})
+	require.ErrorIs(t, err, landing.ErrNoPage)
 }
