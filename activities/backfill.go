@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,15 +33,15 @@ type Reload struct {
 
 // BackfillPlanInput asks what a backfill has to do.
 type BackfillPlanInput struct {
-	Run         Run                `json:"run"`
-	On          string             `json:"on"`
-	Since       backfill.Day       `json:"since"`
-	Until       backfill.Day       `json:"until"`
-	Every       backfill.Every     `json:"every"`
-	Reprocess   backfill.Reprocess `json:"reprocess"`
-	NewestFirst bool               `json:"newest_first,omitempty"`
-	WorkflowID  string             `json:"workflow_id"`
-	TemporalID  string             `json:"temporal_id"`
+	Run         Run             `json:"run"`
+	On          string          `json:"on"`
+	Since       backfill.Day    `json:"since"`
+	Until       backfill.Day    `json:"until"`
+	Every       backfill.Every  `json:"every"`
+	Reload      backfill.Reload `json:"reload"`
+	NewestFirst bool            `json:"newest_first,omitempty"`
+	WorkflowID  string          `json:"workflow_id"`
+	TemporalID  string          `json:"temporal_id"`
 }
 
 // BackfillPlan is what a backfill has to do.
@@ -109,7 +110,7 @@ func (a *Activities) planBackfill(ctx context.Context, in BackfillPlanInput) (Ba
 	}
 	plan.Total = len(windows)
 	plan.AsOf = backfill.AsOf(windows, backfill.DayOf(seen.In(o.spec.Location())))
-	for _, w := range backfill.Plan(windows, in.On, before, in.Reprocess) {
+	for _, w := range backfill.Plan(windows, in.On, before, cmp.Or(in.Reload, backfill.ReloadNeeded)) {
 		if w.Reload {
 			plan.Windows = append(plan.Windows, w.Window)
 		}
@@ -125,6 +126,79 @@ func (a *Activities) planBackfill(ctx context.Context, in BackfillPlanInput) (Ba
 			}},
 		})
 	})
+}
+
+// ProveWindowsInput asks whether the windows of a backfill need reloading at all.
+type ProveWindowsInput struct {
+	Run   Run            `json:"run"`
+	On    string         `json:"on"`
+	Since backfill.Day   `json:"since"`
+	Until backfill.Day   `json:"until"`
+	Every backfill.Every `json:"every"`
+}
+
+// ProvenWindows says whether the mirror proves the windows.
+type ProvenWindows struct {
+	Proven  bool   `json:"proven"`
+	Why     string `json:"why"`
+	Windows int    `json:"windows,omitempty"` // that this backfill recorded as proven
+}
+
+// ProveWindows asks what a probe asks before it skips a run: is the mirror proven
+// to equal the portal as it is now? Then to reload a window cannot change
+// anything, and all windows that were not reloaded yet, failed ones included, are
+// recorded as proven.
+func (a *Activities) ProveWindows(ctx context.Context, in ProveWindowsInput) (ProvenWindows, error) {
+	return step(ctx, in, a.proveWindows)
+}
+
+func (a *Activities) proveWindows(ctx context.Context, in ProveWindowsInput) (ProvenWindows, error) {
+	o, err := a.dataset(ctx, in.Run)
+	if err != nil {
+		return ProvenWindows{}, err
+	}
+	question, _, err := a.ask(ctx, o, in.Run)
+	if err != nil {
+		return ProvenWindows{}, err
+	}
+	question.Started = time.Now() // the backfill may have begun days ago
+	result := ProvenWindows{}
+	if result.Proven, result.Why = question.Skip(); !result.Proven {
+		return result, nil
+	}
+	err = a.Database.Do(ctx, func(ctx context.Context) (err error) {
+		if result.Windows, err = recordProven(ctx, o, in, question.Green); err != nil {
+			return err
+		}
+		return o.runs.SetRun(ctx, in.Run.ID, bson.D{{Key: "backfill.proven", Value: result.Windows}, {Key: "backfill.failed", Value: 0}})
+	})
+	return result, err
+}
+
+// recordProven records the windows that are neither reloaded nor proven yet as
+// proven, and returns how many the run has recorded so.
+func recordProven(ctx context.Context, o *opened, in ProveWindowsInput, by certificate.Proof) (int, error) {
+	windows, err := backfill.Windows(in.Since, in.Until, in.Every)
+	if err != nil {
+		return 0, refuse(runs.NothingToDo, told(err))
+	}
+	before, err := o.runs.Windows(ctx, in.On, string(in.Since), string(in.Until))
+	if err != nil {
+		return 0, err
+	}
+	var proven []runs.Window
+	already := 0 // by an attempt before this one
+	for _, w := range windows {
+		switch stored := before[w.ID(in.On)]; {
+		case stored.Status == runs.StatusProven && stored.Run == in.Run.ID:
+			already++
+		case !stored.Settled():
+			proven = append(proven, runs.Window{
+				ID: w.ID(in.On), Status: runs.StatusProven, Run: in.Run.ID, Version: by.Version, Proof: by.Run, Finished: time.Now().UTC(),
+			})
+		}
+	}
+	return already + len(proven), o.runs.SetWindows(ctx, proven...)
 }
 
 // reloadable returns the portal's columns, and the names of those asked for, or
@@ -205,7 +279,7 @@ func (a *Activities) upsertWindow(ctx context.Context, in UpsertWindowInput) (ru
 		pages = append(pages, p.ID)
 	}
 	return w, a.Database.Do(ctx, func(ctx context.Context) error {
-		if err := o.runs.SetWindow(ctx, w); err != nil {
+		if err := o.runs.SetWindows(ctx, w); err != nil {
 			return err
 		}
 		return o.zone.Delete(ctx, pages...)
@@ -234,7 +308,7 @@ func (a *Activities) FailWindow(ctx context.Context, in FailWindowInput) error {
 			return nil, err
 		}
 		return nil, a.Database.Do(ctx, func(ctx context.Context) error {
-			return o.runs.SetWindow(ctx, runs.Window{
+			return o.runs.SetWindows(ctx, runs.Window{
 				ID: in.Failed.ID(in.On), Status: runs.StatusFailed, Run: in.Run.ID, Reason: in.Failed.Reason, Finished: time.Now().UTC(),
 			})
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"padron/internal/certificate"
 	"padron/internal/dataset"
 	"padron/internal/runs"
 	"padron/internal/socrata"
@@ -16,6 +17,30 @@ func (a *Activities) count(ctx context.Context, o *opened) (rows int64, v socrat
 		return err
 	})
 	return rows, v, err
+}
+
+// ask finds out what a proof that the mirror equals the portal takes. The metadata
+// are there when they were needed for it.
+func (a *Activities) ask(ctx context.Context, o *opened, run Run) (q certificate.Question, metadata *socrata.Metadata, err error) {
+	err = a.Database.Do(ctx, func(ctx context.Context) (err error) {
+		q, err = o.runs.Question(ctx)
+		return err
+	})
+	if err != nil {
+		return q, nil, err
+	}
+	q.Spec, q.Started = o.spec.Digest(), run.Started
+	if q.Rows, q.Version, err = a.count(ctx, o); err != nil {
+		return q, nil, err
+	}
+	// The metadata show what the answers do not say themselves.
+	if stated := (&certificate.Versions{First: q.Version}).Stated(); !stated {
+		if metadata, err = a.metadata(ctx, o); err != nil {
+			return q, nil, err
+		}
+		q.Version.Updated = metadata.RowsUpdatedAt
+	}
+	return q, metadata, nil
 }
 
 // metadata asks the portal for the dataset's metadata.

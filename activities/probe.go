@@ -3,12 +3,10 @@ package activities
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"padron/internal/certificate"
 	"padron/internal/runs"
 	"padron/internal/socrata"
 )
@@ -63,45 +61,15 @@ func (a *Activities) probe(ctx context.Context, in ProbeInput) (ProbeResult, err
 		return ProbeResult{}, err
 	}
 	result := ProbeResult{Spec: o.spec.Digest(), Boundaries: o.outlines != nil}
-	var green, done, proven runs.Run // zero when there is none yet
-	var writers []runs.Run
-	err = a.Database.Do(ctx, func(ctx context.Context) (err error) {
-		if err = a.begin(ctx, o, in, &result); err != nil {
-			return err
-		}
-		if green, err = runs.OrNone(o.runs.LastGreen(ctx)); err != nil {
-			return err
-		}
-		if done, err = runs.OrNone(o.runs.LastDone(ctx)); err != nil {
-			return err
-		}
-		if writers, err = o.runs.Writers(ctx); err != nil {
-			return err
-		}
-		proven, err = runs.OrNone(o.runs.NewestCertificate(ctx))
-		return err
-	})
+	err = a.Database.Do(ctx, func(ctx context.Context) error { return a.begin(ctx, o, in, &result) })
 	if err != nil {
 		return ProbeResult{}, err
 	}
-	if result.Rows, result.Version, err = a.count(ctx, o); err != nil {
+	question, metadata, err := a.ask(ctx, o, in.Run)
+	if err != nil {
 		return ProbeResult{}, err
 	}
-	// The metadata show what the answers do not say themselves.
-	var metadata *socrata.Metadata
-	if stated := (&certificate.Versions{First: result.Version}).Stated(); !stated {
-		if metadata, err = a.metadata(ctx, o); err != nil {
-			return ProbeResult{}, err
-		}
-		result.Version.Updated = metadata.RowsUpdatedAt
-	}
-	question := certificate.Question{
-		Full: in.Mode == runs.ModeFull, Started: in.Run.Started, Spec: result.Spec, Version: result.Version, Rows: result.Rows, Green: green.Proof(),
-		Mirrored: done.ID, Certified: proven.Spec, Writer: unfinished(writers),
-	}
-	if proven.Certificate.Outcome == certificate.Red {
-		question.Red = fmt.Sprintf("%s (%s)", proven.ID, proven.Job.OrMirror())
-	}
+	result.Rows, result.Version, question.Full = question.Rows, question.Version, in.Mode == runs.ModeFull
 	result.Skip, result.Why = question.Skip()
 	var warnings []string
 	if !result.Skip {
@@ -125,17 +93,6 @@ func (a *Activities) probe(ctx context.Context, in ProbeInput) (ProbeResult, err
 		})
 	})
 	return result, err
-}
-
-// unfinished is the newest run that wrote and did not come to its end; empty:
-// there is none. A backfill that is at work is none: it reloads what is proven.
-func unfinished(writers []runs.Run) string {
-	for _, run := range writers {
-		if run.Job != runs.JobReload || run.Status != runs.StatusRunning {
-			return run.ID
-		}
-	}
-	return ""
 }
 
 // begin brings the records of earlier runs in order, opens the run's own and finds out what is in the mirror.

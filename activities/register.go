@@ -34,6 +34,7 @@ func Register(r worker.ActivityRegistry, a *Activities) {
 		"await_writer":       a.AwaitWriter,
 
 		"plan_backfill":       a.PlanBackfill,
+		"prove_windows":       a.ProveWindows,
 		"upsert_window":       a.UpsertWindow,
 		"fail_window":         a.FailWindow,
 		"aggregate_snapshots": a.ReconstructSnapshots,

@@ -123,7 +123,9 @@ func TestBackfillOnTheCommandLine(t *testing.T) {
 	requireOneLine(t, s.starter("backfill", "--since", "1990-01-01", "--until", "1980-01-01"), usage, "the span from 1990-01-01 to 1980-01-01 is empty")
 	requireOneLine(t, s.starter("backfill", "--since", "1990-01-01", "--every", "fortnight"), usage, "use day, month, quarter or year")
 	requireOneLine(t, s.starter("backfill", "--since", "1990-01-01", "--max-active", "0"), usage, "must be 1 to 64")
-	requireOneLine(t, s.starter("backfill", "--since", "1990-01-01", "--reprocess", "some"), usage, "use none, failed or all")
+	requireOneLine(t, s.starter("backfill", "--since", "1990-01-01", "--reprocess", "some"), usage, "use --reload with new, needed or always")
+	requireOneLine(t, s.starter("backfill", "--since", "1990-01-01", "--reload", "some"), usage, "use new, needed or always")
+	requireOneLine(t, s.starter("backfill", "--since", "1990-01-01", "--reload", "always", "--reprocess", "all"), usage, "[reload reprocess]")
 	s.worker()
 	requireOneLine(t, s.starter("backfill", "--since", "1990-01-01"), failed, "there is no mirror yet", "`starter run --wait` makes it")
 	s.load()
@@ -145,7 +147,7 @@ func TestBackfillOnTheCommandLine(t *testing.T) {
 	require.Zero(t, p.Todo)
 	require.Equal(t, "done by "+id+".1", p.Windows[0].State)
 	again := s.ok("backfill", "--since", "2000-01-01", "--until", "2010-01-01", "--every", "quarter")
-	require.Regexp(t, `\nwhy +every window was reloaded before; --reprocess all does it again\n`, again)
+	require.Regexp(t, `\nwhy +every window was done before; --reload always reloads them\n`, again)
 
 	started := s.ok("backfill", "--since", "1990-01-01", "--until", "2000-01-01", "--wait=false", "-o", "json")
 	var named struct{ Run string }

@@ -18,14 +18,14 @@ import (
 
 // BackfillInput starts a backfill.
 type BackfillInput struct {
-	Dataset     string             `json:"dataset"`
-	On          string             `json:"on"`    // backfill.OnLifecycle, or a date column of the portal
-	Since       backfill.Day       `json:"since"` // half-open: Until is the day after the last
-	Until       backfill.Day       `json:"until"`
-	Every       backfill.Every     `json:"every"`
-	MaxActive   int                `json:"max_active"` // windows under way at once
-	Reprocess   backfill.Reprocess `json:"reprocess"`
-	NewestFirst bool               `json:"newest_first,omitempty"`
+	Dataset     string          `json:"dataset"`
+	On          string          `json:"on"`    // backfill.OnLifecycle, or a date column of the portal
+	Since       backfill.Day    `json:"since"` // half-open: Until is the day after the last
+	Until       backfill.Day    `json:"until"`
+	Every       backfill.Every  `json:"every"`
+	MaxActive   int             `json:"max_active"` // windows under way at once
+	Reload      backfill.Reload `json:"reload"`     // empty: backfill.ReloadNeeded
+	NewestFirst bool            `json:"newest_first,omitempty"`
 
 	// State is what one execution hands to the next when it continues as new.
 	State *BackfillState `json:"state,omitempty"`
@@ -62,14 +62,14 @@ const ErrStopped = "BackfillStopped"
 //
 //	plan ─▶ reload (runs of up to 500 windows, see Mirror) ─▶ aggregate_snapshots ─▶ record ─▶ notify
 //
-// Its windows are reloaded by runs like any other, one after the other, through
-// the one writer. While another run waits for the writer, a backfill's run ends
+// When the mirror is proven to equal the portal, to reload a window cannot change
+// anything: the windows are recorded as proven at once. Else they are reloaded by
+// runs like any other, one after the other, through the one writer. While another run waits for the writer, a backfill's run ends
 // early and the rest of its windows come in the next one. The same happens when
 // the backfill is paused: a paused one does not keep others from writing.
 func Backfill(ctx workflow.Context, in BackfillInput) (*BackfillResult, error) {
 	refuseOlder(ctx)
-	quiet := workflow.GetVersion(ctx, quietBackfill, workflow.DefaultVersion, 1) >= 1
-	b, err := newBackfill(ctx, in, quiet)
+	b, err := newBackfill(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -96,6 +96,7 @@ type backfillRun struct {
 	state     BackfillState
 	dag       *dag.Graph
 	quiet     bool                         // see quietBackfill
+	proves    bool                         // see provenWindows
 	reloading bool                         // one of its runs is under way
 	under     workflow.ChildWorkflowFuture // that run
 	asked     bool                         // that run, to end early
@@ -106,8 +107,10 @@ type backfillRun struct {
 	due       *activities.NotifyInput // what is to be told at the end; nil: nothing
 }
 
-func newBackfill(ctx workflow.Context, in BackfillInput, quiet bool) (*backfillRun, error) {
-	b := &backfillRun{root: ctx, in: in, quiet: quiet}
+func newBackfill(ctx workflow.Context, in BackfillInput) (*backfillRun, error) {
+	b := &backfillRun{root: ctx, in: in}
+	b.quiet = workflow.GetVersion(ctx, quietBackfill, workflow.DefaultVersion, 1) >= 1
+	b.proves = workflow.GetVersion(ctx, provenWindows, workflow.DefaultVersion, 1) >= 1 && in.Reload != backfill.ReloadAlways
 	if in.State != nil {
 		b.state = *in.State
 	} else {
@@ -144,8 +147,8 @@ func (b *backfillRun) details() string {
 	if !s.Planned {
 		return text.String()
 	}
-	fmt.Fprintf(&text, "%s of %s windows done in runs that have ended, %s failed, %s not begun; %s rows, %s new, %s changed.",
-		humanize.Comma(int64(s.Record.Done)), humanize.Comma(int64(s.Record.Todo)),
+	fmt.Fprintf(&text, "%s of %s windows proven, %s done in runs that have ended, %s failed, %s not begun; %s rows, %s new, %s changed.",
+		humanize.Comma(int64(s.Record.Proven)), humanize.Comma(int64(s.Record.Todo)), humanize.Comma(int64(s.Record.Done)),
 		humanize.Comma(int64(s.Record.Failed)), humanize.Comma(int64(len(s.Left))),
 		humanize.Comma(s.Record.Rows), humanize.Comma(s.Record.Inserted), humanize.Comma(s.Record.Replaced))
 	switch {

@@ -33,7 +33,7 @@ func (b *backfillRun) record(ctx workflow.Context) error {
 				len(s.Failed), s.Record.Todo, s.Failed[0].Window, s.Failed[0].Reason)
 		}
 		if s.Outcome == "" { // nothing was left to reload
-			s.Outcome, s.Why = certificate.Green, "every window was reloaded before; --reprocess all does it again"
+			s.Outcome, s.Why = certificate.Green, "every window was done before; --reload always reloads them"
 		}
 	}
 	return errors.Join(b.note(ctx, b.status), b.publish(ctx))

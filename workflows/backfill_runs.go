@@ -31,7 +31,7 @@ func (b *backfillRun) plan(ctx workflow.Context) error {
 	var plan activities.BackfillPlan
 	err := callPortal(ctx, a.PlanBackfill, fmt.Sprintf("Windows from %s to %s, by %s", b.in.Since, b.in.Until, b.in.Every),
 		activities.BackfillPlanInput{
-			Run: b.state.Run, On: b.in.On, Since: b.in.Since, Until: b.in.Until, Every: b.in.Every, Reprocess: b.in.Reprocess,
+			Run: b.state.Run, On: b.in.On, Since: b.in.Since, Until: b.in.Until, Every: b.in.Every, Reload: b.in.Reload,
 			NewestFirst: b.in.NewestFirst, WorkflowID: info.WorkflowExecution.ID, TemporalID: info.WorkflowExecution.RunID,
 		}, &plan)
 	if err != nil {
@@ -57,6 +57,12 @@ func (b *backfillRun) reload(ctx workflow.Context) error {
 			b.in.State, b.goesOn = s, true
 			return leftOut(goesOn)
 		}
+		switch proven, err := b.prove(ctx); {
+		case err != nil:
+			return b.remember(err)
+		case proven:
+			return nil
+		}
 		reloaded, err := b.reloadSome(ctx)
 		if err != nil {
 			return b.remember(err)
@@ -73,6 +79,26 @@ func (b *backfillRun) reload(ctx workflow.Context) error {
 		}
 	}
 	return nil
+}
+
+// prove asks whether the mirror proves the windows that are left, and those that
+// failed: then none of them is reloaded.
+func (b *backfillRun) prove(ctx workflow.Context) (bool, error) {
+	if !b.proves {
+		return false, nil
+	}
+	s := &b.state
+	var proven activities.ProvenWindows
+	err := callPortal(ctx, a.ProveWindows, "Does the mirror prove the windows that are left?", activities.ProveWindowsInput{
+		Run: s.Run, On: b.in.On, Since: b.in.Since, Until: b.in.Until, Every: b.in.Every,
+	}, &proven)
+	if err != nil || !proven.Proven {
+		return false, err
+	}
+	s.Left, s.Failed, s.Record.Failed, s.Record.Proven = nil, nil, 0, proven.Windows
+	s.Outcome = certificate.Green
+	s.Why = fmt.Sprintf("%s windows are proven and were not reloaded: %s; --reload always reloads them", humanize.Comma(int64(proven.Windows)), proven.Why)
+	return true, nil
 }
 
 // long says whether it is time to continue as new, and nothing is lost by it: no

@@ -34,7 +34,7 @@ import (
 func (s *stack) backfill(in workflows.BackfillInput) client.WorkflowRun {
 	s.t.Helper()
 	in.Dataset = s.spec.Name
-	defaults := workflows.BackfillInput{On: backfill.OnLifecycle, Since: "1990-01-01", Until: "2026-01-01", Every: backfill.EveryYear, MaxActive: 4, Reprocess: backfill.ReprocessFailed}
+	defaults := workflows.BackfillInput{On: backfill.OnLifecycle, Since: "1990-01-01", Until: "2026-01-01", Every: backfill.EveryYear, MaxActive: 4, Reload: backfill.ReloadNeeded}
 	if in.On == "" {
 		in.On = defaults.On
 	}
@@ -47,8 +47,8 @@ func (s *stack) backfill(in workflows.BackfillInput) client.WorkflowRun {
 	if in.MaxActive == 0 {
 		in.MaxActive = defaults.MaxActive
 	}
-	if in.Reprocess == "" {
-		in.Reprocess = defaults.Reprocess
+	if in.Reload == "" {
+		in.Reload = defaults.Reload
 	}
 	run, err := s.temporal.ExecuteWorkflow(s.t.Context(), client.StartWorkflowOptions{
 		ID:        workflows.BackfillID(s.spec.Name, "backfill-"+time.Now().UTC().Format("2006-01-02T15:04:05.000Z")),
@@ -356,18 +356,18 @@ func TestFailedWindowsAreTriedAgain(t *testing.T) {
 	require.Equal(t, 34, result.Backfill.Done)
 	require.Equal(t, runs.PortalRefused, result.Failed[0].Type)
 
-	none := s.backfilled(s.backfill(workflows.BackfillInput{Reprocess: backfill.ReprocessNone}))
+	none := s.backfilled(s.backfill(workflows.BackfillInput{Reload: backfill.ReloadNew}))
 	require.Zero(t, none.Backfill.Todo)
 	s.portal.Heal()
 	again := s.backfilled(s.backfill(workflows.BackfillInput{}))
 	require.Equal(t, "green", again.Outcome, again.Why)
 	require.Equal(t, 2, again.Backfill.Done)
-	all := s.backfilled(s.backfill(workflows.BackfillInput{Reprocess: backfill.ReprocessAll}))
+	all := s.backfilled(s.backfill(workflows.BackfillInput{Reload: backfill.ReloadAlways}))
 	require.Equal(t, 36, all.Backfill.Done)
 
 	// What fails every window ends the backfill.
 	s.portal.Fail(refused(""))
-	err := s.fails(s.backfill(workflows.BackfillInput{Reprocess: backfill.ReprocessAll, MaxActive: 1}))
+	err := s.fails(s.backfill(workflows.BackfillInput{Reload: backfill.ReloadAlways, MaxActive: 1}))
 	require.Equal(t, workflows.ErrStopped, err.Type())
 	require.Contains(t, err.Message(), "3 windows failed one after the other")
 	require.Contains(t, err.Message(), "33 windows were not tried")
@@ -489,7 +489,7 @@ func requireContinuesAsNew(t *testing.T, long func(*testsuite.TestWorkflowEnviro
 	windows, err := backfill.Windows("2020-01-01", "2023-06-01", backfill.EveryDay)
 	require.NoError(t, err)
 	var seen []backfill.Window
-	in := workflows.BackfillInput{Dataset: "town", On: "lifecycle", Since: "2020-01-01", Until: "2023-06-01", Every: backfill.EveryDay, MaxActive: 3, Reprocess: backfill.ReprocessAll}
+	in := workflows.BackfillInput{Dataset: "town", On: "lifecycle", Since: "2020-01-01", Until: "2023-06-01", Every: backfill.EveryDay, MaxActive: 3, Reload: backfill.ReloadAlways}
 	for execution := 1; execution < 10; execution++ {
 		// A run that reloads all that it is given.
 		env, _ := backfillOf(windows, func(_ workflow.Context, in workflows.MirrorInput) (*workflows.MirrorResult, error) {
@@ -528,7 +528,7 @@ func continued(t *testing.T, err error) (in workflows.BackfillInput) {
 func TestAPausedBackfillAddsNoHistory(t *testing.T) {
 	windows, err := backfill.Windows("1990-01-01", "2000-01-01", backfill.EveryYear)
 	require.NoError(t, err)
-	in := workflows.BackfillInput{Dataset: "town", On: "lifecycle", Since: "1990-01-01", Until: "2000-01-01", Every: backfill.EveryYear, MaxActive: 3, Reprocess: backfill.ReprocessAll}
+	in := workflows.BackfillInput{Dataset: "town", On: "lifecycle", Since: "1990-01-01", Until: "2000-01-01", Every: backfill.EveryYear, MaxActive: 3, Reload: backfill.ReloadAlways}
 	const underWay = 3 * time.Hour
 	run := func(version workflow.Version) (result workflows.BackfillResult, timers, asked int, paused, again, resumed *answered) {
 		begun := 0
@@ -590,7 +590,7 @@ func TestAPausedBackfillAddsNoHistory(t *testing.T) {
 func TestAPausedBackfillContinuesAsNew(t *testing.T) {
 	windows, err := backfill.Windows("1990-01-01", "2000-01-01", backfill.EveryYear)
 	require.NoError(t, err)
-	in := workflows.BackfillInput{Dataset: "town", On: "lifecycle", Since: "1990-01-01", Until: "2000-01-01", Every: backfill.EveryYear, MaxActive: 3, Reprocess: backfill.ReprocessAll}
+	in := workflows.BackfillInput{Dataset: "town", On: "lifecycle", Since: "1990-01-01", Until: "2000-01-01", Every: backfill.EveryYear, MaxActive: 3, Reload: backfill.ReloadAlways}
 	mirror := func(ctx workflow.Context, in workflows.MirrorInput) (*workflows.MirrorResult, error) {
 		left, done := in.Reload.Windows, 0
 		if len(left) == 10 {

@@ -793,7 +793,7 @@ func (m *model) backfill(t *rapid.T) {
 		m.wire.arm(cut{at: rapid.IntRange(1, 40).Draw(t, "write"), how: rapid.SampledFrom([]how{failed, unheard, unsent, undone}).Draw(t, "how")})
 	}
 	in := workflows.BackfillInput{
-		On: backfill.OnLifecycle, Since: "1998-01-01", Until: "2028-01-01", Every: backfill.EveryYear, MaxActive: 3, Reprocess: backfill.ReprocessAll,
+		On: backfill.OnLifecycle, Since: "1998-01-01", Until: "2028-01-01", Every: backfill.EveryYear, MaxActive: 3, Reload: backfill.ReloadAlways,
 	}
 	result, err := m.fast.backfill(in)
 	m.calm()

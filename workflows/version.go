@@ -21,6 +21,10 @@ const version2 workflow.Version = 2
 // it. A backfill without it asks again every pauseAgain, until it continues as new.
 const quietBackfill = "quiet-backfill"
 
+// provenWindows is the change id of backfills that ask, before each of their runs,
+// whether the mirror proves the windows that are left.
+const provenWindows = "proven-windows"
+
 // olderVersion is what an operator reads, in the Web UI and in the worker's log,
 // of an execution that an older version began.
 const olderVersion = "padron: this run was begun by a release before workflow version 2 and cannot go on in this one: " +

@@ -2,18 +2,20 @@ package backfill
 
 import "padron/internal/runs"
 
-// Reprocess says which windows a backfill reloads that one before it did.
-type Reprocess string
+// Reload says which windows a backfill reloads. Unless it is ReloadAlways, those
+// that the mirror proves are not reloaded: when it equals the portal, they cannot
+// change anything.
+type Reload string
 
 // What a backfill reloads.
 const (
-	ReprocessNone   Reprocess = "none"   // windows that none has tried
-	ReprocessFailed Reprocess = "failed" // these, and windows that failed
-	ReprocessAll    Reprocess = "all"    // every window
+	ReloadNew    Reload = "new"    // windows that none has tried
+	ReloadNeeded Reload = "needed" // these, and windows that failed
+	ReloadAlways Reload = "always" // every window, whatever is proven
 )
 
-// Reprocesses lists the choices.
-func Reprocesses() []Reprocess { return []Reprocess{ReprocessNone, ReprocessFailed, ReprocessAll} }
+// Reloads lists the choices.
+func Reloads() []Reload { return []Reload{ReloadNew, ReloadNeeded, ReloadAlways} }
 
 // ID is the _id of a window's record, of a backfill on the lifecycle or a column.
 func (w Window) ID(on string) string { return runs.WindowID(on, string(w.Since), string(w.Until)) }
@@ -27,11 +29,11 @@ type Planned struct {
 
 // Plan decides which windows are to be reloaded. Stored are the records of earlier
 // backfills, by their _ids.
-func Plan(windows []Window, on string, stored map[string]runs.Window, reprocess Reprocess) []Planned {
+func Plan(windows []Window, on string, stored map[string]runs.Window, which Reload) []Planned {
 	planned := make([]Planned, len(windows))
 	for i, w := range windows {
 		before, tried := stored[w.ID(on)]
-		reload := !tried || reprocess == ReprocessAll || reprocess == ReprocessFailed && before.Status == runs.StatusFailed
+		reload := !tried || which == ReloadAlways || which == ReloadNeeded && !before.Settled()
 		planned[i] = Planned{Window: w, Before: before, Reload: reload}
 	}
 	return planned

@@ -60,16 +60,12 @@ type Question struct {
 	Red string
 }
 
-// Skip decides whether a run has nothing to do, and why or why not. Skipping
-// needs proof: the portal is at the very version of the last green run, with as
-// many rows, under the same spec, no run has written since without coming to its
-// end, and the last full crawl is at most a week old.
-func (q *Question) Skip() (skip bool, why string) {
-	green, now := q.Green, q.Version
-	proof, unproven, _ := (&Versions{First: now, After: now.Updated}).Proof()
+// Stands decides whether the mirror is as the last green run proved it, wherever
+// the portal is by now, and why not: under the same spec, and no run has written
+// since that proved nothing or did not come to its end.
+func (q *Question) Stands() (stands bool, why string) {
+	green := q.Green
 	switch {
-	case q.Full:
-		return false, "a full crawl was asked for"
 	case green.Run == "":
 		return false, "there is no green run yet"
 	case q.Red != "":
@@ -82,6 +78,23 @@ func (q *Question) Skip() (skip bool, why string) {
 		return false, "the spec changed since run " + green.Run
 	case q.Certified != "" && q.Certified != q.Spec:
 		return false, "rows were written by another spec since run " + green.Run
+	}
+	return true, ""
+}
+
+// Skip decides whether a run has nothing to do, and why or why not. Skipping
+// needs proof: the mirror stands as the last green run left it (Stands), the
+// portal is at the very version of that run, with as many rows, and the last full
+// crawl is at most a week old.
+func (q *Question) Skip() (skip bool, why string) {
+	green, now := q.Green, q.Version
+	proof, unproven, _ := (&Versions{First: now, After: now.Updated}).Proof()
+	stands, why := q.Stands()
+	switch {
+	case q.Full:
+		return false, "a full crawl was asked for"
+	case !stands:
+		return false, why
 	case q.Started.Sub(green.Finished) > fullCrawlAtLeast:
 		return false, fmt.Sprintf("the last full crawl, %s, is more than 7 days old", green.Run)
 	case green.Shown == "":

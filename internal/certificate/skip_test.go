@@ -66,3 +66,32 @@ func TestSkippingNeedsProof(t *testing.T) {
 		require.Contains(t, why, c.why, name)
 	}
 }
+
+// TestWhetherTheMirrorStands: where the portal is by now has no say in it.
+func TestWhetherTheMirrorStands(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*Question)
+		stands bool
+		why    string
+	}{
+		"as the green run left it": {func(*Question) {}, true, ""},
+		"the portal moved":         {func(q *Question) { q.Version, q.Rows = socrata.Version{Served: served.Add(time.Hour)}, 8 }, true, ""},
+		"an unsettled version":     {func(q *Question) { q.Green.Started = served }, true, ""},
+		"no green run":             {func(q *Question) { q.Green = Proof{} }, false, "no green run"},
+		"found red since":          {func(q *Question) { q.Red = "v (verify)" }, false, "run v (verify) found"},
+		"written by half":          {func(q *Question) { q.Writer = "w" }, false, "run w wrote and did not finish"},
+		"unproven since":           {func(q *Question) { q.Mirrored = "u" }, false, "run u wrote since"},
+		"another spec":             {func(q *Question) { q.Spec = "other" }, false, "spec changed"},
+		"another spec since":       {func(q *Question) { q.Certified = "other" }, false, "another spec"},
+	} {
+		v := socrata.Version{Served: served, Truth: served}
+		q := Question{
+			Spec: "s", Version: v, Rows: 7, Mirrored: "g", Certified: "s",
+			Green: Proof{Run: "g", Spec: "s", Version: v, Shown: ByTruth, Started: served.Add(time.Hour), Finished: served.Add(2 * time.Hour), PortalRows: 7},
+		}
+		c.change(&q)
+		stands, why := q.Stands()
+		require.Equal(t, c.stands, stands, "%s: %s", name, why)
+		require.Contains(t, why, c.why, name)
+	}
+}

@@ -146,6 +146,38 @@ func (r *Run) Proof() certificate.Proof {
 	return certificate.Proof{Run: r.ID, Spec: r.Spec, Started: r.Started, Finished: r.Finished, Version: r.Version, Shown: r.Crawl.Proof, PortalRows: r.Counts.PortalRows}
 }
 
+// Question is what the records say of the mirror, to be completed with the spec
+// and with where the portal is. A backfill that is at work counts for nothing: it
+// reloads what is proven.
+func (r *Reader) Question(ctx context.Context) (certificate.Question, error) {
+	green, err := OrNone(r.LastGreen(ctx))
+	if err != nil {
+		return certificate.Question{}, err
+	}
+	done, err := OrNone(r.LastDone(ctx))
+	if err != nil {
+		return certificate.Question{}, err
+	}
+	writers, err := r.Writers(ctx)
+	if err != nil {
+		return certificate.Question{}, err
+	}
+	proven, err := OrNone(r.NewestCertificate(ctx))
+	if err != nil {
+		return certificate.Question{}, err
+	}
+	q := certificate.Question{Green: green.Proof(), Mirrored: done.ID, Certified: proven.Spec}
+	for _, run := range writers {
+		if q.Writer == "" && (run.Job != JobReload || run.Status != StatusRunning) {
+			q.Writer = run.ID
+		}
+	}
+	if proven.Certificate.Outcome == certificate.Red {
+		q.Red = fmt.Sprintf("%s (%s)", proven.ID, proven.Job.OrMirror())
+	}
+	return q, nil
+}
+
 // Decision is how a probe's decision is recorded.
 func Decision(skip bool) string {
 	if skip {

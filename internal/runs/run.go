@@ -22,6 +22,10 @@ const (
 	StatusSkipped   Status = "skipped"
 	StatusCancelled Status = "cancelled"
 
+	// StatusProven is that of a window which needed no reloading: the mirror was
+	// proven to equal the portal.
+	StatusProven Status = "proven"
+
 	TriggerManual   = "manual"
 	TriggerSchedule = "schedule"
 	TriggerBackfill = "backfill" // by a backfill, to reload some of its windows
@@ -93,8 +97,9 @@ type Backfill struct {
 	Until   string `bson:"until" json:"until"`
 	Every   string `bson:"every" json:"every"`
 	Windows int    `bson:"windows" json:"windows"` // of the span
-	Todo    int    `bson:"todo" json:"todo"`       // of these, to be reloaded
+	Todo    int    `bson:"todo" json:"todo"`       // of these, to be reloaded or proven
 	Done    int    `bson:"done" json:"done"`       // reloaded so far, in runs that have ended
+	Proven  int    `bson:"proven" json:"proven"`   // not reloaded, as the mirror was proven to equal the portal
 	Failed  int    `bson:"failed" json:"failed"`
 	Runs    int    `bson:"runs" json:"runs"`                         // runs that reload, so far; the last may be under way
 	Paused  string `bson:"paused,omitempty" json:"paused,omitempty"` // why, while it is

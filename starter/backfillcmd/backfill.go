@@ -44,12 +44,13 @@ func (*dayFlag) Type() string { return "date" }
 
 // backfillFlags are those of `starter backfill`.
 type backfillFlags struct {
-	since, until         dayFlag
-	every, on, reprocess string
-	maxActive            int
-	newestFirst          bool
-	dryRun, wait         bool
-	out                  cli.Output
+	since, until      dayFlag
+	every, on, reload string
+	reprocess         string // the older word for reload
+	maxActive         int
+	newestFirst       bool
+	dryRun, wait      bool
+	out               cli.Output
 }
 
 // maxActiveWindows bounds --max-active: more gains nothing on any machine that
@@ -66,6 +67,10 @@ several at once, and then reconstructs the snapshot as of the end of each window
 from the dates at which rows started and ended: a new mirror has decades of
 monthly history the same day. Nothing is ever removed.
 
+When the mirror is proven to equal the portal as it is now, reloading a window
+cannot change anything: its windows are recorded as proven, and the snapshots are
+made at once. --reload always reloads them all the same.
+
 A row belongs to the windows in which it started and ended; --on takes a date
 column of the portal instead, such as dba_start_date or :updated_at.
 
@@ -74,7 +79,7 @@ windows and goes on afterwards. It survives killed workers and servers. The same
 command given again reloads what is missing or failed.`,
 		Example: `  starter backfill --since 1990-01-01 --dry-run
   starter backfill --since 1990-01-01 --until 2026-09-01 --every month --max-active 8
-  starter backfill --since 2026-11-01 --on :updated_at --every day --reprocess all
+  starter backfill --since 2026-11-01 --on :updated_at --every day --reload always
   starter backfill pause backfill-2026-11-25T19:27:48.123Z --note "portal is moving"
   starter backfill resume backfill-2026-11-25T19:27:48.123Z`,
 		Args: cobra.NoArgs,
@@ -85,7 +90,11 @@ command given again reloads what is missing or failed.`,
 	cmd.Flags().StringVar(&f.every, "every", string(backfill.EveryMonth), "length of the windows: "+cli.OneOf(backfill.Everies()))
 	cmd.Flags().StringVar(&f.on, "on", backfill.OnLifecycle, "what the windows are about: lifecycle, or a date `column` of the portal")
 	cmd.Flags().IntVar(&f.maxActive, "max-active", 4, "windows under way at once")
-	cmd.Flags().StringVar(&f.reprocess, "reprocess", string(backfill.ReprocessFailed), "windows to reload of those that a backfill had before: "+cli.OneOf(backfill.Reprocesses()))
+	cmd.Flags().StringVar(&f.reload, "reload", string(backfill.ReloadNeeded),
+		"windows to reload: new, those that no backfill had; needed, these and failed ones, both unless the mirror proves them; always, every window")
+	cmd.Flags().StringVar(&f.reprocess, "reprocess", "", "none, failed or all: the older words for --reload new, needed and always")
+	cmd.MarkFlagsMutuallyExclusive("reload", "reprocess")
+	_ = cmd.Flags().MarkHidden("reprocess") // there is such a flag
 	cmd.Flags().BoolVar(&f.newestFirst, "newest-first", false, "begin with the newest window")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be done, and start nothing")
 	cmd.Flags().BoolVar(&f.wait, "wait", true, "wait for the end; --wait=false returns at once")
@@ -105,8 +114,16 @@ func (f *backfillFlags) check(spec *dataset.Spec) error {
 	if f.maxActive < 1 || f.maxActive > maxActiveWindows {
 		return fmt.Errorf("--max-active %d: must be 1 to %d", f.maxActive, maxActiveWindows)
 	}
-	if !slices.Contains(backfill.Reprocesses(), backfill.Reprocess(f.reprocess)) {
-		return fmt.Errorf("--reprocess %q: use %s", f.reprocess, cli.OneOf(backfill.Reprocesses()))
+	if f.reprocess != "" {
+		words := map[string]backfill.Reload{"none": backfill.ReloadNew, "failed": backfill.ReloadNeeded, "all": backfill.ReloadAlways}
+		word, ok := words[f.reprocess]
+		if !ok {
+			return fmt.Errorf("--reprocess %q: use --reload with %s", f.reprocess, cli.OneOf(backfill.Reloads()))
+		}
+		f.reload = string(word)
+	}
+	if !slices.Contains(backfill.Reloads(), backfill.Reload(f.reload)) {
+		return fmt.Errorf("--reload %q: use %s", f.reload, cli.OneOf(backfill.Reloads()))
 	}
 	if _, err := backfill.Windows(f.since.day, f.until.day, backfill.Every(f.every)); err != nil {
 		return fmt.Errorf("--since, --until, --every: %w", err)
@@ -155,7 +172,7 @@ func (f *backfillFlags) run(cmd *cobra.Command) error {
 		TypedSearchAttributes:    temporal.NewSearchAttributes(workflows.SearchDataset.ValueSet(spec.Name)),
 	}, workflows.Backfill, workflows.BackfillInput{
 		Dataset: spec.Name, On: f.on, Since: f.since.day, Until: f.until.day, Every: backfill.Every(f.every),
-		MaxActive: f.maxActive, Reprocess: backfill.Reprocess(f.reprocess), NewestFirst: f.newestFirst,
+		MaxActive: f.maxActive, Reload: backfill.Reload(f.reload), NewestFirst: f.newestFirst,
 	})
 	if err != nil {
 		return fmt.Errorf("start backfill %s: %w", id, err)
@@ -206,7 +223,7 @@ func followBackfill(cmd *cobra.Command, reader *query.Reader, started client.Wor
 	if err != nil {
 		return err
 	}
-	if err := out.Show(cmd.OutOrStdout(), backfillSummary{&result, run}, func(w io.Writer) { printBackfill(w, run, run.Backfill.Done, run.Backfill.Failed) }); err != nil {
+	if err := out.Show(cmd.OutOrStdout(), backfillSummary{&result, run}, func(w io.Writer) { printBackfill(w, run) }); err != nil {
 		return err
 	}
 	if result.Outcome != string(certificate.Green) {
@@ -248,6 +265,10 @@ func showBackfill(ctx context.Context, reader *query.Reader, w io.Writer, id str
 		if run.Backfill.Paused != "" {
 			what = "paused: " + run.Backfill.Paused
 		}
+		if n := run.Backfill.Proven; n > 0 {
+			what = "reconstructing snapshots"
+			done += n
+		}
 		if !cli.IsTerminal(w) {
 			if now := (done + failed) * 10 / run.Backfill.Todo; now != tenth {
 				tenth = now
@@ -266,7 +287,7 @@ func showBackfill(ctx context.Context, reader *query.Reader, w io.Writer, id str
 }
 
 // backfillProgress reads a backfill's record and counts its windows as they are
-// now, those of a run under way included.
+// now, those of a run under way included. Proven ones count in the record only.
 func backfillProgress(ctx context.Context, reader *query.Reader, id string) (run runs.Run, done, failed int, err error) {
 	if run, err = cli.ReadRun(ctx, reader, id); err != nil {
 		return run, 0, 0, err
@@ -284,14 +305,14 @@ func backfillProgress(ctx context.Context, reader *query.Reader, id string) (run
 		case workflows.BackfillOf(w.Run) != id:
 		case w.Status == runs.StatusDone:
 			done++
-		default:
+		case w.Status == runs.StatusFailed:
 			failed++
 		}
 	}
 	return run, done, failed, nil
 }
 
-func printBackfill(w io.Writer, r runs.Run, done, failed int) {
+func printBackfill(w io.Writer, r runs.Run) {
 	b := r.Backfill
 	seconds := time.Since(r.Started).Seconds()
 	if !r.Finished.IsZero() {
@@ -302,11 +323,13 @@ func printBackfill(w io.Writer, r runs.Run, done, failed int) {
 		{"status", strings.TrimSpace(string(r.Status) + " " + string(r.Outcome))},
 		{"why", r.Reason},
 		{"paused", b.Paused},
-		{"windows", fmt.Sprintf("%s of %s done, %s failed; from %s until before %s by %s, on %s", cli.Count(done), cli.Count(b.Todo), cli.Count(failed), b.Since, b.Until, b.Every, b.On)},
-		{"not reloaded", cli.Unless0(int64(b.Windows-b.Todo), "%s windows that were done before; --reprocess all reloads them")},
+		{"windows", fmt.Sprintf("%s of %s done, %s failed; from %s until before %s by %s, on %s",
+			cli.Count(b.Done+b.Proven), cli.Count(b.Todo), cli.Count(b.Failed), b.Since, b.Until, b.Every, b.On)},
+		{"proven", cli.Unless0(int64(b.Proven), "%s windows: the mirror equals the portal, so they were not reloaded; --reload always reloads them")},
+		{"done before", cli.Unless0(int64(b.Windows-b.Todo), "%s windows; --reload always reloads them")},
 		{"rows", fmt.Sprintf("%s, of these %s new and %s changed; a row counts in each of its windows", cli.Count(b.Rows), cli.Count(b.Inserted), cli.Count(b.Replaced))},
 		{"snapshots", cli.Unless0(int64(b.Snapshots), "%s reconstructed; `starter snapshots list` lists them")},
-		{"took", fmt.Sprintf("%s, %.1f windows/s", cli.RunTook(r), float64(done+failed)/max(seconds, 0.001))},
+		{"took", fmt.Sprintf("%s, %.1f windows/s", cli.RunTook(r), float64(b.Done+b.Proven+b.Failed)/max(seconds, 0.001))},
 		{"workflow", r.WorkflowID},
 	})
 }
@@ -341,7 +364,7 @@ func backfillListCommand() *cobra.Command {
 						b := r.Backfill
 						rows = append(rows, table.Row{
 							r.ID, cli.Moment(r.Started), cli.RunTook(r), strings.TrimSpace(string(r.Status) + " " + string(r.Outcome)), b.Since, b.Until, b.Every, b.On,
-							cli.Count(b.Done) + " of " + cli.Count(b.Todo), cli.Count(b.Failed), cli.Shorten(w, r.Reason),
+							cli.Count(b.Done+b.Proven) + " of " + cli.Count(b.Todo), cli.Count(b.Failed), cli.Shorten(w, r.Reason),
 						})
 					}
 					cli.Grid(w, table.Row{"backfill", "started", "took", "status", "since", "until", "every", "on", "windows", "failed", "why"}, rows, 3, 9, 10)
@@ -368,7 +391,7 @@ func backfillStatusCommand() *cobra.Command {
 					return err
 				}
 				run.Backfill.Done, run.Backfill.Failed = max(done, run.Backfill.Done), max(failed, run.Backfill.Failed)
-				return out.Show(cmd.OutOrStdout(), run, func(w io.Writer) { printBackfill(w, run, run.Backfill.Done, run.Backfill.Failed) })
+				return out.Show(cmd.OutOrStdout(), run, func(w io.Writer) { printBackfill(w, run) })
 			})
 		},
 	}

@@ -15,6 +15,7 @@ import (
 	"padron/internal/dataset"
 	"padron/internal/query"
 	"padron/internal/runs"
+	"padron/internal/socrata"
 	"padron/starter/cli"
 )
 
@@ -26,8 +27,9 @@ type backfillPlan struct {
 	Until     backfill.Day         `json:"until"` // the day after the last
 	Every     backfill.Every       `json:"every"`
 	Windows   []plannedWindow      `json:"windows"`
-	Todo      int                  `json:"todo"` // windows to be reloaded
-	Rows      int64                `json:"rows"` // of these; a row counts in each of its windows
+	Todo      int                  `json:"todo"`             // windows to be reloaded
+	Proven    string               `json:"proven,omitempty"` // why these need no reloading; empty: they do
+	Rows      int64                `json:"rows"`             // of these; a row counts in each of its windows
 	Requests  int64                `json:"requests"`
 	Estimate  time.Duration        `json:"estimate_ns"`
 	Snapshots int                  `json:"snapshots"`
@@ -79,14 +81,22 @@ func planBackfill(ctx context.Context, c config.Config, spec *dataset.Spec, read
 	if err != nil {
 		return nil, err
 	}
-	for i, w := range backfill.Plan(windows, p.On, stored, backfill.Reprocess(f.reprocess)) {
+	if backfill.Reload(f.reload) != backfill.ReloadAlways {
+		if p.Proven, err = proven(ctx, portal, spec, reader, live); err != nil {
+			return nil, err
+		}
+	}
+	for i, w := range backfill.Plan(windows, p.On, stored, backfill.Reload(f.reload)) {
 		rows := counts.Windows[i]
 		planned := plannedWindow{Window: w.Window, Name: w.String(), Rows: rows, Requests: rows/int64(c.PageSize) + 1, State: "to do"}
-		if w.Reload {
+		switch {
+		case w.Reload && p.Proven != "":
+			planned.State, planned.Requests = "proven, not to be reloaded", 0
+		case w.Reload:
 			p.Todo++
 			p.Rows += planned.Rows
 			p.Requests += planned.Requests
-		} else {
+		default:
 			planned.State = string(w.Before.Status) + " by " + w.Before.Run
 		}
 		p.Windows = append(p.Windows, planned)
@@ -98,6 +108,24 @@ func planBackfill(ctx context.Context, c config.Config, spec *dataset.Spec, read
 	p.Snapshots = len(backfill.AsOf(windows, backfill.DayOf(last.Seen().In(spec.Location()))))
 	p.Estimate = p.estimate(ctx, c, reader)
 	return p, nil
+}
+
+// proven says why the mirror is proven to equal the portal; empty: it is not.
+func proven(ctx context.Context, portal *socrata.Client, spec *dataset.Spec, reader *query.Reader, live *socrata.Metadata) (string, error) {
+	question, err := reader.Runs.Question(ctx)
+	if err != nil {
+		return "", err
+	}
+	question.Spec, question.Started = spec.Digest(), time.Now()
+	if question.Rows, question.Version, err = portal.Count(ctx, ""); err != nil {
+		return "", err
+	}
+	question.Version.Updated = live.RowsUpdatedAt
+	skip, why := question.Skip()
+	if !skip {
+		return "", nil
+	}
+	return why, nil
 }
 
 // estimate is how long the plan takes: as long as the portal's request limit or
@@ -118,6 +146,9 @@ func (p *backfillPlan) print(w io.Writer) {
 	}
 	cli.Grid(w, table.Row{"window", "since", "until", "rows", "requests", "state"}, rows, 4, 5)
 	fmt.Fprintln(w)
+	if p.Proven != "" {
+		fmt.Fprintf(w, "no window needs reloading, the mirror equals the portal: %s; --reload always reloads them\n\n", p.Proven)
+	}
 	cli.Facts(w, [][2]string{
 		{"on", p.On + ": " + strings.Join(p.Columns.All(), ", ")},
 		{"windows", fmt.Sprintf("%s from %s until before %s, %s to be reloaded", cli.Count(len(p.Windows)), p.Since, p.Until, cli.Count(p.Todo))},

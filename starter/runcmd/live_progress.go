@@ -53,6 +53,8 @@ func backfillText(b runs.Backfill) string {
 		return fmt.Sprintf("paused after %s of %s windows: %s", cli.Count(b.Done), cli.Count(b.Todo), b.Paused)
 	case b.Todo == 0:
 		return "planning the windows from " + b.Since + " until before " + b.Until
+	case b.Proven > 0:
+		return fmt.Sprintf("%s windows are proven; reconstructing snapshots", cli.Count(b.Proven))
 	default:
 		return fmt.Sprintf("reloading windows, %s of %s done in runs that have ended", cli.Count(b.Done), cli.Count(b.Todo))
 	}
