@@ -21,7 +21,7 @@ import (
 )
 
 // Reload is a stretch of windows that one run of a backfill reloads, or the
-// dates for which its last run reconstructs snapshots.
+// dates for which its last run reconstructs snapshots, or the history of the spec.
 type Reload struct {
 	On        string               `json:"on"` // OnLifecycle or a column
 	Columns   backfill.DateColumns `json:"columns"`
@@ -29,6 +29,8 @@ type Reload struct {
 	MaxActive int                  `json:"max_active"` // windows under way at once
 
 	AsOf []backfill.Day `json:"as_of,omitempty"` // first days of months
+
+	History bool `json:"history,omitempty"` // the dates of the spec's history
 }
 
 // BackfillPlanInput asks what a backfill has to do.

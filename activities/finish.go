@@ -37,20 +37,27 @@ func (in *FinishInput) ending() alerts.Ending {
 // tidyWithin bounds the cleaning up after a run.
 const tidyWithin = 5 * time.Minute
 
+// FinishResult says what follows the end of a run.
+type FinishResult struct {
+	AlertResult
+	// History says that the spec's history is to be reconstructed now.
+	History bool `json:"history,omitempty"`
+}
+
 // Finish closes the record of a run, however it ended, brings the alerts up to
 // date, and says whether there is something to send. Only then it cleans up,
 // which can fail without failing the run: cleaned pages go at once, raw pages
 // stay for the newest crawls.
-func (a *Activities) Finish(ctx context.Context, in FinishInput) (AlertResult, error) {
+func (a *Activities) Finish(ctx context.Context, in FinishInput) (FinishResult, error) {
 	return step(ctx, in, a.finish)
 }
 
-func (a *Activities) finish(ctx context.Context, in FinishInput) (result AlertResult, err error) {
+func (a *Activities) finish(ctx context.Context, in FinishInput) (result FinishResult, err error) {
 	run := in.Run
 	run.Spec = "" // a run that another build began must be closed all the same
 	o, err := a.dataset(ctx, run)
 	if err != nil {
-		return AlertResult{}, err
+		return FinishResult{}, err
 	}
 	now := time.Now().UTC()
 	stats := runs.Stats{PeakMemoryBytes: peakMemory(), PortalBytes: in.Bytes, TookMS: now.Sub(run.Started).Milliseconds()}
@@ -78,7 +85,11 @@ func (a *Activities) finish(ctx context.Context, in FinishInput) (result AlertRe
 			}
 		}
 		due, err := o.alerts.RunEnded(ctx, &o.runs.Reader, in.ending())
+		if err != nil {
+			return err
+		}
 		result.Due = due && a.Webhook.Configured()
+		result.History, err = historyIsDue(ctx, o, run.ID)
 		return err
 	})
 	if err == nil && in.Status != runs.StatusSkipped {

@@ -164,6 +164,9 @@ func (a *Activities) prepare(ctx context.Context, in ProbeInput) (ProbeResult, e
 	if in.Trigger == runs.TriggerBackfill {
 		why = "part of a backfill"
 	}
+	if in.Trigger == runs.TriggerHistory {
+		why = "the history that the spec asks for, after green run " + in.Job.Of
+	}
 	err = a.Database.Do(ctx, func(ctx context.Context) error {
 		return o.runs.SetRun(ctx, in.Run.ID, bson.D{
 			{Key: "probe", Value: runs.Probe{Decision: string(in.Job.Name), Why: cmp.Or(result.Why, why), Rows: result.Rows}},

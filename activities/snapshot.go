@@ -115,6 +115,8 @@ type ReconstructInput struct {
 	Run  Run            `json:"run"`
 	Of   string         `json:"of"`    // the run whose crawl the mirror was written from
 	AsOf []backfill.Day `json:"as_of"` // first days of months
+	// History asks for the dates of the spec's history instead.
+	History bool `json:"history,omitempty"`
 }
 
 // ReconstructResult says what was made.
@@ -135,21 +137,27 @@ func (a *Activities) reconstruct(ctx context.Context, in ReconstructInput) (Reco
 	if err != nil {
 		return ReconstructResult{}, err
 	}
-	dates := make([]time.Time, len(in.AsOf))
-	for i, day := range in.AsOf {
+	var of runs.Run
+	var seen time.Time
+	days := in.AsOf
+	err = a.Database.Do(ctx, func(ctx context.Context) (err error) {
+		if of, err = o.runs.Run(ctx, in.Of); err != nil {
+			return err
+		}
+		if seen, err = seenAt(ctx, o, &of); err == nil && in.History {
+			days, err = a.history(ctx, o, in.Run, seen)
+		}
+		return err
+	})
+	if err != nil {
+		return ReconstructResult{}, err
+	}
+	dates := make([]time.Time, len(days))
+	for i, day := range days {
 		dates[i] = day.Time()
 	}
-	var result ReconstructResult
-	err = a.Database.Do(ctx, func(ctx context.Context) error {
-		of, err := o.runs.Run(ctx, in.Of)
-		if err != nil {
-			return err
-		}
-		result.Outcome = of.Outcome
-		seen, err := seenAt(ctx, o, &of)
-		if err != nil {
-			return err
-		}
+	result := ReconstructResult{Outcome: of.Outcome}
+	err = a.Database.Do(ctx, func(ctx context.Context) (err error) {
 		result.ReconstructResult, err = o.statistics.Reconstruct(ctx, statistics.ReconstructInput{
 			AsOf: dates, Date: seen.In(o.spec.Location()), SurvivorsBefore: o.spec.SurvivorsBefore(),
 			Version: of.Crawl.Version, Run: in.Run.ID, Spec: in.Run.Spec, Outcome: of.Outcome,
@@ -157,7 +165,7 @@ func (a *Activities) reconstruct(ctx context.Context, in ReconstructInput) (Reco
 		return err
 	})
 	if err != nil {
-		return ReconstructResult{}, fmt.Errorf("reconstruct %d snapshots: %w", len(in.AsOf), err)
+		return ReconstructResult{}, fmt.Errorf("reconstruct snapshots: %w", err)
 	}
 	return result, nil
 }

@@ -61,6 +61,7 @@ func (r *mirrorRun) tasks() []dag.Task {
 		},
 		{Name: "finish", Doing: "closing the run's record", After: []string{"probe", "write"}, Rule: dag.AllDone, Run: r.finish},
 		{Name: "notify", Doing: "handing over what is to be told", After: []string{"finish"}, Rule: dag.AllDone, Run: r.notify},
+		{Name: "history", Doing: "starting the run that reconstructs the past", After: []string{"finish"}, Run: r.history},
 	}
 }
 
@@ -240,7 +241,7 @@ func (w *write) fetchBoundaries(ctx workflow.Context) error {
 func (w *write) reconstruct(ctx workflow.Context) error {
 	var made activities.ReconstructResult
 	err := call(ctx, a.ReconstructSnapshots, "Counts the mirror as it was on past days",
-		activities.ReconstructInput{Run: w.in.Run, Of: w.in.Probe.Of, AsOf: w.in.Reload.AsOf}, &made)
+		activities.ReconstructInput{Run: w.in.Run, Of: w.in.Probe.Of, AsOf: w.in.Reload.AsOf, History: w.in.Reload.History}, &made)
 	w.result.Snapshots = made.Snapshots
 	w.result.Outcome = made.Outcome
 	w.result.Why = fmt.Sprintf("%d snapshots reconstructed from %s documents", made.Snapshots, humanize.Comma(made.Documents))

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -42,6 +43,7 @@ type MirrorResult struct {
 	Outcome string       `json:"outcome"` // green, red, unproven, behind, or skipped
 	Why     string       `json:"why"`
 	Write   *WriteResult `json:"write,omitempty"`
+	History string       `json:"history,omitempty"` // the run that it started to reconstruct the past
 }
 
 // OutcomeSkipped is the outcome of a run that found nothing to do.
@@ -93,6 +95,7 @@ type mirrorRun struct {
 	logicalDate time.Time // when a scheduled run was due, else when the run started
 	deadline    deadline
 	early       early
+	historyDue  bool                    // see history
 	due         *activities.NotifyInput // what is to be told at the end; nil: nothing
 }
 
@@ -114,6 +117,9 @@ func newMirrorRun(ctx workflow.Context, in MirrorInput) (*mirrorRun, error) {
 	}
 	if in.Reload != nil {
 		r.trigger = runs.TriggerBackfill
+		if in.Reload.History {
+			r.trigger = runs.TriggerHistory
+		}
 	}
 	r.result.Run = r.run.ID
 	var err error
@@ -248,8 +254,9 @@ func (r *mirrorRun) finish(ctx workflow.Context) error {
 	if w := r.result.Write; w != nil {
 		in.Outcome, in.Rows, in.Bytes, in.Steps = w.Outcome, w.Rows, w.Bytes, w.Steps
 	}
-	var alerts activities.AlertResult
-	err := callWithin(ctx, finishDeadline, a.Finish, "Closes the run's record: "+string(r.status), in, &alerts)
+	var finished activities.FinishResult
+	err := callWithin(ctx, finishDeadline, a.Finish, "Closes the run's record: "+string(r.status), in, &finished)
+	r.historyDue = err == nil && finished.History
 	switch {
 	case err != nil:
 		lost := activities.Unrecorded{Run: r.run, Job: r.job, Kind: r.kind, Why: r.result.Why}
@@ -257,7 +264,7 @@ func (r *mirrorRun) finish(ctx workflow.Context) error {
 			lost.Kind, lost.Why = "Failed", "its end could not be recorded: "+reason(err)
 		}
 		r.due = &activities.NotifyInput{Dataset: r.run.Dataset, Unrecorded: &lost}
-	case alerts.Due:
+	case finished.Due:
 		r.due = &activities.NotifyInput{Dataset: r.run.Dataset}
 	}
 	return errors.Join(err, r.publish(ctx))
@@ -265,6 +272,26 @@ func (r *mirrorRun) finish(ctx workflow.Context) error {
 
 // notify is the end of the run: what came up is sent, if anything did.
 func (r *mirrorRun) notify(ctx workflow.Context) error { return notifyDue(ctx, r.due) }
+
+// history starts the run that reconstructs the past, where the spec asks for it
+// and none has. It outlives this run, which is green already and does not wait.
+// One that could not be started is left to the next run.
+func (r *mirrorRun) history(ctx workflow.Context) error {
+	if !r.historyDue {
+		return leftOut("there is none to reconstruct")
+	}
+	id := "history-" + workflow.Now(ctx).UTC().Format("2006-01-02T15:04:05.000Z")
+	o := workflow.GetChildWorkflowOptions(childContext(ctx, MirrorID(r.run.Dataset, id), r.run.Dataset,
+		r.run.Dataset+": reconstructs its history after run "+r.run.ID))
+	o.ParentClosePolicy = enumspb.PARENT_CLOSE_POLICY_ABANDON
+	err := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, o), Mirror, MirrorInput{
+		Dataset: r.run.Dataset, Job: runs.JobReconstruct, Of: r.run.ID, Reload: &activities.Reload{History: true},
+	}).GetChildWorkflowExecution().Get(ctx, nil)
+	if err == nil {
+		r.result.History = id
+	}
+	return optional("the history is left to the next run", err)
+}
 
 // outcome is how the run ended: its outcome, or the status of one without.
 func (r *mirrorRun) outcome() string { return cmp.Or(r.result.Outcome, string(r.status)) }
@@ -290,6 +317,9 @@ func (r *mirrorRun) details() string {
 	}
 	if r.probed.Why != "" {
 		head += "\n\nProbe: " + r.probed.Why
+	}
+	if r.result.History != "" {
+		head += "\n\nThe past is reconstructed by the run `" + r.result.History + "`."
 	}
 	switch {
 	case r.deadline.passed:

@@ -81,13 +81,19 @@ const pageSize = 1000
 // its time waiting for the servers.
 func newStack(t *testing.T, table *store.Table, adjust ...func(*activities.Activities)) *stack {
 	t.Helper()
+	return newStackOf(t, table, nil, adjust...)
+}
+
+// newStackOf is newStack with a changed spec: pairs of old and new text.
+func newStackOf(t *testing.T, table *store.Table, changes []string, adjust ...func(*activities.Activities)) *stack {
+	t.Helper()
 	t.Parallel()
 	uri, address := testenv.MongoDB(t), testenv.Temporal(t)
 	ctx := t.Context()
 	// The dataset has a name of the test's own, for the one writer's id is made
 	// of it.
 	name := strings.ToLower("t" + bson.NewObjectID().Hex()[14:])
-	s := &stack{t: t, spec: specNamed(t, name), prefix: "padrontest", queue: name, writes: &monitor{}, log: &logBuffer{}}
+	s := &stack{t: t, spec: specNamed(t, name, changes...), prefix: "padrontest", queue: name, writes: &monitor{}, log: &logBuffer{}}
 
 	portal, err := portalsim.New(portalsim.Options{Table: table, HideComputed: true})
 	require.NoError(t, err)
@@ -142,13 +148,13 @@ func (s *stack) works(a *activities.Activities) {
 func quiet() sdklog.Logger { return sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)) }
 
 // specNamed is the embedded spec of San Francisco under another name, with
-// changes: pairs of old and new text.
+// changes: pairs of old and new text. It asks for no history.
 func specNamed(t testing.TB, name string, changes ...string) *dataset.Spec {
 	t.Helper()
 	text, err := os.ReadFile("../internal/dataset/specs/sf-business.yaml")
 	require.NoError(t, err)
 	changed := string(text)
-	for pair := range slices.Chunk(append(changes, "name: sf-business", "name: "+name), 2) {
+	for pair := range slices.Chunk(append([]string{"\nhistory: {since: 1990-01-01, every: month}\n", "\n# no history\n", "name: sf-business", "name: " + name}, changes...), 2) {
 		require.Contains(t, changed, pair[0])
 		changed = strings.Replace(changed, pair[0], pair[1], 1)
 	}

@@ -117,6 +117,10 @@ func (w *write) details() string {
 	case runs.JobVerify:
 		b.WriteString("Makes a certificate and changes nothing.")
 	case runs.JobReconstruct:
+		if w.in.Reload.History {
+			fmt.Fprintf(&b, "Reconstructs the history that the spec asks for, after run %s, from the lifecycle dates of the rows.", w.in.Job.Of)
+			break
+		}
 		fmt.Fprintf(&b, "Reconstructs %s snapshots for %s from the lifecycle dates of the rows.",
 			humanize.Comma(int64(len(w.in.Reload.AsOf))), w.in.Job.Of)
 	case runs.JobReload, runs.JobBackfill:

@@ -125,6 +125,9 @@ func TestParseErrors(t *testing.T) {
 		{"max_stale", "license: CC0", "license: CC0\nmax_stale: {percent: 500, rows: 1}", "max_stale: percent is 0 to 100"},
 		{"deadline", "catch_up: 2h", "deadline: 30s", "small.yaml:6:12: schedule: deadline is 1m to 24h"},
 		{"freshness", "catch_up: 2h", "freshness: 20m", "schedule: freshness is at least 1h"},
+		{"history", "\nkey: ", "\nhistory: {since: soon, every: month}\nkey: ", `history.since: "soon" is no day since 1800 (1990-01-01)`},
+		{"history too far back", "\nkey: ", "\nhistory: {since: 1066-10-14, every: month}\nkey: ", `history.since: "1066-10-14" is no day since 1800`},
+		{"history of days", "\nkey: ", "\nhistory: {since: 1990-01-01, every: day}\nkey: ", `history.every: "day": use month, quarter, year`},
 		{"standstill", "catch_up: 2h", "standstill: 23h", "schedule: standstill is at least 24h"},
 		{"box", "west: -88", "west: -86", "west < east"},
 		{"no fields", small[strings.Index(small, "fields:"):strings.Index(small, "lifecycle:")], "fields: []\n", "every stored column needs a field"},
@@ -308,6 +311,7 @@ func TestDigest(t *testing.T) {
 	for _, change := range [][2]string{
 		{"30 5 * * mon-fri", "0 6 * * *"},
 		{"jitter: 5m", "jitter: 6m"},
+		{"\nkey: ", "\nhistory: {since: 1990-01-01, every: year}\nkey: "},
 		{"catch_up: 2h", "catch_up: 3h"},
 		{"catch_up: 2h", "standstill: 48h"},
 		{`date: "2014-10"`, `date: "2015"`},

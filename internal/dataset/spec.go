@@ -64,6 +64,7 @@ type Spec struct {
 	Key         string            `yaml:"key" json:"key"` // source column; its value is the document's _id
 	TimeZone    string            `yaml:"time_zone" json:"time_zone"`
 	Schedule    Schedule          `yaml:"schedule" json:"schedule"`
+	History     History           `yaml:"history,omitempty" json:"history,omitzero"`  // of counts, made after the first load; zero: none
 	Volatile    []string          `yaml:"volatile" json:"volatile"`                   // source columns, or prefixes ending in *; not stored
 	Untracked   []string          `yaml:"untracked" json:"untracked"`                 // paths whose change alone makes no event
 	Ignored     map[string]string `yaml:"ignored,omitempty" json:"ignored,omitempty"` // source column: why it is not stored
@@ -130,6 +131,17 @@ type Schedule struct {
 	// told (default DefaultStandstill): the mirror is right all the while.
 	Standstill time.Duration `yaml:"standstill,omitempty" json:"standstill,omitzero"` // the digest leaves the schedule out
 }
+
+// History says which counts of the past the first green run has reconstructed,
+// without being asked.
+type History struct {
+	Since string `yaml:"since" json:"since"` // day: 1990-01-01
+	Every string `yaml:"every" json:"every"` // month, quarter or year
+}
+
+// Everies lists how often counts of the past can be made: rows are dated by month
+// there.
+func Everies() []string { return []string{"month", "quarter", "year"} }
 
 // These bound what a schedule may ask for.
 const (
@@ -494,7 +506,7 @@ func (s *Spec) finish() error {
 	}
 	digested := *s
 	digested.Schedule, digested.Breaks, digested.License, digested.Attribution = Schedule{}, nil, "", ""
-	digested.Boundaries = Boundaries{}
+	digested.Boundaries, digested.History = Boundaries{}, History{}
 	// Later than the first digests: only where the spec sets them, so that mirrors
 	// made before do not seem to be made by another spec.
 	normal, err := json.Marshal(&struct {

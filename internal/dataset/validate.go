@@ -99,6 +99,21 @@ func (s *Spec) validateHead(idShape *regexp.Regexp, at errorAt) error {
 	if _, err := ParseCron(s.Schedule.Cron); err != nil {
 		return at("schedule.cron", "%s", err)
 	}
+	return s.History.validate(at)
+}
+
+// validate checks how far back the counts of the past go, and how often.
+func (h History) validate(at errorAt) error {
+	if h == (History{}) {
+		return nil
+	}
+	since, err := time.Parse(time.DateOnly, h.Since)
+	switch {
+	case err != nil || since.Year() < 1800:
+		return at("history.since", "%q is no day since 1800 (1990-01-01)", h.Since)
+	case !slices.Contains(Everies(), h.Every):
+		return at("history.every", "%q: use %s", h.Every, strings.Join(Everies(), ", "))
+	}
 	return nil
 }
 

@@ -33,11 +33,12 @@ const (
 	deepRuns      list = "deep"    // with a certificate of a deep check
 	skippedRuns   list = "skipped" // whose probe found nothing new
 	writerRuns    list = "writers" // that wrote rows and have not come to their end
+	historyRuns   list = "history" // that reconstruct the spec's history
 	endedRuns     list = "ended-"  // and the Ending: one list for each
 )
 
 func allLists() []list {
-	lists := []list{allRuns, greenRuns, doneRuns, certifiedRuns, deepRuns, crawledRuns, skippedRuns, writerRuns}
+	lists := []list{allRuns, greenRuns, doneRuns, certifiedRuns, deepRuns, crawledRuns, skippedRuns, writerRuns, historyRuns}
 	for _, ending := range Endings() {
 		lists = append(lists, endedSo(ending))
 	}
@@ -72,6 +73,8 @@ func (l list) has(run *Run) bool {
 		return run.Status == StatusSkipped && run.Probe.Decision == ProbeSkip
 	case writerRuns:
 		return run.Writes && run.Status != StatusDone
+	case historyRuns:
+		return run.Trigger == TriggerHistory
 	default:
 		return true
 	}

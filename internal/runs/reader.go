@@ -81,6 +81,10 @@ func (r *Reader) LastDeep(ctx context.Context) (Run, error) { return r.newest(ct
 // what the mirror was last written from. ErrNoRun when there is none.
 func (r *Reader) LastCrawl(ctx context.Context) (Run, error) { return r.newest(ctx, crawledRuns) }
 
+// LastHistory is the newest run that reconstructs the spec's history, ended or
+// not; ErrNoRun when there is none.
+func (r *Reader) LastHistory(ctx context.Context) (Run, error) { return r.newest(ctx, historyRuns) }
+
 // LastProof is the newest run that proved that the mirror equals the portal: a
 // certificate that is green, or a probe that found the portal as the last green
 // run left it. ErrNoRun when there is none.

@@ -29,6 +29,7 @@ const (
 	TriggerManual   = "manual"
 	TriggerSchedule = "schedule"
 	TriggerBackfill = "backfill" // by a backfill, to reload some of its windows
+	TriggerHistory  = "history"  // by the first green run, to reconstruct the spec's history
 
 	ModeAuto = "auto" // the probe decides
 	ModeFull = "full"

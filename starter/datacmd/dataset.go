@@ -94,6 +94,7 @@ func printSpec(w io.Writer, s *dataset.Spec) {
 		{"portal", s.Portal.Host + "/" + s.Portal.ID + ", key " + s.Key},
 		{"schedule", fmt.Sprintf("%q in %s", s.Schedule.Cron, s.TimeZone)},
 		{"late", lateness(s.Schedule)},
+		{"history", history(s.History)},
 		{"license", s.License + "; " + s.Attribution},
 		{"digest", s.Digest()[:digestShown]},
 		{"volatile", strings.Join(s.Volatile, ", ") + " (not stored)"},
@@ -256,6 +257,14 @@ with what a run would make of it. Fails if a run would stop.`,
 }
 
 // lateness says what a spec calls late.
+// history is what the first green run reconstructs; empty: nothing.
+func history(h dataset.History) string {
+	if h.Since == "" {
+		return ""
+	}
+	return "counts since " + h.Since + " by " + h.Every + ", reconstructed after the first green run"
+}
+
 func lateness(s dataset.Schedule) string {
 	late := "a mirror whose last proof is older than " + s.Freshness.String()
 	if s.Deadline > 0 {

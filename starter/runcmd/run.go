@@ -254,6 +254,9 @@ func (s summary) print(w io.Writer) {
 			rows = append(rows, [2]string{"fetched", cli.Size(r.Stats.PortalBytes) + " from the portal"})
 		}
 	}
+	if s.History != "" {
+		rows = append(rows, [2]string{"the past", "run " + s.History + " reconstructs it, as the spec asks; `starter watch " + s.History + "` follows it"})
+	}
 	rows = append(rows, [][2]string{
 		{"memory", cli.Size(r.Stats.PeakMemoryBytes) + " at most in the worker"},
 		{"history", fmt.Sprintf("%d Temporal events", s.HistoryEvents)},

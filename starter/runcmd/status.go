@@ -197,6 +197,7 @@ func printRun(w io.Writer, r runs.Run, live *liveView) {
 		rows = append(rows, [2]string{"live", "`starter watch " + r.ID + "` follows it, `starter cancel " + r.ID + "` ends it"})
 	}
 	rows = append(append(rows, checks("gate", r.Gate)...), checks("certificate", r.Certificate)...)
+	rows = append(rows, [2]string{"snapshots", cli.Unless0(int64(r.Backfill.Snapshots), "%s reconstructed; `starter snapshots list` lists them")})
 	rows = append(rows, [2]string{"snapshot", r.Snapshot}, [2]string{"steps", stepTimes(r.Steps)})
 	for _, warning := range warnings(&r) {
 		rows = append(rows, [2]string{"warning", warning})
@@ -215,8 +216,13 @@ func lastFailure(r runs.Run) string {
 }
 
 func startedBy(trigger string) string {
-	if trigger == runs.TriggerSchedule {
+	switch trigger {
+	case runs.TriggerSchedule:
 		return "by schedule"
+	case runs.TriggerBackfill:
+		return "by a backfill"
+	case runs.TriggerHistory:
+		return "by a green run, as the spec asks for its history"
 	}
 	return "by hand"
 }

@@ -212,6 +212,7 @@ func (r *run) measure(ctx context.Context) error {
 		{lineChangedMany, crawlNew, keys},
 		{lineSkip, crawlNew, nil},
 		{lineBackfill, backfill, nil},
+		{lineReloaded, reloaded, nil},
 	} {
 		if err := r.edit(ctx, phase.keys); err != nil {
 			return err

@@ -55,6 +55,11 @@ func (r *run) crawl(ctx context.Context, name, database string, args ...string) 
 		if err != nil {
 			return "", err
 		}
+		if run.History != "" { // or the next phase would wait for it
+			if err := r.temporal.GetWorkflow(ctx, "mirror/"+dataset+"/"+run.History, "").Get(ctx, nil); err != nil {
+				return "", fmt.Errorf("run %s: %w", run.History, err)
+			}
+		}
 		if err := worker.Stop(); err != nil {
 			return "", err
 		}
@@ -71,6 +76,7 @@ type finishedRun struct {
 	Run     string `json:"run"`
 	Outcome string `json:"outcome"`
 	Why     string `json:"why"`
+	History string `json:"history"` // the run that it started, to reconstruct the past
 	Record  struct {
 		WorkflowID string `json:"workflow_id"`
 		TemporalID string `json:"temporal_run_id"`
@@ -88,6 +94,7 @@ var (
 	crawlNow = []string{"run", "--wait", "--mode", "full"}
 	crawlNew = []string{"run", "--wait", "--mode", "auto"}
 	backfill = []string{"backfill", "--since", "1990-01-01", "--until", "2026-09-01", "--every", "month", "--max-active", "4"}
+	reloaded = append(slices.Clone(backfill), "--reload", "always")
 )
 
 // startRun starts a run with the starter and waits for its end.

@@ -75,6 +75,7 @@ const (
 	lineChangedMany  = "full crawl, 10 % changed"
 	lineSkip         = "skip"
 	lineBackfill     = "backfill, 440 months"
+	lineReloaded     = "backfill, 440 months, reloaded"
 )
 
 // tolerated is the share of the processor time that other programs may have.
