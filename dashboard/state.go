@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"padron/dashboard/chart"
 	"padron/internal/query"
 	"padron/internal/runs"
 	"padron/internal/statistics"
@@ -59,15 +60,16 @@ func (s *Server) open(ctx context.Context) (*query.Reader, error) {
 	if m != nil {
 		return m, nil
 	}
-	opened, err, _ := s.flights.Do("open", func() (any, error) { return s.Open(ctx) })
-	if err != nil {
-		return nil, err
-	}
-	m = opened.(*query.Reader)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.reader = m
-	return m, nil
+	return chart.Shared(ctx, &s.flights, "open", func(ctx context.Context) (*query.Reader, error) {
+		m, err := s.Open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.reader = m
+		return m, nil
+	})
 }
 
 // now is the state, at most stateFor old.
@@ -78,18 +80,16 @@ func (s *Server) now(ctx context.Context, m *query.Reader) (*state, error) {
 	if st != nil && time.Since(st.at) < stateFor {
 		return st, nil
 	}
-	// Other requests wait for the result, so the end of this one must not
-	// cancel it.
-	ctx = context.WithoutCancel(ctx)
-	found, err, _ := s.flights.Do("state", func() (any, error) { return s.look(ctx, m, st) })
-	if err != nil {
-		return nil, err
-	}
-	st = found.(*state)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.state = st
-	return st, nil
+	return chart.Shared(ctx, &s.flights, "state", func(ctx context.Context) (*state, error) {
+		next, err := s.look(ctx, m, st)
+		if err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.state = next
+		return next, nil
+	})
 }
 
 // look reads the state. before is the previous one, or nil: the runs that had
