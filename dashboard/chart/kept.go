@@ -51,25 +51,29 @@ func keep[T any](ctx context.Context, k *Kept, key string, read func(ctx context
 // its own.
 func Shared[T any](ctx context.Context, flights *singleflight.Group, key string, read func(ctx context.Context) (T, error)) (T, error) {
 	var none T
-	lasting := context.WithoutCancel(ctx)
-	found := flights.DoChan(key, func() (value any, err error) {
+	select {
+	case found := <-Begin(ctx, flights, key, read):
+		if found.Err != nil {
+			return none, found.Err
+		}
+		return found.Val.(T), nil
+	case <-ctx.Done():
+		return none, ctx.Err()
+	}
+}
+
+// Begin is Shared for who does not wait.
+func Begin[T any](ctx context.Context, flights *singleflight.Group, key string, read func(ctx context.Context) (T, error)) <-chan singleflight.Result {
+	ctx = context.WithoutCancel(ctx)
+	return flights.DoChan(key, func() (value any, err error) {
 		// This is a goroutine of its own, whose panic would end the program.
 		defer func() {
 			if fault := recover(); fault != nil {
 				err = fmt.Errorf("%s: panic: %v\n%s", key, fault, debug.Stack())
 			}
 		}()
-		return read(lasting)
+		return read(ctx)
 	})
-	select {
-	case result := <-found:
-		if result.Err != nil {
-			return none, result.Err
-		}
-		return result.Val.(T), nil
-	case <-ctx.Done():
-		return none, ctx.Err()
-	}
 }
 
 // ReadSeries reads a series of a snapshot. It is false when the snapshot was
