@@ -20,13 +20,13 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"golang.org/x/net/html"
 
-	"padron/activities"
 	"padron/dashboard"
 	"padron/internal/changes"
 	"padron/internal/cleaning"
 	"padron/internal/landing"
 	"padron/internal/mongodb"
 	"padron/internal/portalsim"
+	"padron/internal/profile"
 	"padron/internal/runs"
 	"padron/internal/statistics"
 	"padron/internal/testenv"
@@ -67,6 +67,7 @@ func TestHiddenValuesInfluenceNothing(t *testing.T) {
 	for _, page := range slices.Compact(pages) {
 		start = append(start, "/en/"+page)
 	}
+	s.describe()
 	before := s.walk(start)
 	require.Len(t, before, walkedAtMost())
 	s.changeHidden(first, second)
@@ -191,10 +192,23 @@ func (s *stack) changeHidden(first, second string) {
 			}
 		}
 	}
+	s.describe()
+}
+
+// describe describes the columns of the documents as they are, as a crawl that
+// cleans every row does.
+func (s *stack) describe() {
+	t, ctx := s.t, s.t.Context()
 	snap, err := s.reader.Statistics.Snapshot(ctx, "latest")
 	require.NoError(t, err)
-	_, err = statistics.NewStore(s.db).ProfileColumns(ctx, activities.ProfileOf(s.spec, snap.ID))
+	columns, err := s.reader.Statistics.DataProfile(ctx, snap.ID)
 	require.NoError(t, err)
+	sketch := profile.New(profile.Of(s.spec))
+	for _, doc := range s.documents() {
+		require.NoError(t, sketch.Add(doc))
+	}
+	columns.Description = sketch.Describe()
+	require.NoError(t, statistics.NewStore(s.db).StoreProfile(ctx, snap.ID, &columns.Columns))
 }
 
 // changeHiddenEvents does the same for what happened to rows: the same fields of
