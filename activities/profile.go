@@ -65,7 +65,9 @@ func (a *Activities) profileColumns(ctx context.Context, in ProfileInput) (resul
 
 // describe describes the columns of the run's crawl, or says why that is not to
 // be done.
-func describe(ctx context.Context, o *opened, in *ProfileInput, last *statistics.Columns) (made *statistics.Columns, why string, err error) {
+func describe(
+	ctx context.Context, o *opened, in *ProfileInput, last *statistics.Columns,
+) (made *statistics.Columns, why string, err error) {
 	if len(in.Pages) == 0 {
 		return nil, "this job reads some rows only, or none", nil
 	}

@@ -52,8 +52,9 @@ type shownField struct {
 }
 
 var (
-	fieldOf    = regexp.MustCompile(`(?s)<section class="field".*?<code>([^<]*)</code>.*?</section>`)
-	countsOf   = regexp.MustCompile(`<p>([\d,]+) rows have a value, ([\d,]+) have none\. Distinct values: (about )?([\d,]+|–|[^ .<]+)(?: \(± ([\d.]+) %\))?\.`)
+	fieldOf  = regexp.MustCompile(`(?s)<section class="field".*?<code>([^<]*)</code>.*?</section>`)
+	countsOf = regexp.MustCompile(`<p>([\d,]+) rows have a value, ([\d,]+) have none\. ` +
+		`Distinct values: (about )?([\d,]+|[^ .<]+)(?: \(± ([\d.]+) %\))?\.`)
 	topOf      = regexp.MustCompile(`<tr><th scope="row">([^<]*)</th><td class="num">([\d,]+)</td>`)
 	topErrorOf = regexp.MustCompile(`each count may be too low by up to ([\d,]+) rows`)
 )

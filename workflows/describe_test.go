@@ -71,7 +71,7 @@ func TestAProfileIsThatOfTheLastCrawlWithChanges(t *testing.T) {
 	require.Equal(t, again.Run, p.Run)
 	require.EqualValues(t, 2499, p.Rows, "the row in quarantine is not described")
 
-	snapshot := s.job(workflows.MirrorInput{Job: runs.JobRerun, Of: again.Run, From: runs.FromSnapshot})
+	snapshot := s.job(workflows.MirrorInput{Job: runs.JobRerun, Of: changed.Run, From: runs.FromSnapshot})
 	require.Equal(t, string(dag.Skipped), described(t, snapshot))
 	require.Equal(t, p.Columns, s.profile(snapshot).Columns)
 
@@ -115,7 +115,7 @@ func TestPagesOfTheVersionBeforeAreRepeated(t *testing.T) {
 	_, err := businesses.InsertMany(t.Context(), extra)
 	require.NoError(t, err)
 	require.NoError(t, s.portal.Edit(portalsim.Rename(s.keys(1)[0], "Renamed")))
-	closed := s.start(workflows.MirrorInput{Mode: runs.ModeFull})
+	closed := s.start(workflows.MirrorInput{Mode: runs.ModeFull, Deep: true}) // which cleans every row
 	require.Equal(t, runs.GateClosed, s.fails(closed).Type())
 	_, err = businesses.DeleteMany(t.Context(), bson.D{{Key: "lineage.run", Value: bson.D{{Key: "$exists", Value: false}}}})
 	require.NoError(t, err)

@@ -21,7 +21,8 @@ func TestDescribe(t *testing.T) {
 		return page.ID, summary
 	}
 	first, _ := clean(0, row("0001", "Shop"), row("0002", "Shop"), row("0002", "Double"), row("", "Lost"))
-	second, summary := clean(1, row("0003", "Shop"), row("0004", "Bar"), `{"ttxid":"0005","dba_name":"Bad","dba_start_date":7,"location_start_date":7}`)
+	second, summary := clean(1, row("0003", "Shop"), row("0004", "Bar"),
+		`{"ttxid":"0005","dba_name":"Bad","dba_start_date":7,"location_start_date":7}`)
 	d, err := p.Describe(t.Context(), []string{first, second})
 	require.NoError(t, err)
 	assert.EqualValues(t, 4, d.Rows)

@@ -30,7 +30,9 @@ func TestAProfileStandsBesideItsSnapshot(t *testing.T) {
 	for i := range records {
 		key := fmt.Sprintf("%07d-01-001", i)
 		row := map[string]any{"ttxid": key, "certificate_number": key, "location_start_date": "2001-02-03T00:00:00.000"}
-		for column, v := range map[string]string{"neighborhoods_analysis_boundaries": neighborhoods[i%3], "self_reported_naics_code": codes[i/7%3]} {
+		for column, v := range map[string]string{
+			"neighborhoods_analysis_boundaries": neighborhoods[i%3], "self_reported_naics_code": codes[i/7%3],
+		} {
 			if v != "" {
 				row[column] = v
 			}
@@ -48,7 +50,8 @@ func TestAProfileStandsBesideItsSnapshot(t *testing.T) {
 	distinct := int64(7)
 	columns := Columns{
 		Description: profile.Description{Rows: 60, HomeState: "CA", Fields: []profile.Field{{
-			Path: "dba_name", Distinct: &distinct, DistinctError: 0.03, TopError: 2, Top: []profile.Counted{{Value: "Shop", Rows: 3}}, Histogram: []profile.Counted{},
+			Path: "dba_name", Distinct: &distinct, DistinctError: 0.03, TopError: 2,
+			Top: []profile.Counted{{Value: "Shop", Rows: 3}}, Histogram: []profile.Counted{},
 		}}, Flags: []profile.Counted{}, OutsideHome: []profile.Counted{}},
 		Run: "r1", Version: socrata.Version{Served: mongodbtest.Day(1)}, Made: mongodbtest.Day(1), Spec: "s", Sketch: 1, Digest: "d",
 	}
