@@ -9,7 +9,6 @@ import (
 
 	"padron/internal/runs"
 	"padron/internal/socrata"
-	"padron/internal/statistics"
 )
 
 // PlanInput asks to cut the key space.
@@ -75,11 +74,7 @@ func (a *Activities) plan(ctx context.Context, in PlanInput) (PlanResult, error)
 		if err != nil {
 			return err
 		}
-		described, err := o.statistics.LastProfile(ctx)
-		if err != nil && !errors.Is(err, statistics.ErrNoSnapshot) {
-			return err
-		}
-		result.Pass = last.Spec == in.Run.Spec && in.Run.Started.Sub(last.Cleaned) < cleanedEvery && described.Of(in.Run.Spec)
+		result.Pass = last.Spec == in.Run.Spec && in.Run.Started.Sub(last.Cleaned) < cleanedEvery
 		return o.runs.SetRun(ctx, in.Run.ID, bson.D{
 			{Key: "ranges", Value: planned(result.Ranges)},
 			{Key: "crawls", Value: in.Crawl},

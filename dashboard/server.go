@@ -12,7 +12,6 @@ import (
 
 	"github.com/klauspost/compress/gzhttp"
 	"github.com/klauspost/compress/gzip"
-	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
 
 	"padron/dashboard/chart"
@@ -67,8 +66,6 @@ type Server struct {
 	compressStatic, compress func(http.Handler) http.HandlerFunc
 
 	turns   chan struct{}
-	sending *semaphore.Weighted // bytes of large answers
-	stall   time.Duration       // stallTimeout
 	flights singleflight.Group
 
 	mu     sync.Mutex
@@ -79,10 +76,7 @@ type Server struct {
 // New makes a server. The templates and catalogues are part of the program, so
 // an error is a fault of it.
 func New(o Options) (*Server, error) {
-	s := &Server{
-		Options: o, templates: map[string]*pages{},
-		turns: make(chan struct{}, readersAtOnce), sending: semaphore.NewWeighted(largeAnswers), stall: stallTimeout,
-	}
+	s := &Server{Options: o, templates: map[string]*pages{}, turns: make(chan struct{}, readersAtOnce)}
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}

@@ -143,18 +143,13 @@ func (w *write) gate(ctx workflow.Context) error {
 }
 
 func (w *write) gateInput() activities.GateInput {
-	return activities.GateInput{Run: w.in.Run, Job: w.in.Job, Before: w.before, Pages: w.cleanPages(), Last: w.result.Crawls >= maxCrawls}
-}
-
-// cleanPages are the landing ids of all cleaned pages, in key order.
-func (w *write) cleanPages() []string {
-	var pages []string
+	in := activities.GateInput{Run: w.in.Run, Job: w.in.Job, Before: w.before, Last: w.result.Crawls >= maxCrawls}
 	for i := range w.parts {
 		for _, page := range w.parts[i].clean {
-			pages = append(pages, page.ID)
+			in.Pages = append(in.Pages, page.ID)
 		}
 	}
-	return pages
+	return in
 }
 
 // label names a part the way people count: "Fetch 3 of 8 (0123, 0456]".

@@ -24,8 +24,7 @@ type Reader struct {
 	Quarantine *quarantine.Reader
 	Boundaries *boundaries.Reader
 
-	db      *mongodb.Database
-	sampler sampler // for all searches
+	db *mongodb.Database
 }
 
 // Open opens the database of a dataset for reading. It creates nothing:
@@ -42,7 +41,7 @@ func Open(ctx context.Context, client *mongo.Client, prefix, dataset string) (*R
 func New(db *mongodb.Database) *Reader {
 	return &Reader{
 		Runs: runs.NewReader(db), Statistics: statistics.NewReader(db), Alerts: alerts.NewReader(db),
-		Quarantine: quarantine.NewReader(db), Boundaries: boundaries.NewReader(db), db: db, sampler: sampler{db: db},
+		Quarantine: quarantine.NewReader(db), Boundaries: boundaries.NewReader(db), db: db,
 	}
 }
 

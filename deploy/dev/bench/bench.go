@@ -52,6 +52,10 @@ type Options struct {
 	Rows     int    // of the simulated portal
 	NoRaw    bool   // leave out the raw limits, and the ratios to them
 	Profiles string // folder for CPU profiles of the worker; "" for none
+	PageSize int    // rows that the worker asks for at once; 0: as it does by itself
+	// Brief measures only what ratios are made of: the raw limits in one way of
+	// writing each, and a short backfill.
+	Brief bool
 }
 
 // run is one benchmark of loads and crawls.
@@ -86,7 +90,7 @@ func (a *askedFor) hear(r *http.Request) {
 // when there is nothing.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	r := &run{Options: o}
-	err := r.run(ctx)
+	err := r.onServers(ctx, r.measure)
 	if len(r.report.Lines) == 0 {
 		return nil, err
 	}
@@ -94,7 +98,8 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	return &r.report, err
 }
 
-func (r *run) run(ctx context.Context) (err error) {
+// onServers starts servers of its own, measures on them, and deletes their data.
+func (r *run) onServers(ctx context.Context, measure func(context.Context) error) (err error) {
 	start := time.Now()
 	if r.Profiles != "" {
 		if r.Profiles, err = filepath.Abs(r.Profiles); err != nil {
@@ -112,7 +117,7 @@ func (r *run) run(ctx context.Context) (err error) {
 	func() {
 		defer r.stack.ShutDown(&err)
 		if err = r.start(ctx); err == nil {
-			err = r.measure(ctx)
+			err = measure(ctx)
 		}
 	}()
 	if err != nil {
@@ -194,9 +199,7 @@ func (r *run) measure(ctx context.Context) error {
 		return err
 	}
 	if first.indexed > 0 {
-		indexed := first.measurement
-		indexed.Name, indexed.CPU, indexed.Outcome = lineFirstIndexed, usage{}, ""
-		indexed.Steps, indexed.Portal, indexed.Commands, indexed.Events, indexed.Actions, indexed.WorkerPeak = nil, traffic{}, nil, 0, nil, 0
+		indexed := measurement{Name: lineFirstIndexed}
 		indexed.over(r.Rows, first.indexed.Seconds())
 		r.report.Lines = append(r.report.Lines, indexed)
 	}
@@ -211,8 +214,8 @@ func (r *run) measure(ctx context.Context) error {
 		{lineChangedFew, crawlNew, everyNth(keys, 100)},
 		{lineChangedMany, crawlNew, keys},
 		{lineSkip, crawlNew, nil},
-		{lineBackfill, backfill, nil},
-		{lineReloaded, reloaded, nil},
+		{lineBackfill, r.backfill(), nil},
+		{lineReloaded, r.backfill("--reload", "always"), nil},
 	} {
 		if err := r.edit(ctx, phase.keys); err != nil {
 			return err

@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -213,16 +214,18 @@ func measured() Report {
 	unchanged.CPU, unchanged.WorkerPeak = usage{Postgres: 4, Gateway: 1}, 192<<20
 	back := line(lineBackfill, 0, 12)
 	back.Windows, back.Actions = 440, map[string]int{"activity": 60}
+	reloaded := line(lineReloaded, 0, 44)
+	reloaded.Windows, reloaded.Actions = 440, map[string]int{"activity": 880}
 	return Report{Rows: rows, Lines: []measurement{
 		line(lineIndexed, rows, 7), line(lineReplace, rows, 80), line(lineFirstIndexed, rows, 10),
-		crawl(lineFirst, 14), unchanged, crawl(lineChangedFew, 80./6), crawl(lineChangedMany, 32), skip, back,
+		crawl(lineFirst, 14), unchanged, crawl(lineChangedFew, 80./6), crawl(lineChangedMany, 32), skip, back, reloaded,
 	}}
 }
 
 func TestTargets(t *testing.T) {
 	r := measured()
 	r.finish()
-	require.Len(t, r.Targets, 14)
+	require.Len(t, r.Targets, 16)
 	for _, a := range r.Targets {
 		assert.True(t, a.Reached, "%s: %s", a.Name, a.Detail)
 	}
@@ -255,9 +258,9 @@ func TestTimesAreJudgedAtTheRealSizeOnly(t *testing.T) {
 	r := measured()
 	r.Rows = 60_000
 	r.finish()
-	assert.Len(t, r.Targets, 11)
+	assert.Len(t, r.Targets, 12)
 	for _, a := range r.Targets {
-		assert.NotContains(t, []string{"unchanged full crawl: CPU of the database", "snapshot", "backfill of what is proven: time"}, a.Name)
+		assert.NotContains(t, []string{"unchanged full crawl: CPU of the database", "snapshot", "backfill of what is proven: time", "reloading backfill: windows"}, a.Name)
 	}
 }
 
@@ -265,7 +268,7 @@ func TestWithoutRawLimitsThereAreNoRatios(t *testing.T) {
 	r := measured()
 	r.Lines = r.Lines[2:]
 	r.finish()
-	assert.Len(t, r.Targets, 9)
+	assert.Len(t, r.Targets, 11)
 	assert.Zero(t, r.Lines[0].OfInsert)
 }
 
@@ -383,4 +386,17 @@ func TestWriteCommands(t *testing.T) {
 	update := replaces(docs, 3)[0].body.Lookup("updates", "1").Document()
 	assert.Equal(t, "2", update.Lookup("q", "_id").StringValue())
 	assert.Equal(t, docs[1], update.Lookup("u").Document())
+}
+
+func TestTheDocumentationShowsTheCurrentTable(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/performance.md")
+	require.NoError(t, err)
+	_, after, begins := strings.Cut(string(text), "<!-- bench: begin -->\n")
+	shown, _, ends := strings.Cut(after, "<!-- bench: end -->\n")
+	require.True(t, begins && ends, "performance.md has no marks around what `bench -o md` prints")
+	var printed bytes.Buffer
+	require.NoError(t, (&Report{Rows: DefaultRows}).PrintMarkdown(&printed))
+	_, head, _ := strings.Cut(printed.String(), "\n\n")
+	assert.Contains(t, shown, strings.TrimRight(head, "\n")+"\n", "paste what `bench --rows 368000 -o md` prints between the marks")
+	assert.Contains(t, shown, "\n368,000 rows · ", "it is of the real size")
 }

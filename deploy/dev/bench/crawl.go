@@ -29,6 +29,9 @@ func (r *run) crawl(ctx context.Context, name, database string, args ...string) 
 		if os.Getenv("PADRON_REQUESTS_PER_SECOND") == "" {
 			settings = append(settings, requestLimit)
 		}
+		if r.PageSize > 0 {
+			settings = append(settings, fmt.Sprintf("PADRON_PAGE_SIZE=%d", r.PageSize))
+		}
 		if r.Profiles != "" {
 			settings = append(settings, "PADRON_PPROF=1")
 		}
@@ -83,19 +86,26 @@ type finishedRun struct {
 		Steps      []step `json:"steps"`
 	} `json:"record"`
 	Backfill struct {
-		Done int   `json:"done"`
-		Rows int64 `json:"rows"`
+		Windows int   `json:"windows"` // reloaded, or proven as they are
+		Rows    int64 `json:"rows"`    // reloaded
 	} `json:"backfill"`
 }
 
-// Command lines of the starter that are measured. The backfill's span is that
-// of a register that goes back to 1990.
+// Command lines of the starter that are measured.
 var (
 	crawlNow = []string{"run", "--wait", "--mode", "full"}
 	crawlNew = []string{"run", "--wait", "--mode", "auto"}
-	backfill = []string{"backfill", "--since", "1990-01-01", "--until", "2026-09-01", "--every", "month", "--max-active", "4"}
-	reloaded = append(slices.Clone(backfill), "--reload", "always")
 )
+
+// backfill is the command line of a backfill. Its span is the 440 months of a
+// register that goes back to 1990; a brief one has the last two years.
+func (r *run) backfill(more ...string) []string {
+	since := "1990-01-01"
+	if r.Brief {
+		since = "2024-09-01"
+	}
+	return append([]string{"backfill", "--since", since, "--until", "2026-09-01", "--every", "month", "--max-active", "4"}, more...)
+}
 
 // startRun starts a run with the starter and waits for its end.
 func (r *run) startRun(ctx context.Context, database string, args ...string) (run finishedRun, err error) {
@@ -126,9 +136,10 @@ func (r *run) account(ctx context.Context, run finishedRun, counted counters, c 
 	if err != nil {
 		return err
 	}
+	c.Fastest = fastest(all)
 	c.Outcome, c.Why, c.Steps = run.Outcome, run.Why, run.Record.Steps
 	c.over(r.Rows, span(all[0]).Seconds())
-	if n := run.Backfill.Done; n > 0 {
+	if n := run.Backfill.Windows; n > 0 {
 		c.Windows = n
 		c.over(int(run.Backfill.Rows), c.Seconds)
 		c.Note = fmt.Sprintf("%d windows, %.1f a second, snapshots included", n, float64(n)/c.Seconds)
@@ -146,7 +157,7 @@ func (r *run) account(ctx context.Context, run finishedRun, counted counters, c 
 			c.indexed = done.Sub(all[0][0].GetEventTime().AsTime())
 		}
 	}
-	if n := run.Backfill.Done; n > 0 {
+	if n := run.Backfill.Windows; n > 0 {
 		c.Note += fmt.Sprintf("; %.1f events and %.1f actions for each", float64(c.Events)/float64(n), float64(total(c.Actions))/float64(n))
 	}
 	// Heartbeats and queries leave no events, but the worker counts them.

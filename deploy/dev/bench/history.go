@@ -127,3 +127,31 @@ func activityDone(events []*historypb.HistoryEvent, name string) time.Time {
 	}
 	return done
 }
+
+// fastest is the shortest time that an activity of each type took, from its start
+// in a worker to its completion, in seconds. Noise only adds to times, so the
+// shortest of several is the one to compare.
+func fastest(of [][]*historypb.HistoryEvent) map[string]float64 {
+	shortest := map[string]float64{}
+	for _, events := range of {
+		names, begun := map[int64]string{}, map[int64]time.Time{}
+		for _, e := range events {
+			if a := e.GetActivityTaskScheduledEventAttributes(); a != nil {
+				names[e.GetEventId()] = a.GetActivityType().GetName()
+			}
+			if e.GetActivityTaskStartedEventAttributes() != nil {
+				begun[e.GetEventId()] = e.GetEventTime().AsTime()
+			}
+			a := e.GetActivityTaskCompletedEventAttributes()
+			start, known := begun[a.GetStartedEventId()]
+			if a == nil || !known {
+				continue
+			}
+			name, took := names[a.GetScheduledEventId()], e.GetEventTime().AsTime().Sub(start).Seconds()
+			if least, seen := shortest[name]; !seen || took < least {
+				shortest[name] = took
+			}
+		}
+	}
+	return shortest
+}

@@ -31,6 +31,8 @@ const (
 	insertProbe  = 40_000
 	replaceProbe = 8_000
 	replaceRows  = 60_000
+	// briefReplaceRows are replaced where nothing but ratios is asked for.
+	briefReplaceRows = 16_000
 )
 
 // combination is one way to write.
@@ -51,8 +53,31 @@ func combinations(batches ...int) []combination {
 	return all
 }
 
-func insertWays() []combination  { return combinations(1000, 2000, 5000) }
-func replaceWays() []combination { return combinations(250, 1000, 2000) }
+// insertWays are the ways that inserting is tried in. A brief measurement has one
+// that is good everywhere: the best of many is another one each time, and varies.
+func (r *rawLimits) insertWays() []combination {
+	if r.brief {
+		return []combination{{1000, 2}}
+	}
+	return combinations(1000, 2000, 5000)
+}
+
+// replaceWays is insertWays for replacing.
+func (r *rawLimits) replaceWays() []combination {
+	if r.brief {
+		return []combination{{250, 2}}
+	}
+	return combinations(250, 1000, 2000)
+}
+
+// replaceSize is how many documents are replaced to find the best way, and then
+// to measure it.
+func (r *rawLimits) replaceSize() (probe, all int) {
+	if r.brief {
+		return 0, briefReplaceRows
+	}
+	return len(r.replaceWays()) * replaceProbe, replaceRows
+}
 
 // meter sums up what was timed: work in between, such as making commands, is
 // left out.
@@ -69,6 +94,7 @@ type rawLimits struct {
 	rows   int
 	source *mongo.Collection
 	use    func() usage // processor time so far
+	brief  bool         // one way of each
 
 	held   []bson.Raw // all documents, where they are few enough to be held
 	probe  []bson.Raw // the first documents, to find the best way to insert with
@@ -81,8 +107,8 @@ type rawLimits struct {
 func (r *rawLimits) prepare(ctx context.Context) (meter, string, error) {
 	// Each document of the sample is replaced only once, because a second replace
 	// would find it in the caches.
-	size := len(replaceWays())*replaceProbe + replaceRows
-	step := (r.rows + size - 1) / size
+	probe, measured := r.replaceSize()
+	step := (r.rows + probe + measured - 1) / (probe + measured)
 	n := 0
 	err := r.chunks(ctx, func(docs []bson.Raw) error {
 		if r.probe == nil {
@@ -285,30 +311,45 @@ func driverDatabase(of *mongodb.Database) *mongo.Database {
 	return of.Collection(mongodb.Businesses).Database()
 }
 
+// best is the way in which trying takes the shortest time. Where there is one
+// alone, nothing is tried.
+func best(ways []combination, try func(way combination) (time.Duration, error)) (combination, error) {
+	best, fastest := ways[0], time.Duration(0)
+	if len(ways) == 1 {
+		return best, nil
+	}
+	for _, way := range ways {
+		took, err := try(way)
+		if err != nil {
+			return best, fmt.Errorf("with %s: %w", way, err)
+		}
+		if fastest == 0 || took < fastest {
+			best, fastest = way, took
+		}
+	}
+	return best, nil
+}
+
 // fill inserts all documents into an empty mirror, the way that is fastest for
 // the first of them.
-func (r *rawLimits) fill(ctx context.Context, name string, write writer) (m *mongodb.Database, all meter, best combination, err error) {
-	var fastest time.Duration
-	for _, way := range insertWays() {
-		if m, err = r.empty(ctx, "probe"); err != nil {
-			return nil, all, best, err
+func (r *rawLimits) fill(ctx context.Context, name string, write writer) (m *mongodb.Database, all meter, way combination, err error) {
+	way, err = best(r.insertWays(), func(way combination) (time.Duration, error) {
+		m, err := r.empty(ctx, "probe")
+		if err != nil {
+			return 0, err
 		}
 		var tried meter
-		if err := write(ctx, &tried, driverDatabase(m), r.probe, way); err != nil {
-			return nil, all, best, fmt.Errorf("insert with %s: %w", way, err)
-		}
-		if fastest == 0 || tried.took < fastest {
-			best, fastest = way, tried.took
-		}
-	}
-	if err := driverDatabase(m).Drop(ctx); err != nil {
-		return nil, all, best, err
+		err = write(ctx, &tried, driverDatabase(m), r.probe, way)
+		return tried.took, errors.Join(err, driverDatabase(m).Drop(ctx))
+	})
+	if err != nil {
+		return nil, all, way, fmt.Errorf("insert %w", err)
 	}
 	if m, err = r.empty(ctx, name); err != nil {
-		return nil, all, best, err
+		return nil, all, way, err
 	}
-	err = r.chunks(ctx, func(docs []bson.Raw) error { return write(ctx, &all, driverDatabase(m), docs, best) })
-	return m, all, best, err
+	err = r.chunks(ctx, func(docs []bson.Raw) error { return write(ctx, &all, driverDatabase(m), docs, way) })
+	return m, all, way, err
 }
 
 func (r *rawLimits) bare(ctx context.Context) (meter, string, error) {
@@ -350,51 +391,54 @@ func (r *rawLimits) replaceIndexed(ctx context.Context) (meter, string, error) {
 // replaceSample replaces the sample's documents, the way that is fastest for
 // some of them.
 func (r *rawLimits) replaceSample(ctx context.Context, db *mongo.Database) (all meter, note string, err error) {
-	ways, sample := replaceWays(), r.sample
+	ways, sample := r.replaceWays(), r.sample
 	probe := min(replaceProbe, len(sample)/(2*len(ways)))
 	if probe == 0 {
 		return all, "", errors.New("too few rows to measure replaces with")
 	}
-	var best combination
-	var fastest time.Duration
-	for _, way := range ways {
+	way, err := best(ways, func(way combination) (time.Duration, error) {
 		var tried meter
-		if err := r.replace(ctx, &tried, db, sample[:probe], way); err != nil {
-			return all, "", fmt.Errorf("replace with %s: %w", way, err)
-		}
-		if fastest == 0 || tried.took < fastest {
-			best, fastest = way, tried.took
-		}
+		err := r.replace(ctx, &tried, db, sample[:probe], way)
 		sample = sample[probe:]
+		return tried.took, err
+	})
+	if err != nil {
+		return all, "", fmt.Errorf("replace %w", err)
 	}
-	err = r.replace(ctx, &all, db, sample, best)
-	return all, fmt.Sprintf("sample of %s rows, prebuilt commands, %s", thousands(len(sample)), best), err
+	err = r.replace(ctx, &all, db, sample, way)
+	return all, fmt.Sprintf("sample of %s rows, prebuilt commands, %s", thousands(len(sample)), way), err
 }
 
 // drop deletes what is left of the raw limits' databases.
 func (r *rawLimits) drop(ctx context.Context) (meter, string, error) {
 	r.held, r.probe, r.sample = nil, nil, nil
-	return meter{}, "raw databases dropped", errors.Join(driverDatabase(r.plain).Drop(ctx), driverDatabase(r.full).Drop(ctx))
+	var err error
+	for _, m := range []*mongodb.Database{r.plain, r.full} {
+		if m != nil {
+			err = errors.Join(err, driverDatabase(m).Drop(ctx))
+		}
+	}
+	return meter{}, "raw databases dropped", err
 }
 
 // raw measures the raw limits with the documents of the warm-up load.
 func (b *run) raw(ctx context.Context) error {
 	r := &rawLimits{
 		client: b.mongo, rows: b.Rows, source: b.mongo.Database(warmDatabase + "_" + dataset).Collection(mongodb.Businesses),
-		use: func() usage { return readUsage(b.stack, 0) },
+		use: func() usage { return readUsage(b.stack, 0) }, brief: b.Brief,
 	}
-	for _, step := range []struct {
+	type rawStep struct {
 		name string
 		do   func(context.Context) (meter, string, error)
-	}{
-		{"", r.prepare},
-		{lineInsert, r.bare},
-		{lineInsertMany, r.usual},
-		{lineIndexed, r.indexed},
-		{lineReplaceBare, r.replaceBare},
-		{lineReplace, r.replaceIndexed},
-		{"", r.drop},
-	} {
+	}
+	steps := []rawStep{
+		{"", r.prepare}, {lineInsert, r.bare}, {lineInsertMany, r.usual}, {lineIndexed, r.indexed},
+		{lineReplaceBare, r.replaceBare}, {lineReplace, r.replaceIndexed}, {"", r.drop},
+	}
+	if b.Brief {
+		steps = []rawStep{{"", r.prepare}, {lineIndexed, r.indexed}, {lineReplace, r.replaceIndexed}, {"", r.drop}}
+	}
+	for _, step := range steps {
 		err := b.stack.Steps.Do("Raw", step.name, func() (string, error) {
 			measured, note, err := step.do(ctx)
 			if err != nil || step.name == "" {

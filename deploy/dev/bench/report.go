@@ -27,6 +27,9 @@ type measurement struct {
 	Events  int            `json:"temporal_events,omitempty"`
 	Actions map[string]int `json:"temporal_actions,omitempty"` // billable, by kind
 
+	// Fastest is the shortest time of an activity of each type, in seconds.
+	Fastest map[string]float64 `json:"fastest_seconds,omitempty"`
+
 	Starter float64 `json:"starter_seconds,omitempty"` // the command line's whole time
 	Outcome string  `json:"outcome,omitempty"`
 	Why     string  `json:"why,omitempty"`
@@ -74,8 +77,8 @@ const (
 	lineChangedFew   = "full crawl, 0.1 % changed"
 	lineChangedMany  = "full crawl, 10 % changed"
 	lineSkip         = "skip"
-	lineBackfill     = "backfill, 440 months"
-	lineReloaded     = "backfill, 440 months, reloaded"
+	lineBackfill     = "backfill"
+	lineReloaded     = "backfill, reloading all"
 )
 
 // tolerated is the share of the processor time that other programs may have.

@@ -24,6 +24,8 @@ const (
 	targetSkipActions     = 8
 	targetBackfill        = 12.0 // seconds
 	targetBackfillActions = 60
+	targetReloadedRate    = 10.0      // windows a second, all reloaded
+	targetReloadedActions = 2.0       // for each of them
 	targetMemory          = 192 << 20 // bytes, of the worker
 )
 
@@ -58,6 +60,10 @@ func (r *Report) judge() {
 		r.aim("backfill of what is proven: billable actions", total(m.Actions) <= targetBackfillActions,
 			"%d, at most %d", total(m.Actions), targetBackfillActions)
 	}
+	if m, ok := r.line(lineReloaded); ok && m.Windows > 0 {
+		each := float64(total(m.Actions)) / float64(m.Windows)
+		r.aim("reloading backfill: billable actions", each <= targetReloadedActions, "%.1f a window, at most %.0f", each, targetReloadedActions)
+	}
 	peak, slowest := measurement{}, step{}
 	for _, m := range r.Lines {
 		if m.WorkerPeak > peak.WorkerPeak {
@@ -82,6 +88,10 @@ func (r *Report) judge() {
 	}
 	if took := float64(slowest.TookMS) / 1000; took > 0 {
 		r.aim("snapshot", took <= targetSnapshot, "%.1f s in the slowest run, at most %.0f s", took, targetSnapshot)
+	}
+	if m, ok := r.line(lineReloaded); ok && m.Windows > 0 {
+		rate := float64(m.Windows) / m.Seconds
+		r.aim("reloading backfill: windows", rate >= targetReloadedRate, "%.1f a second, at least %.0f", rate, targetReloadedRate)
 	}
 	if m, ok := r.line(lineBackfill); ok {
 		r.aim("backfill of what is proven: time", m.Seconds <= targetBackfill, "%.1f s, at most %.0f s", m.Seconds, targetBackfill)
