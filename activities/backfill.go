@@ -25,8 +25,9 @@ import (
 type Reload struct {
 	On        string               `json:"on"` // OnLifecycle or a column
 	Columns   backfill.DateColumns `json:"columns"`
-	Windows   []backfill.Window    `json:"windows"`    // in the order in which they are begun
-	MaxActive int                  `json:"max_active"` // windows under way at once
+	Windows   []backfill.Window    `json:"windows"` // in the order in which they are begun
+	Every     backfill.Every       `json:"every,omitempty"`
+	MaxActive int                  `json:"max_active"` // stretches of windows under way at once
 
 	AsOf []backfill.Day `json:"as_of,omitempty"` // first days of months
 
@@ -227,19 +228,65 @@ func (a *Activities) reloadable(ctx context.Context, o *opened, last runs.Run) (
 	return live, columns, nil
 }
 
-// UpsertWindowInput asks to write the cleaned pages of a window.
+// CountWindowsInput asks how to reload windows.
+type CountWindowsInput struct {
+	Run    Run    `json:"run"`
+	Reload Reload `json:"reload"`
+}
+
+// CountWindows has the portal count the rows of the windows, and joins those that
+// follow each other and have few rows into stretches of at most a page, which are
+// reloaded together. Windows that cannot be counted so are stretches of their own.
+func (a *Activities) CountWindows(ctx context.Context, in CountWindowsInput) ([]backfill.Stretch, error) {
+	return step(ctx, in, func(ctx context.Context, in CountWindowsInput) (stretches []backfill.Stretch, err error) {
+		o, err := a.dataset(ctx, in.Run)
+		if err != nil {
+			return nil, err
+		}
+		var rows []int64
+		err = a.Portal.Do(ctx, func(ctx context.Context) (err error) {
+			rows, err = backfill.CountEach(ctx, o.portal, in.Reload.Columns, in.Reload.Windows, in.Reload.Every)
+			return err
+		})
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("count the rows of %d windows: %w", len(in.Reload.Windows), err)
+		case rows == nil:
+			return backfill.Alone(in.Reload.Windows), nil
+		}
+		return backfill.Stretches(in.Reload.Windows, rows, a.PageSize), nil
+	})
+}
+
+// UpsertWindowInput asks to write the cleaned pages of a window, or of a stretch of
+// them.
 type UpsertWindowInput struct {
 	UpsertInput
 	On     string          `json:"on"`
-	Window backfill.Window `json:"window"`
-	Raw    []crawl.Landed  `json:"raw"` // the pages that the cleaned ones were made of
+	Window backfill.Window `json:"window"` // from the first day of a stretch to its last
+	// Stretch are the windows, where they are more than one, and their rows.
+	Stretch *backfill.Stretch `json:"stretch,omitempty"`
+	Raw     []crawl.Landed    `json:"raw"` // the pages that the cleaned ones were made of
 	// Version is that of the window's last page.
 	Version socrata.Version `json:"version"`
 }
 
+// windows are those that the pages belong to, as their records name them.
+func (in *UpsertWindowInput) windows() []runs.Window {
+	if in.Stretch == nil {
+		return []runs.Window{{ID: in.Window.ID(in.On)}}
+	}
+	all := make([]runs.Window, len(in.Stretch.Windows))
+	for i, w := range in.Stretch.Windows {
+		all[i] = runs.Window{ID: w.ID(in.On), Rows: int(in.Stretch.Rows[i]), Stretch: in.Window.String()}
+	}
+	return all
+}
+
 // UpsertWindow writes the rows of a window: new ones are inserted, changed ones
 // replaced, each with its event; what the window lacks is left alone. Then it
-// records what became of the window and takes its pages out of the landing.
+// records what became of the window, or of all windows of a stretch in one write,
+// and takes their pages out of the landing. What it returns is the sum of them.
 func (a *Activities) UpsertWindow(ctx context.Context, in UpsertWindowInput) (runs.Window, error) {
 	return step(ctx, in, a.upsertWindow)
 }
@@ -249,43 +296,72 @@ func (a *Activities) upsertWindow(ctx context.Context, in UpsertWindowInput) (ru
 	if err != nil {
 		return runs.Window{}, err
 	}
-	id := in.Window.ID(in.On)
-	var done map[string]runs.Window
+	var stored map[string]runs.Window
 	err = a.Database.Do(ctx, func(ctx context.Context) error {
-		done, err = o.runs.Windows(ctx, in.On, string(in.Window.Since), string(in.Window.Until))
+		stored, err = o.runs.Windows(ctx, in.On, string(in.Window.Since), string(in.Window.Until))
 		return err
 	})
 	if err != nil {
 		return runs.Window{}, err
 	}
+	windows := in.windows()
 	// An attempt before this one may have come to its end unheard: its pages are
 	// gone.
-	if w := done[id]; w.Run == in.Run.ID && w.Status == runs.StatusDone {
-		return w, nil
+	if done, ok := doneBy(in.Run.ID, windows, stored); ok {
+		return done, nil
 	}
 	written, err := a.upsert(ctx, in.UpsertInput)
 	if err != nil {
 		return runs.Window{}, err
 	}
-	w := runs.Window{
-		ID: id, Status: runs.StatusDone, Run: in.Run.ID, Version: in.Version,
+	sum := runs.Window{
+		Status: runs.StatusDone, Run: in.Run.ID, Version: in.Version,
 		Inserted: written.Inserted, Replaced: written.Replaced, Finished: time.Now().UTC(),
 	}
-	pages := make([]string, 0, len(in.Raw)+len(in.Pages))
+	pages, rows := make([]string, 0, len(in.Raw)+len(in.Pages)), 0
 	for _, p := range in.Raw {
 		pages = append(pages, p.ID)
 	}
 	for _, p := range in.Pages {
-		w.Rows += p.Rows
-		w.Left += p.Left
+		rows += p.Rows
+		sum.Left += p.Left
 		pages = append(pages, p.ID)
 	}
-	return w, a.Database.Do(ctx, func(ctx context.Context) error {
-		if err := o.runs.SetWindows(ctx, w); err != nil {
+	for i, w := range windows {
+		if in.Stretch == nil {
+			w.Rows = rows
+		}
+		sum.ID, sum.Rows, sum.Stretch = w.ID, w.Rows, w.Stretch
+		windows[i] = sum
+	}
+	err = a.Database.Do(ctx, func(ctx context.Context) error {
+		if err := o.runs.SetWindows(ctx, windows...); err != nil {
 			return err
 		}
 		return o.zone.Delete(ctx, pages...)
 	})
+	return sumOf(windows), err
+}
+
+// doneBy is the sum of windows that a run has recorded as done; false when one of
+// them is not.
+func doneBy(run string, windows []runs.Window, stored map[string]runs.Window) (runs.Window, bool) {
+	done := make([]runs.Window, len(windows))
+	for i, w := range windows {
+		if done[i] = stored[w.ID]; done[i].Run != run || done[i].Status != runs.StatusDone {
+			return runs.Window{}, false
+		}
+	}
+	return sumOf(done), true
+}
+
+// sumOf is what a stretch of windows came to: a row counts in each of its windows.
+func sumOf(windows []runs.Window) runs.Window {
+	sum := windows[0]
+	for _, w := range windows[1:] {
+		sum.Rows += w.Rows
+	}
+	return sum
 }
 
 // FailedWindow is a window that could not be reloaded.

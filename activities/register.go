@@ -35,6 +35,7 @@ func Register(r worker.ActivityRegistry, a *Activities) {
 
 		"plan_backfill":       a.PlanBackfill,
 		"prove_windows":       a.ProveWindows,
+		"count_windows":       a.CountWindows,
 		"upsert_window":       a.UpsertWindow,
 		"fail_window":         a.FailWindow,
 		"aggregate_snapshots": a.ReconstructSnapshots,

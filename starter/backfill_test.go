@@ -125,9 +125,10 @@ func TestBackfillOnTheCommandLine(t *testing.T) {
 	requireOneLine(t, s.starter("backfill", "--since", "1990-01-01", "--max-active", "0"), usage, "must be 1 to 64")
 	requireOneLine(t, s.starter("backfill", "--since", "1990-01-01", "--reprocess", "some"), usage, "use --reload with new, needed or always")
 	requireOneLine(t, s.starter("backfill", "--since", "1990-01-01", "--reload", "some"), usage, "use new, needed or always")
-	requireOneLine(t, s.starter("backfill", "--since", "1990-01-01", "--reload", "always", "--reprocess", "all"), usage, "[reload reprocess]")
+	requireOneLine(t, s.starter("backfill", "--since", "1990-01-01", "--reload", "always", "--reprocess", "all"), usage, "--reload and --reprocess say the same: use --reload")
 	s.worker()
 	requireOneLine(t, s.starter("backfill", "--since", "1990-01-01"), failed, "there is no mirror yet", "`starter run --wait` makes it")
+	require.NoError(t, s.portal.Edit(portalsim.Republish())) // a version of now proves nothing yet
 	s.load()
 	requireOneLine(t, s.starter("backfill", "--since", "1990-01-01", "--on", "dba_name", "--dry-run"), usage, "the column dba_name is of type text")
 	requireOneLine(t, s.starter("backfill", "status", "nothing"), failed, `there is no run "nothing"`)
@@ -161,4 +162,27 @@ func TestBackfillOnTheCommandLine(t *testing.T) {
 	s.readJSON(&listed, "backfill", "list")
 	require.Len(t, listed, 3)
 	require.Equal(t, runs.StatusCancelled, listed[0].Status)
+}
+
+// TestABackfillOfWhatIsProvenSaysSo: nothing is reloaded, in the plan and in the
+// report; the older words of the flag mean what they meant.
+func TestABackfillOfWhatIsProvenSaysSo(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, register.Generate(300, 78))
+	require.NoError(t, s.portal.EditAt(time.Now().Add(-time.Hour), portalsim.Republish()))
+	s.worker()
+	s.load()
+	span := []string{"backfill", "--since", "2000-01-01", "--until", "2010-01-01", "--every", "year"}
+	planned := s.ok(append(span, "--dry-run")...)
+	require.Contains(t, planned, "no window needs reloading, the mirror equals the portal: nothing new: the portal is at the version")
+	require.Regexp(t, `\n2000 .* proven, not to be reloaded\n`, planned)
+	require.Contains(t, s.ok(append(span, "--dry-run", "--reprocess", "all")...), "10 to be reloaded")
+	done := s.ok(span...)
+	require.Regexp(t, `\nwindows +10 of 10 done, 0 failed;`, done)
+	require.Regexp(t, `\nproven +10 windows: the mirror equals the portal, so they were not reloaded; --reload always reloads them\n`, done)
+	require.Regexp(t, `\nsnapshots +10 reconstructed`, done)
+	require.Regexp(t, `\nproven +10 windows`, s.ok("backfill", "status", regexp.MustCompile(`backfill-\S+Z`).FindString(done)))
+	forced := s.ok(append(span, "--reload", "always")...)
+	require.NotContains(t, forced, "proven")
+	require.Regexp(t, `\nwindows +10 of 10 done, 0 failed;`, forced)
 }

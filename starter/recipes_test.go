@@ -421,7 +421,7 @@ func TestTheReadModelIsWhatIsStored(t *testing.T) {
 		mongodb.Changes:    changes.Event{Page: "p", Fields: []changes.FieldChange{{}}},
 		mongodb.Snapshots:  statistics.Snapshot{TookMS: 1, Unclear: 1, Digest: "d", Undated: &statistics.Undated{}, Provisional: true, SurvivorsOnly: true},
 		mongodb.Quarantine: quarantine.Row{Key: "k"},
-		mongodb.Windows:    runs.Window{Left: 1, Reason: "r", Proof: "p", Finished: time.Now()},
+		mongodb.Windows:    runs.Window{Left: 1, Reason: "r", Proof: "p", Stretch: "s", Finished: time.Now()},
 	} {
 		body, ok := sections[collection]
 		require.True(t, ok, "%s: %v", collection, slices.Sorted(func(yield func(string) bool) {

@@ -15,7 +15,8 @@ import (
 )
 
 // windowsPerRun bounds the windows that one run of a backfill reloads, for the
-// sake of the length of its histories: some 10 events each.
+// sake of the length of its histories: some 10 events for each that is large
+// enough to be fetched by itself.
 const windowsPerRun = 500
 
 // mostEvents is the length of history at which a backfill continues as new, in
@@ -128,7 +129,7 @@ func (b *backfillRun) reloadSome(ctx workflow.Context) (*Reloaded, error) {
 	windows := s.Left[:min(windowsPerRun, len(s.Left))]
 	b.reloading = true
 	result, err := b.run(ctx, runs.JobReload,
-		&activities.Reload{On: b.in.On, Columns: s.Columns, Windows: windows, MaxActive: b.in.MaxActive},
+		&activities.Reload{On: b.in.On, Columns: s.Columns, Windows: windows, Every: b.in.Every, MaxActive: b.in.MaxActive},
 		fmt.Sprintf("Reloads %s windows of %s, from %s on", humanize.Comma(int64(len(windows))), b.in.Dataset, windows[0]))
 	b.reloading = false
 	if err != nil {

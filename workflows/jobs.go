@@ -149,7 +149,11 @@ func (w *write) tasks() []dag.Task {
 	case runs.JobReload, runs.JobBackfill:
 		reconcile.Rule, reconcile.Activities = dag.AllDone, workflow.ActivityOptions{ScheduleToCloseTimeout: finishDeadline}
 		return []dag.Task{
-			{Name: "window", Items: func() int { return len(w.reload.windows) }, Limit: w.in.Reload.MaxActive, Each: w.window},
+			{Name: "count_windows", Doing: "counting the rows of the windows", Run: w.countWindows},
+			{
+				Name: "window", After: []string{"count_windows"},
+				Items: func() int { return len(w.reload.stretches) }, Limit: w.in.Reload.MaxActive, Each: w.window,
+			},
 			after(reconcile, "window"),
 		}
 	}

@@ -233,3 +233,26 @@ func TestAProofThatWasNotHeard(t *testing.T) {
 	require.Zero(t, result.Backfill.Proven)
 	require.Equal(t, map[runs.Status]int{runs.StatusProven: 29, runs.StatusDone: 1}, p.stored())
 }
+
+// TestALostAnswerOfABackfill has the answer of each of its first activities lost
+// in turn, and done again: each window is reloaded once, and nothing changes.
+func TestALostAnswerOfABackfill(t *testing.T) {
+	p := newProving(t)
+	p.mirrored(workflows.MirrorInput{}, "green")
+	before := p.dump(t.Context(), t, mongodb.Businesses)
+	for at := 1; at <= 14; at++ {
+		p.loss.arm(at, false)
+		result := p.years(backfill.ReloadAlways)
+		p.loss.end()
+		p.requireReloaded(result, "green")
+		require.Equal(t, map[runs.Status]int{runs.StatusDone: 30}, p.stored())
+		require.Equal(t, before, p.dump(t.Context(), t, mongodb.Businesses))
+		windows, err := p.mirror.Runs.Windows(t.Context(), backfill.OnLifecycle, "1998-01-01", "2028-01-01")
+		require.NoError(t, err)
+		var rows int64
+		for _, w := range windows {
+			rows += int64(w.Rows)
+		}
+		require.Equal(t, rows, result.Backfill.Rows)
+	}
+}

@@ -33,11 +33,16 @@ type Reloaded struct {
 
 // reload is the state of the reloading of windows within a Write workflow.
 type reload struct {
-	windows  []backfill.Window
-	yielding bool
-	inARow   int       // failed ones
-	newest   time.Time // version of the newest page so far
-	reloaded Reloaded
+	windows []backfill.Window
+	shares  bool // see sharedWindows
+	// stretches are the windows as they are reloaded: each by itself until they
+	// were counted.
+	stretches []backfill.Stretch
+	halves    int // parts of stretches that failed
+	yielding  bool
+	inARow    int       // failed ones
+	newest    time.Time // version of the newest page so far
+	reloaded  Reloaded
 }
 
 // heedYield lets the reloading end early when another run wants to write, or
@@ -96,26 +101,56 @@ func (r *mirrorRun) handBack() error {
 	return leftOut(r.result.Why)
 }
 
-// window reloads one window in a child workflow of its own, whose id names it. A
-// window that failed is recorded, and the others go on.
-func (w *write) window(ctx workflow.Context, i int) error {
-	r := &w.reload
-	window := r.windows[i]
-	if r.yielding || r.reloaded.Stopped != "" {
-		r.reloaded.Left = append(r.reloaded.Left, window)
+// countWindows joins windows with few rows. When they cannot be counted, each is
+// reloaded by itself.
+func (w *write) countWindows(ctx workflow.Context) error {
+	if !w.reload.shares {
 		return nil
 	}
-	child := childContext(ctx, WindowID(w.in.Run.Dataset, w.in.Run.ID, window), w.in.Run.Dataset,
-		"Reloads "+window.String()+" of "+w.in.Run.Dataset)
+	var stretches []backfill.Stretch
+	err := callPortal(ctx, a.CountWindows, fmt.Sprintf("Counts the rows of %d windows", len(w.reload.windows)),
+		activities.CountWindowsInput{Run: w.in.Run, Reload: *w.in.Reload}, &stretches)
+	switch {
+	case err == nil:
+		w.reload.stretches = stretches
+	case temporal.IsCanceledError(err):
+		return err
+	default:
+		workflow.GetLogger(ctx).Warn("windows were not counted: each is reloaded by itself", "dataset", w.in.Run.Dataset, "error", err)
+	}
+	return nil
+}
+
+// window reloads one stretch of windows.
+func (w *write) window(ctx workflow.Context, i int) error {
+	return w.stretch(ctx, i, w.reload.stretches[i])
+}
+
+// stretch reloads windows in a child workflow of their own, whose id names them.
+// When several fail together, either half is tried by itself. A window that failed
+// alone is recorded, and the others go on.
+func (w *write) stretch(ctx workflow.Context, part int, s backfill.Stretch) error {
+	r := &w.reload
+	if r.yielding || r.reloaded.Stopped != "" {
+		r.reloaded.Left = append(r.reloaded.Left, s.Windows...)
+		return nil
+	}
+	span := s.Span()
+	in := WindowInput{
+		Run: w.in.Run, Of: w.in.Probe.Of, Part: part, On: w.in.Reload.On, Window: span,
+		Where: w.in.Reload.Columns.Where(span), Columns: w.in.Probe.Columns, NotBefore: r.newest,
+	}
+	if len(s.Windows) > 1 {
+		in.Stretch = &s
+	}
+	child := childContext(ctx, WindowID(w.in.Run.Dataset, w.in.Run.ID, span), w.in.Run.Dataset,
+		fmt.Sprintf("Reloads %s of %s", span, w.in.Run.Dataset))
 	var done runs.Window
-	err := workflow.ExecuteChildWorkflow(child, Window, WindowInput{
-		Run: w.in.Run, Of: w.in.Probe.Of, Part: i, On: w.in.Reload.On, Window: window,
-		Where: w.in.Reload.Columns.Where(window), Columns: w.in.Probe.Columns, NotBefore: r.newest,
-	}).Get(ctx, &done)
+	err := workflow.ExecuteChildWorkflow(child, Window, in).Get(ctx, &done)
 	switch {
 	case err == nil:
 		r.inARow = 0
-		r.reloaded.Done++
+		r.reloaded.Done += len(s.Windows)
 		r.reloaded.Rows += int64(done.Rows)
 		r.reloaded.Inserted += int64(done.Inserted)
 		r.reloaded.Replaced += int64(done.Replaced)
@@ -125,7 +160,21 @@ func (w *write) window(ctx workflow.Context, i int) error {
 		return nil
 	case temporal.IsCanceledError(err):
 		return err
+	case len(s.Windows) > 1:
+		for _, half := range s.Halves() {
+			r.halves++
+			if err := w.stretch(ctx, len(r.stretches)+r.halves-1, half); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
+	return w.failWindow(ctx, s.Windows[0], err)
+}
+
+// failWindow records that a window failed.
+func (w *write) failWindow(ctx workflow.Context, window backfill.Window, err error) error {
+	r := &w.reload
 	failed := activities.FailedWindow{Window: window, Reason: reason(err)}
 	if app := root(err); app != nil {
 		failed.Type = app.Type()

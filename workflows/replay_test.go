@@ -29,6 +29,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"padron/activities"
+	"padron/internal/backfill"
 	"padron/internal/portalsim"
 	"padron/internal/portalsim/register"
 	"padron/internal/runs"
@@ -54,6 +55,10 @@ const oldHistories = "testdata/before-2"
 // louderHistories is the folder of a backfill that was paused before the change
 // quiet-backfill: it goes on in the way that it began.
 const louderHistories = "testdata/before-quiet-backfill"
+
+// aloneHistories is the folder of a backfill before the changes proven-windows and
+// shared-windows: it reloads each window by itself, whatever the mirror proves.
+const aloneHistories = "testdata/before-shared-windows"
 
 // mostBytes bounds the recorded histories together.
 const mostBytes = 500 << 10
@@ -171,6 +176,17 @@ var scenarios = []struct {
 		require.Equal(s.t, 5, s.backfilled(run).Backfill.Done)
 		return run
 	}},
+	{"backfill-proven", 600, func(s *stack) client.WorkflowRun {
+		s.ends("green", workflows.MirrorInput{})
+		run := s.backfill(workflows.BackfillInput{Since: "2001-01-01", Until: "2006-01-01", Reload: backfill.ReloadNeeded})
+		require.Equal(s.t, 5, s.backfilled(run).Backfill.Proven)
+		return run
+	}},
+	{"history", 300, func(s *stack) client.WorkflowRun {
+		run := s.ends("green", workflows.MirrorInput{})
+		s.reconstructed(s.finished(run).History)
+		return run
+	}},
 	{"backfill-paused", 600, func(s *stack) client.WorkflowRun {
 		s.ends("green", workflows.MirrorInput{})
 		reached, release := s.hold(2)
@@ -247,6 +263,13 @@ func TestOldHistories(t *testing.T) {
 	}
 	_, err := replay(workflows.Register, readHistory(t, filepath.Join(louderHistories, "backfill-paused.Backfill.json.gz")))
 	require.NoError(t, err)
+	alone, err := filepath.Glob(filepath.Join(aloneHistories, "*.json.gz"))
+	require.NoError(t, err)
+	require.NotEmpty(t, alone)
+	for _, file := range alone {
+		_, err := replay(workflows.Register, readHistory(t, file))
+		require.NoError(t, err, file)
+	}
 }
 
 // ends makes a run that must end with an outcome.
@@ -520,7 +543,15 @@ func recordHistories(t *testing.T) {
 		}
 		found = true
 		t.Run(c.name, func(t *testing.T) {
-			s := newStack(t, register.Generate(c.rows, 90), newReceiver(t).telling)
+			adjust := []func(*activities.Activities){newReceiver(t).telling}
+			if strings.HasPrefix(c.name, "backfill") {
+				adjust = append(adjust, func(a *activities.Activities) { a.PageSize = 60 }) // or all windows would share one
+			}
+			var changes []string
+			if c.name == "history" {
+				changes = yearly
+			}
+			s := newStackOf(t, register.Generate(c.rows, 90), changes, adjust...)
 			run := c.run(s)
 			old, err := filepath.Glob(filepath.Join(histories, c.name+".*"))
 			require.NoError(t, err)

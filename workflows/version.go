@@ -25,6 +25,10 @@ const quietBackfill = "quiet-backfill"
 // whether the mirror proves the windows that are left.
 const provenWindows = "proven-windows"
 
+// sharedWindows is the change id of a backfill's writing that reloads windows with
+// few rows together. One without it reloads each by itself.
+const sharedWindows = "shared-windows"
+
 // olderVersion is what an operator reads, in the Web UI and in the worker's log,
 // of an execution that an older version began.
 const olderVersion = "padron: this run was begun by a release before workflow version 2 and cannot go on in this one: " +

@@ -13,19 +13,22 @@ import (
 	"padron/internal/runs"
 )
 
-// WindowInput asks to reload one window.
+// WindowInput asks to reload one window, or a stretch of them.
 type WindowInput struct {
-	Run       activities.Run  `json:"run"`
-	Of        string          `json:"of"` // the run whose crawl the mirror was written from
-	Part      int             `json:"part"`
-	On        string          `json:"on"`
-	Window    backfill.Window `json:"window"`
-	Where     string          `json:"where"` // SoQL condition of its rows
-	Columns   []string        `json:"columns"`
-	NotBefore time.Time       `json:"not_before"` // version of what is stored
+	Run    activities.Run  `json:"run"`
+	Of     string          `json:"of"` // the run whose crawl the mirror was written from
+	Part   int             `json:"part"`
+	On     string          `json:"on"`
+	Window backfill.Window `json:"window"` // from the first day of a stretch to its last
+	// Stretch are the windows, where they are more than one.
+	Stretch   *backfill.Stretch `json:"stretch,omitempty"`
+	Where     string            `json:"where"` // SoQL condition of its rows
+	Columns   []string          `json:"columns"`
+	NotBefore time.Time         `json:"not_before"` // version of what is stored
 }
 
-// Window reloads the rows that belong to one window of a backfill:
+// Window reloads the rows that belong to one window of a backfill, or to a stretch
+// of windows that are fetched together:
 //
 //	fetch_page, as long as pages come full ─▶ clean_page ─▶ upsert
 //
@@ -35,7 +38,7 @@ func Window(ctx workflow.Context, in WindowInput) (*runs.Window, error) {
 	refuseOlder(ctx)
 	upsert := activities.UpsertWindowInput{
 		UpsertInput: activities.UpsertInput{Run: in.Run, Part: in.Part, Partial: true},
-		On:          in.On, Window: in.Window,
+		On:          in.On, Window: in.Window, Stretch: in.Stretch,
 	}
 	fetch := activities.FetchInput{Run: in.Run, Part: in.Part, Where: in.Where, Columns: in.Columns, NotBefore: in.NotBefore}
 	for more := true; more; {

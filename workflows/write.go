@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"padron/activities"
+	"padron/internal/backfill"
 	"padron/internal/certificate"
 	"padron/internal/runs"
 	"padron/workflows/dag"
@@ -78,7 +79,8 @@ func newWrite(ctx workflow.Context, in WriteInput) (*write, error) {
 	case runs.JobRetry:
 		w.parts = make([]part, in.Probe.Batches)
 	case runs.JobReload:
-		w.reload.windows = in.Reload.Windows
+		w.reload.windows, w.reload.stretches = in.Reload.Windows, backfill.Alone(in.Reload.Windows)
+		w.reload.shares = workflow.GetVersion(ctx, sharedWindows, workflow.DefaultVersion, 1) >= 1
 		w.heedYield(ctx)
 	default:
 	}

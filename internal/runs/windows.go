@@ -15,12 +15,15 @@ import (
 
 // Window is what became of a backfill's window the last time.
 type Window struct {
-	ID       string          `bson:"_id" json:"id"`                               // <on>/<since>/<until>
-	Status   Status          `bson:"status" json:"status"`                        // done, proven or failed
-	Run      string          `bson:"run" json:"run"`                              // the backfill
-	Rows     int             `bson:"rows" json:"rows"`                            // that belong to the window
-	Inserted int             `bson:"inserted" json:"inserted"`                    // of these, new here; of the last attempt
-	Replaced int             `bson:"replaced" json:"replaced"`                    // changed; of the last attempt
+	ID       string `bson:"_id" json:"id"`            // <on>/<since>/<until>
+	Status   Status `bson:"status" json:"status"`     // done, proven or failed
+	Run      string `bson:"run" json:"run"`           // the backfill
+	Rows     int    `bson:"rows" json:"rows"`         // that belong to the window
+	Inserted int    `bson:"inserted" json:"inserted"` // of these, new here; of the last attempt
+	Replaced int    `bson:"replaced" json:"replaced"` // changed; of the last attempt
+	// Stretch names the span of windows that was reloaded together with this one,
+	// when there was more than one: Inserted, Replaced and Left are those of all of it.
+	Stretch  string          `bson:"stretch,omitempty" json:"stretch,omitempty"`
 	Left     int             `bson:"left,omitempty" json:"left,omitempty"`        // rows that only a crawl can judge
 	Version  socrata.Version `bson:"version,omitempty" json:"version,omitzero"`   // of its last page, or that at which it was proven
 	Proof    string          `bson:"proof,omitempty" json:"proof,omitempty"`      // of a proven one: the run whose certificate proves it

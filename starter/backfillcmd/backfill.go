@@ -93,7 +93,6 @@ command given again reloads what is missing or failed.`,
 	cmd.Flags().StringVar(&f.reload, "reload", string(backfill.ReloadNeeded),
 		"windows to reload: new, those that no backfill had; needed, these and failed ones, both unless the mirror proves them; always, every window")
 	cmd.Flags().StringVar(&f.reprocess, "reprocess", "", "none, failed or all: the older words for --reload new, needed and always")
-	cmd.MarkFlagsMutuallyExclusive("reload", "reprocess")
 	_ = cmd.Flags().MarkHidden("reprocess") // there is such a flag
 	cmd.Flags().BoolVar(&f.newestFirst, "newest-first", false, "begin with the newest window")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be done, and start nothing")
@@ -139,6 +138,9 @@ func (f *backfillFlags) run(cmd *cobra.Command) error {
 	spec, err := cli.OpenSpec(c)
 	if err != nil {
 		return err
+	}
+	if f.reprocess != "" && cmd.Flags().Changed("reload") {
+		return cli.Usage(errors.New("--reload and --reprocess say the same: use --reload"))
 	}
 	if err := f.check(spec); err != nil {
 		return cli.Usage(err)

@@ -43,10 +43,9 @@ type backfillPlan struct {
 // plannedWindow is one window and what belongs to it.
 type plannedWindow struct {
 	backfill.Window
-	Name     string `json:"name"`
-	Rows     int64  `json:"rows"`
-	Requests int64  `json:"requests"`
-	State    string `json:"state"` // to do, or what became of it before
+	Name  string `json:"name"`
+	Rows  int64  `json:"rows"`
+	State string `json:"state"` // to do, or what became of it before
 }
 
 // planBackfill plans a backfill as a worker would, and asks the portal how many
@@ -86,21 +85,24 @@ func planBackfill(ctx context.Context, c config.Config, spec *dataset.Spec, read
 			return nil, err
 		}
 	}
+	var todo []backfill.Window
+	var todoRows []int64
 	for i, w := range backfill.Plan(windows, p.On, stored, backfill.Reload(f.reload)) {
 		rows := counts.Windows[i]
-		planned := plannedWindow{Window: w.Window, Name: w.String(), Rows: rows, Requests: rows/int64(c.PageSize) + 1, State: "to do"}
+		planned := plannedWindow{Window: w.Window, Name: w.String(), Rows: rows, State: "to do"}
 		switch {
 		case w.Reload && p.Proven != "":
-			planned.State, planned.Requests = "proven, not to be reloaded", 0
+			planned.State = "proven, not to be reloaded"
 		case w.Reload:
 			p.Todo++
 			p.Rows += planned.Rows
-			p.Requests += planned.Requests
+			todo, todoRows = append(todo, w.Window), append(todoRows, rows)
 		default:
 			planned.State = string(w.Before.Status) + " by " + w.Before.Run
 		}
 		p.Windows = append(p.Windows, planned)
 	}
+	p.Requests = requests(p.Columns, todo, todoRows, c.PageSize)
 	last, err := runs.OrNone(reader.Runs.LastCrawl(ctx))
 	if err != nil {
 		return nil, err
@@ -108,6 +110,26 @@ func planBackfill(ctx context.Context, c config.Config, spec *dataset.Spec, read
 	p.Snapshots = len(backfill.AsOf(windows, backfill.DayOf(last.Seen().In(spec.Location()))))
 	p.Estimate = p.estimate(ctx, c, reader)
 	return p, nil
+}
+
+// requests is how many pages are asked for: windows with few rows share one.
+func requests(columns backfill.DateColumns, windows []backfill.Window, rows []int64, page int) (n int64) {
+	if columns.Fixed {
+		for _, r := range rows {
+			n += r/int64(page) + 1
+		}
+		return n
+	}
+	at := 0
+	for _, s := range backfill.Stretches(windows, rows, page) {
+		var sum int64
+		for range s.Windows {
+			sum += rows[at]
+			at++
+		}
+		n += sum/int64(page) + 1
+	}
+	return n
 }
 
 // proven says why the mirror is proven to equal the portal; empty: it is not.
@@ -142,9 +164,9 @@ func (p *backfillPlan) estimate(ctx context.Context, c config.Config, reader *qu
 func (p *backfillPlan) print(w io.Writer) {
 	var rows []table.Row
 	for _, planned := range p.Windows {
-		rows = append(rows, table.Row{planned.Name, planned.Since, planned.Until, cli.Count(planned.Rows), cli.Count(planned.Requests), planned.State})
+		rows = append(rows, table.Row{planned.Name, planned.Since, planned.Until, cli.Count(planned.Rows), planned.State})
 	}
-	cli.Grid(w, table.Row{"window", "since", "until", "rows", "requests", "state"}, rows, 4, 5)
+	cli.Grid(w, table.Row{"window", "since", "until", "rows", "state"}, rows, 4)
 	fmt.Fprintln(w)
 	if p.Proven != "" {
 		fmt.Fprintf(w, "no window needs reloading, the mirror equals the portal: %s; --reload always reloads them\n\n", p.Proven)
@@ -155,7 +177,7 @@ func (p *backfillPlan) print(w io.Writer) {
 		{"rows", fmt.Sprintf("%s to be reloaded; a row counts in each of its windows", cli.Count(p.Rows))},
 		{"outside", fmt.Sprintf("%s of %s rows are in no window: %s have no such date, %s only earlier ones, %s a later one",
 			cli.Count(p.Undated+p.Before+p.After), cli.Count(p.Total), cli.Count(p.Undated), cli.Count(p.Before), cli.Count(p.After))},
-		{"requests", cli.Count(p.Requests) + " to the portal"},
+		{"requests", cli.Count(p.Requests) + " for pages; windows with few rows share one"},
 		{"estimate", "about " + p.Estimate.String()},
 		{"snapshots", fmt.Sprintf("%s to be reconstructed, as of the ends of the windows", cli.Count(p.Snapshots))},
 		{"started", "nothing: this was a dry run"},
