@@ -16,6 +16,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.temporal.io/sdk/client"
+	"golang.org/x/sync/singleflight"
 	"golang.org/x/time/rate"
 
 	"padron/internal/alerts"
@@ -56,6 +57,8 @@ type Activities struct {
 	Log               *slog.Logger
 
 	specs map[string]*dataset.Spec
+
+	opening singleflight.Group // by dataset
 
 	mu   sync.Mutex
 	open map[string]*opened
@@ -130,11 +133,24 @@ func (a *Activities) dataset(ctx context.Context, run Run) (*opened, error) {
 		return nil, retry(runs.WrongBuild, fmt.Sprintf("run %s uses spec %.8s of %s, this worker has %.8s: waiting for a worker of the same build", run.ID, run.Spec, run.Dataset, spec.Digest()))
 	}
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if o := a.open[run.Dataset]; o != nil {
-		isOf(ctx, o, run)
-		return o, nil
+	o := a.open[run.Dataset]
+	a.mu.Unlock()
+	if o == nil {
+		// Others wait for the result, so the end of this step must not cancel it.
+		// Steps of other datasets do not wait.
+		ctx := context.WithoutCancel(ctx)
+		made, err, _ := a.opening.Do(run.Dataset, func() (any, error) { return a.openDataset(ctx, spec) })
+		if err != nil {
+			return nil, err
+		}
+		o = made.(*opened)
 	}
+	isOf(ctx, o, run)
+	return o, nil
+}
+
+// openDataset makes what is kept of a dataset.
+func (a *Activities) openDataset(ctx context.Context, spec *dataset.Spec) (*opened, error) {
 	options := socrata.Options{BaseURL: spec.Portal.BaseURL(a.PortalURL), ID: spec.Portal.ID, Hosts: spec.Portal.Hosts(), AppToken: a.AppToken, UserAgent: a.UserAgent}
 	o := &opened{spec: spec, limit: perSecond(a.RequestsPerSecond)}
 	var err error
@@ -149,8 +165,9 @@ func (a *Activities) dataset(ctx context.Context, run Run) (*opened, error) {
 	if err := a.Database.Do(ctx, func(ctx context.Context) error { return a.openDatabase(ctx, o) }); err != nil {
 		return nil, err
 	}
-	a.open[run.Dataset] = o
-	isOf(ctx, o, run)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.open[spec.Name] = o
 	return o, nil
 }
 

@@ -71,7 +71,25 @@ func (a *Activities) fetchBoundaries(ctx context.Context, run Run) (BoundariesRe
 		return BoundariesResult{}, later(runs.PortalLagging, fmt.Errorf("the portal answered with boundaries of %s, and there are newer ones", set.Version.Served.UTC().Format(time.RFC3339)), a.RecrawlAfter)
 	}
 	set.Of, set.Fetched = boundaries.Points(areas), time.Now().UTC().Truncate(time.Millisecond)
-	set.Areas, set.Tolerance = boundaries.Simplify(areas)
+	if err := simplify(ctx, simplifyWithin, &set, areas); err != nil {
+		return BoundariesResult{}, err
+	}
 	err = a.Database.Do(ctx, func(ctx context.Context) error { return o.boundaries.Put(ctx, &set) })
 	return BoundariesResult{Fetched: true, Features: set.Features}, err
+}
+
+// simplifyWithin is how long outlines may take to be simplified: those of a city
+// take some milliseconds, a million points of a coast a few seconds.
+const simplifyWithin = 30 * time.Second
+
+// simplify makes outlines small enough for a map. Asking again for those that
+// take too long does not help.
+func simplify(ctx context.Context, within time.Duration, set *boundaries.Set, areas []boundaries.Area) (err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf(
+		"%w: %d points are too intricate to be simplified in %s", boundaries.ErrUnusable, set.Of, within))
+	defer cancel()
+	if set.Areas, set.Tolerance, err = boundaries.Simplify(ctx, areas); err != nil {
+		return context.Cause(ctx)
+	}
+	return nil
 }

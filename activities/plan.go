@@ -9,6 +9,7 @@ import (
 
 	"padron/internal/runs"
 	"padron/internal/socrata"
+	"padron/internal/statistics"
 )
 
 // PlanInput asks to cut the key space.
@@ -74,7 +75,11 @@ func (a *Activities) plan(ctx context.Context, in PlanInput) (PlanResult, error)
 		if err != nil {
 			return err
 		}
-		result.Pass = last.Spec == in.Run.Spec && in.Run.Started.Sub(last.Cleaned) < cleanedEvery
+		described, err := o.statistics.LastProfile(ctx)
+		if err != nil && !errors.Is(err, statistics.ErrNoSnapshot) {
+			return err
+		}
+		result.Pass = last.Spec == in.Run.Spec && in.Run.Started.Sub(last.Cleaned) < cleanedEvery && described.Of(in.Run.Spec)
 		return o.runs.SetRun(ctx, in.Run.ID, bson.D{
 			{Key: "ranges", Value: planned(result.Ranges)},
 			{Key: "crawls", Value: in.Crawl},

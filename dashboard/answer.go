@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"padron/internal/export"
 	"padron/internal/mongodb"
@@ -40,39 +42,35 @@ func asJSON(v any) (*content, error) {
 	return &content{kind: kindJSON, body: append(body, '\n')}, err
 }
 
-// answer answers a request when its turn has come, unless the reader has the
-// answer already.
+// answer answers a request, unless the reader has the answer already. Reading
+// the database waits for a turn; sending does not hold one, so that readers who
+// are slow to receive keep nobody waiting.
 func (s *Server) answer(w http.ResponseWriter, hr *http.Request, lang string, makeContent func(*request) (*content, error)) {
 	ctx, cancel := context.WithTimeout(hr.Context(), requestTimeout)
 	defer cancel()
-	done, err := s.turn(ctx)
+	etag, c, err := s.compose(hr.WithContext(ctx), lang, makeContent)
 	if err != nil {
 		s.fail(w, hr, err)
 		return
 	}
-	defer done()
-	r, err := s.begin(hr.WithContext(ctx), lang)
-	if err != nil {
-		s.fail(w, hr, err)
-		return
+	if c != nil && len(c.body) > smallAnswer {
+		size := min(int64(len(c.body)), largeAnswers)
+		if err := s.sending.Acquire(ctx, size); err != nil {
+			s.fail(w, hr, fmt.Errorf("%w: %w", errBusy, err))
+			return
+		}
+		defer s.sending.Release(size)
 	}
 	h := w.Header()
 	h.Set("Cache-Control", "private, no-cache")
-	etag := r.etag()
-	if matches(hr, etag) {
-		h.Set("ETag", etag)
+	h.Set("ETag", etag)
+	if c == nil {
 		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	c, err := makeContent(r)
-	if err != nil {
-		s.fail(w, hr, err)
 		return
 	}
 	if c.kind == kindCSV && hr.URL.Query().Get("bom") == "1" {
 		c.body = append([]byte(export.ByteOrderMark), c.body...)
 	}
-	h.Set("ETag", etag)
 	if c.name != "" {
 		h.Set("Content-Disposition", `attachment; filename="`+c.name+`"`)
 	}
@@ -82,7 +80,26 @@ func (s *Server) answer(w http.ResponseWriter, hr *http.Request, lang string, ma
 	if c.next != "" {
 		h.Set("Link", "<"+c.next+`>; rel="next"`)
 	}
-	reply(w, http.StatusOK, c.kind, c.body)
+	s.reply(w, http.StatusOK, c.kind, c.body)
+}
+
+// compose makes an answer and its tag, in its turn. The answer is nil when the
+// reader has it already.
+func (s *Server) compose(hr *http.Request, lang string, makeContent func(*request) (*content, error)) (etag string, c *content, err error) {
+	done, err := s.turn(hr.Context())
+	if err != nil {
+		return "", nil, err
+	}
+	defer done()
+	r, err := s.begin(hr, lang)
+	if err != nil {
+		return "", nil, err
+	}
+	if etag = r.etag(); matches(hr, etag) {
+		return etag, nil, nil
+	}
+	c, err = makeContent(r)
+	return etag, c, err
 }
 
 // etag names an answer by what it is made of. It is weak: the same answer may
@@ -110,12 +127,23 @@ func matches(r *http.Request, etag string) bool {
 	return false
 }
 
-// reply sends a whole answer.
-func reply(w http.ResponseWriter, status int, kind string, body []byte) {
+// reply sends a whole answer. A reader who takes no piece of it for stallTimeout,
+// or not the whole of it within writeTimeout, is cut off.
+func (s *Server) reply(w http.ResponseWriter, status int, kind string, body []byte) {
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // it fails only when the reader has gone
+	connection, end := http.NewResponseController(w), time.Now().Add(writeTimeout)
+	for piece := range slices.Chunk(body, sentAtOnce) {
+		deadline := time.Now().Add(s.stall)
+		if deadline.After(end) {
+			deadline = end
+		}
+		_ = connection.SetWriteDeadline(deadline) // what is no connection, in a test, has none
+		if _, err := w.Write(piece); err != nil {
+			return // the reader has gone
+		}
+	}
 }
 
 // failure is an error that a page tells the reader: what is wrong and what to
@@ -186,7 +214,7 @@ func (s *Server) fail(w http.ResponseWriter, hr *http.Request, err error) {
 	c := s.templates[lang].Catalogue
 	text := c.T("error."+f.key, f.values...)
 	if strings.HasPrefix(hr.URL.Path, "/data/") {
-		reply(w, f.status, kindText, []byte(text+"\n"))
+		s.reply(w, f.status, kindText, []byte(text+"\n"))
 		return
 	}
 	r := &request{Request: hr, Catalogue: c, server: s, query: hr.URL.Query()}
@@ -196,7 +224,7 @@ func (s *Server) fail(w http.ResponseWriter, hr *http.Request, err error) {
 		http.Error(w, text, f.status)
 		return
 	}
-	reply(w, f.status, kindHTML, body)
+	s.reply(w, f.status, kindHTML, body)
 }
 
 func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {

@@ -23,6 +23,16 @@ const (
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 32 << 10
 
+	// stallTimeout is how long a reader may take for each sentAtOnce bytes of an
+	// answer, before compression: a slow phone line takes a tenth of it.
+	stallTimeout = 10 * time.Second
+	sentAtOnce   = 64 << 10
+
+	// largeAnswers bounds the bytes of those answers that are being sent and are
+	// larger than smallAnswer: exports. A page is a few hundred kB.
+	largeAnswers = 64 << 20
+	smallAnswer  = 512 << 10
+
 	// stopWithin is how long running requests may take when the dashboard
 	// stops.
 	stopWithin = 5 * time.Second
@@ -57,7 +67,10 @@ func Serve(c config.Config, spec *dataset.Spec, database *mongo.Client, log *slo
 
 // Listen serves a dashboard at an address, HOST:PORT. config.Dashboard checks
 // whether it may be served there.
-func Listen(s *Server, addr string) (*Listening, error) {
+func Listen(s *Server, addr string) (*Listening, error) { return listenWith(s, addr, s.Handler()) }
+
+// listenWith is Listen with a handler of a test's choice.
+func listenWith(s *Server, addr string, handler http.Handler) (*Listening, error) {
 	listener, err := net.Listen("tcp", addr) //nolint:noctx // binding a port is immediate
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s, choose a free address: %w", addr, err)
@@ -66,7 +79,7 @@ func Listen(s *Server, addr string) (*Listening, error) {
 		URL:  "http://" + listener.Addr().String() + "/",
 		done: make(chan error, 1),
 		server: &http.Server{
-			Handler: s.Handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: writeTimeout,
+			Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: writeTimeout,
 			IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 		},
 	}

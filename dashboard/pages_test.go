@@ -5,13 +5,16 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -100,6 +103,7 @@ func TestDashboard(t *testing.T) {
 	t.Run("sensitive", func(t *testing.T) { s.requireNothingSensitive(t, key, pages) })
 	t.Run("bad input", func(t *testing.T) { s.requireBadInput(t) })
 	t.Run("access", func(t *testing.T) { s.requireAccess(t) })
+	t.Run("slow readers", func(t *testing.T) { s.requireSlowReadersHoldNothing(t, second) })
 	t.Run("live", func(t *testing.T) {
 		var p struct {
 			Run     string
@@ -110,6 +114,44 @@ func TestDashboard(t *testing.T) {
 		require.Equal(t, second, p.Run)
 		require.True(t, p.Ended)
 	})
+}
+
+// requireSlowReadersHoldNothing has readers of every kind of answer who read
+// nothing after the first byte, over connections like those of far networks, whose
+// buffers are small: others are served meanwhile.
+func (s *stack) requireSlowReadersHoldNothing(t *testing.T, run string) {
+	d, err := dashboard.New(s.options)
+	require.NoError(t, err)
+	l, err := dashboard.Listen(d, "127.0.0.1:0")
+	require.NoError(t, err)
+	// Stopping waits for readers, and closes the connections of those who stay.
+	t.Cleanup(func() { _ = l.Stop(context.WithoutCancel(t.Context())) })
+	u, err := url.Parse(l.URL)
+	require.NoError(t, err)
+	far := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
+		var failed error
+		err := c.Control(func(fd uintptr) {
+			failed = errors.Join(syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_MAXSEG, 536),
+				syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096))
+		})
+		return errors.Join(err, failed)
+	}}
+	for range 3 {
+		for _, path := range []string{
+			"/data/businesses.csv", "/data/businesses.json", "/data/boundaries.json", "/data/changes.json", "/changes.rss",
+			"/data/overview/months.csv", "/data/overview/map.json", "/data/runs/" + run + "/live.json", "/en/", "/es/profile", "/en/businesses",
+		} {
+			conn, err := far.DialContext(t.Context(), "tcp", u.Host)
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = conn.Close() })
+			_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", path, u.Host)
+			require.NoError(t, err)
+			require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+			_, err = conn.Read(make([]byte, 1))
+			require.NoError(t, err, "%s is answered", path)
+		}
+	}
+	require.Equal(t, http.StatusOK, get(t, strings.TrimSuffix(l.URL, "/"), "/en/businesses").status)
 }
 
 func day(year int, month time.Month) time.Time {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/klauspost/compress/gzhttp"
 	"github.com/klauspost/compress/gzip"
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
 
 	"padron/dashboard/chart"
@@ -66,6 +67,8 @@ type Server struct {
 	compressStatic, compress func(http.Handler) http.HandlerFunc
 
 	turns   chan struct{}
+	sending *semaphore.Weighted // bytes of large answers
+	stall   time.Duration       // stallTimeout
 	flights singleflight.Group
 
 	mu     sync.Mutex
@@ -76,7 +79,10 @@ type Server struct {
 // New makes a server. The templates and catalogues are part of the program, so
 // an error is a fault of it.
 func New(o Options) (*Server, error) {
-	s := &Server{Options: o, templates: map[string]*pages{}, turns: make(chan struct{}, readersAtOnce)}
+	s := &Server{
+		Options: o, templates: map[string]*pages{},
+		turns: make(chan struct{}, readersAtOnce), sending: semaphore.NewWeighted(largeAnswers), stall: stallTimeout,
+	}
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}

@@ -9,6 +9,9 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"padron/dashboard/chart"
 	"padron/internal/query"
 	"padron/internal/runs"
 	"padron/internal/statistics"
@@ -59,80 +62,82 @@ func (s *Server) open(ctx context.Context) (*query.Reader, error) {
 	if m != nil {
 		return m, nil
 	}
-	opened, err, _ := s.flights.Do("open", func() (any, error) { return s.Open(ctx) })
-	if err != nil {
-		return nil, err
-	}
-	m = opened.(*query.Reader)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.reader = m
-	return m, nil
+	return chart.Shared(ctx, &s.flights, "open", func(ctx context.Context) (*query.Reader, error) {
+		m, err := s.Open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.reader = m
+		return m, nil
+	})
 }
 
-// now is the state, at most stateFor old.
+// now is the state, at most stateFor old. While readers ask, it is read anew
+// before it is that old, so that none of them waits for it.
 func (s *Server) now(ctx context.Context, m *query.Reader) (*state, error) {
 	s.mu.Lock()
 	st := s.state
 	s.mu.Unlock()
-	if st != nil && time.Since(st.at) < stateFor {
-		return st, nil
+	look := func(ctx context.Context) (*state, error) {
+		next, err := s.look(ctx, m, st)
+		if err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.state = next
+		return next, nil
 	}
-	// Other requests wait for the result, so the end of this one must not
-	// cancel it.
-	ctx = context.WithoutCancel(ctx)
-	found, err, _ := s.flights.Do("state", func() (any, error) { return s.look(ctx, m, st) })
-	if err != nil {
-		return nil, err
+	switch {
+	case st == nil || time.Since(st.at) >= stateFor:
+		return chart.Shared(ctx, &s.flights, "state", look)
+	case time.Since(st.at) >= stateFor/3:
+		chart.Begin(ctx, &s.flights, "state", look)
 	}
-	st = found.(*state)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.state = st
 	return st, nil
 }
 
-// look reads the state. before is the previous one, or nil: the runs that had
-// not ended then are read again, however many have begun since.
+// look reads the state, all of it at once. before is the previous one, or nil:
+// the runs that had not ended then are read again, however many have begun
+// since.
 func (s *Server) look(ctx context.Context, m *query.Reader, before *state) (*state, error) {
 	st := &state{at: time.Now()}
 	limit := newestRuns
 	if before == nil {
 		limit, before = firstRuns, &state{}
 	}
-	var err error
-	if st.snapshot, err = m.Statistics.Snapshot(ctx, "latest"); err != nil && !errors.Is(err, statistics.ErrNoSnapshot) {
-		return nil, err
+	reads, ctx := errgroup.WithContext(ctx)
+	read := func(to *runs.Run, newest func(context.Context) (runs.Run, error)) {
+		reads.Go(func() (err error) {
+			if *to, err = newest(ctx); errors.Is(err, runs.ErrNoRun) {
+				return nil
+			}
+			return err
+		})
 	}
-	if st.runs, err = m.Runs.Runs(ctx, limit, time.Time{}); err != nil {
-		return nil, err
-	}
-	for _, id := range before.running {
-		if slices.ContainsFunc(st.runs, func(r runs.Run) bool { return r.ID == id }) {
-			continue
+	read(&st.proof, m.Runs.LastProof)
+	read(&st.certificate, m.Runs.NewestCertificate)
+	read(&st.lists, m.Runs.LastCrawl)
+	reads.Go(func() (err error) {
+		if st.snapshot, err = m.Statistics.Snapshot(ctx, "latest"); errors.Is(err, statistics.ErrNoSnapshot) {
+			return nil
 		}
-		run, err := m.Runs.Run(ctx, id)
-		if errors.Is(err, runs.ErrNoRun) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		st.runs = append(st.runs, run)
-	}
-	if st.proof, err = m.Runs.LastProof(ctx); err != nil && !errors.Is(err, runs.ErrNoRun) {
-		return nil, err
-	}
-	if st.certificate, err = m.Runs.NewestCertificate(ctx); err != nil && !errors.Is(err, runs.ErrNoRun) {
-		return nil, err
-	}
-	if st.lists, err = m.Runs.LastCrawl(ctx); err != nil && !errors.Is(err, runs.ErrNoRun) {
+		return err
+	})
+	reads.Go(func() (err error) {
+		st.published, err = m.Runs.LastPublication(ctx, s.Spec.Schedule.Standstill)
+		return err
+	})
+	reads.Go(func() (err error) {
+		st.runs, err = listedRuns(ctx, m, limit, before.running)
+		return err
+	})
+	if err := reads.Wait(); err != nil {
 		return nil, err
 	}
 	st.stale = st.proof.ID == "" || st.at.Sub(st.proof.Started) > s.Spec.Schedule.Freshness
-	if st.published, err = m.Runs.LastPublication(ctx, s.Spec.Schedule.Standstill); err != nil {
-		return nil, err
-	}
 	all, past := sha256.New(), sha256.New()
 	fmt.Fprint(past, st.snapshot.ID, st.snapshot.Created.UnixMilli())
 	for _, run := range st.runs {
@@ -146,6 +151,28 @@ func (s *Server) look(ctx context.Context, m *query.Reader, before *state) (*sta
 	fmt.Fprint(all, st.past, st.proof.ID, st.certificate.ID, st.lists.ID, st.stale, st.published.At.Unix(), st.published.StandsStill())
 	st.key = hex.EncodeToString(all.Sum(nil)[:12])
 	return st, nil
+}
+
+// listedRuns are the newest runs, and those of ids that are not among them.
+func listedRuns(ctx context.Context, m *query.Reader, limit int, ids []string) ([]runs.Run, error) {
+	listed, err := m.Runs.Runs(ctx, limit, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if slices.ContainsFunc(listed, func(r runs.Run) bool { return r.ID == id }) {
+			continue
+		}
+		run, err := m.Runs.Run(ctx, id)
+		if errors.Is(err, runs.ErrNoRun) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		listed = append(listed, run)
+	}
+	return listed, nil
 }
 
 // turn waits until the request may read the database. The caller calls done

@@ -5,8 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -49,12 +47,10 @@ func buildAndRun(m *testing.M) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", dir+string(filepath.Separator), "padron/starter", "padron/worker") //nolint:forbidigo // there is no test yet
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		return 0, fmt.Errorf("build worker and starter: %w", err)
+	if binaries, err = testenv.Programs(context.Background(), dir); err != nil { //nolint:forbidigo // there is no test yet
+		return 0, err
 	}
 	// A first load that starts a run of its own has a test of its own.
-	binaries, specText = dir, strings.Replace(string(text), "\nhistory: ", "\n# history: ", 1)
+	specText = strings.Replace(string(text), "\nhistory: ", "\n# history: ", 1)
 	return testenv.Run(m), nil
 }

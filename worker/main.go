@@ -268,8 +268,15 @@ type health struct {
 	log      *slog.Logger
 }
 
-// readyTimeout bounds the checks of one /readyz.
-const readyTimeout = 3 * time.Second
+const (
+	// readyTimeout bounds the checks of one /readyz, and the wait for a request.
+	readyTimeout = 3 * time.Second
+	// healthTimeout bounds an answer, and the wait for the next request. A CPU
+	// profile takes 30 s unless its request says how long.
+	healthTimeout = 2 * time.Minute
+	// healthHeader bounds a request, in bytes.
+	healthHeader = 16 << 10
+)
 
 // ready says what does not answer, without the names of machines, which its
 // callers need not know; the log has them.
@@ -312,7 +319,10 @@ func serve(addr string, profiling bool, m *metrics, h health) (*http.Server, err
 	if err != nil {
 		return nil, fmt.Errorf("PADRON_HEALTH_ADDR: %s cannot be listened on: choose a free address (%w)", addr, err)
 	}
-	server := &http.Server{Addr: listener.Addr().String(), Handler: mux, ReadHeaderTimeout: readyTimeout}
+	server := &http.Server{
+		Addr: listener.Addr().String(), Handler: mux, ReadHeaderTimeout: readyTimeout, ReadTimeout: readyTimeout,
+		WriteTimeout: healthTimeout, IdleTimeout: healthTimeout, MaxHeaderBytes: healthHeader,
+	}
 	go server.Serve(listener) //nolint:errcheck // returns when the worker closes it
 	return server, nil
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -64,6 +66,30 @@ func TestProfilesOnlyWhenAskedFor(t *testing.T) {
 		require.NoError(t, answer.Body.Close())
 		assert.Equal(t, want, answer.StatusCode, "profiling %t", profiling)
 	}
+}
+
+// TestTheHealthEndpointWaitsForNobody: neither for a request nor for a reader.
+func TestTheHealthEndpointWaitsForNobody(t *testing.T) {
+	m, err := newMetrics()
+	require.NoError(t, err)
+	server, err := serve("127.0.0.1:0", false, m, health{})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = server.Close() })
+	for name, limit := range map[string]time.Duration{
+		"a request": server.ReadTimeout, "an answer": server.WriteTimeout, "the next request": server.IdleTimeout,
+	} {
+		assert.Positive(t, limit, name)
+		assert.LessOrEqual(t, limit, healthTimeout, name)
+	}
+	// A request that does not end is cut off.
+	conn, err := net.Dial("tcp", server.Addr) //nolint:noctx // on this machine
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	_, err = fmt.Fprint(conn, "GET /healthz HTTP/1.1\r\nContent-Length: 100\r\n")
+	require.NoError(t, err)
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*readyTimeout)))
+	_, err = io.Copy(io.Discard, conn)
+	require.NoError(t, err, "closed by the server")
 }
 
 func get(t *testing.T, h http.Handler, path string) string {

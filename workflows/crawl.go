@@ -143,13 +143,18 @@ func (w *write) gate(ctx workflow.Context) error {
 }
 
 func (w *write) gateInput() activities.GateInput {
-	in := activities.GateInput{Run: w.in.Run, Job: w.in.Job, Before: w.before, Last: w.result.Crawls >= maxCrawls}
+	return activities.GateInput{Run: w.in.Run, Job: w.in.Job, Before: w.before, Pages: w.cleanPages(), Last: w.result.Crawls >= maxCrawls}
+}
+
+// cleanPages are the landing ids of all cleaned pages, in key order.
+func (w *write) cleanPages() []string {
+	var pages []string
 	for i := range w.parts {
 		for _, page := range w.parts[i].clean {
-			in.Pages = append(in.Pages, page.ID)
+			pages = append(pages, page.ID)
 		}
 	}
-	return in
+	return pages
 }
 
 // label names a part the way people count: "Fetch 3 of 8 (0123, 0456]".

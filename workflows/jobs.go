@@ -37,8 +37,9 @@ const maxCrawls = 3
 
 const (
 	// profileDeadline bounds the description of the columns, without which a run
-	// is complete: it takes a minute for 368,000 rows.
-	profileDeadline = 15 * time.Minute
+	// is complete: a minute for the summaries of 3,000 pages, and time for a
+	// database that is away for a moment.
+	profileDeadline = 5 * time.Minute
 	// boundariesDeadline bounds the look for newer boundaries, without which a
 	// run is complete.
 	boundariesDeadline = 5 * time.Minute
@@ -224,13 +225,20 @@ func (w *write) aggregateSnapshot(ctx workflow.Context) error {
 	return err
 }
 
-// profileColumns describes the columns. The mirror is written and proven by
-// then, so that a failure is shown and takes nothing from the run: the page
-// shows the profile of an earlier run.
+// profileColumns describes the columns, from what was counted while the pages
+// of the crawl were cleaned. The mirror is written and proven by then, so that a
+// failure is shown and takes nothing from the run: the page shows the profile of
+// an earlier run, as it does where there is no crawl to describe.
 func (w *write) profileColumns(ctx workflow.Context) error {
+	in := activities.ProfileInput{Run: w.in.Run, Snapshot: w.result.Snapshot}
+	if name := w.in.Job.Name.OrMirror(); name == runs.JobMirror || name == runs.JobRerun {
+		in.Pages = w.cleanPages()
+	}
 	var made activities.ProfileResult
-	err := call(ctx, a.ProfileColumns, "Describes what every column holds",
-		activities.ProfileInput{Run: w.in.Run, Snapshot: w.result.Snapshot}, &made)
+	err := call(ctx, a.ProfileColumns, "Describes what every column holds", in, &made)
+	if err == nil && made.Kept != "" {
+		return leftOut(made.Kept)
+	}
 	return optional("the columns were not described", err)
 }
 

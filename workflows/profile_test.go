@@ -17,6 +17,28 @@ import (
 	"padron/workflows/dag"
 )
 
+// TestAKeptProfileIsShown: where nothing is described, the step says why.
+func TestAKeptProfileIsShown(t *testing.T) {
+	env := new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
+	env.RegisterWorkflow(Write)
+	env.RegisterActivityWithOptions(func(context.Context, activities.SnapshotInput) (activities.SnapshotResult, error) {
+		return activities.SnapshotResult{ID: "2026-10-01-observed", Outcome: certificate.Green, Why: "proven"}, nil
+	}, activity.RegisterOptions{Name: "AggregateSnapshot"})
+	env.RegisterActivityWithOptions(func(context.Context, activities.ProfileInput) (activities.ProfileResult, error) {
+		return activities.ProfileResult{Kept: "no document changed; what run r0 found is shown"}, nil
+	}, activity.RegisterOptions{Name: "ProfileColumns"})
+	env.ExecuteWorkflow(Write, WriteInput{
+		Run: activities.Run{ID: "r1", Dataset: "d"},
+		Job: activities.JobSpec{Name: runs.JobRerun, Of: "r0", From: runs.FromSnapshot},
+	})
+	require.NoError(t, env.GetWorkflowError())
+	value, err := env.QueryWorkflow(QueryStatus)
+	require.NoError(t, err)
+	var status []dag.Status
+	require.NoError(t, value.Get(&status))
+	assert.Contains(t, dag.Markdown(status), "no document changed; what run r0 found is shown")
+}
+
 // TestAFailedProfileIsShownAndTakesNothingFromTheRun: the run is as green as its
 // certificate, and the step says why there is no profile.
 func TestAFailedProfileIsShownAndTakesNothingFromTheRun(t *testing.T) {

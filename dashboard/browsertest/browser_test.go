@@ -33,7 +33,7 @@ var (
 type size struct{ width, height int64 }
 
 // browserPath finds Chromium: the test command installs it and says where.
-func browserPath(t *testing.T) string {
+func browserPath(t testing.TB) string {
 	t.Helper()
 	if path := os.Getenv("PADRON_BROWSER"); path != "" {
 		return path
@@ -48,7 +48,7 @@ func browserPath(t *testing.T) string {
 }
 
 // startBrowser starts Chromium for as long as the test runs.
-func startBrowser(t *testing.T) context.Context {
+func startBrowser(t testing.TB) context.Context {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(browserPath(t)), chromedp.NoSandbox, chromedp.DisableGPU,
@@ -63,7 +63,7 @@ func startBrowser(t *testing.T) context.Context {
 
 // tab is a tab of the browser that notes whatever goes wrong in it.
 type tab struct {
-	t      *testing.T
+	t      testing.TB
 	ctx    context.Context
 	origin string // of the dashboard
 
@@ -74,7 +74,7 @@ type tab struct {
 }
 
 // newTab opens a tab for a test.
-func newTab(browser context.Context, t *testing.T, origin string) *tab {
+func newTab(browser context.Context, t testing.TB, origin string) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
 	t.Cleanup(cancel)

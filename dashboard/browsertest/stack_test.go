@@ -62,7 +62,7 @@ func newStack(t *testing.T) *stack {
 	uri := testenv.MongoDB(t)
 	testenv.Temporal(t) // the programs read it from the environment
 	name := "w" + bson.NewObjectID().Hex()[14:]
-	s := &stack{t: t, bin: t.TempDir()}
+	s := &stack{t: t}
 
 	text, err := os.ReadFile("../../internal/dataset/specs/sf-business.yaml")
 	require.NoError(t, err)
@@ -98,9 +98,9 @@ func newStack(t *testing.T) *stack {
 // fill runs the real programs.
 func (s *stack) fill() {
 	s.t.Helper()
-	build := exec.CommandContext(s.t.Context(), "go", "build", "-o", s.bin+string(filepath.Separator), "padron/starter", "padron/worker")
-	out, err := build.CombinedOutput()
-	require.NoError(s.t, err, "%s", out)
+	var err error
+	s.bin, err = testenv.Programs(s.t.Context(), s.t.TempDir())
+	require.NoError(s.t, err)
 	s.starter("setup")
 	worker := exec.CommandContext(context.WithoutCancel(s.t.Context()), filepath.Join(s.bin, "worker"))
 	worker.Env, worker.Dir = s.env, s.t.TempDir()

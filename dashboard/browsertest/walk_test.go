@@ -46,13 +46,12 @@ func TestDashboard(t *testing.T) {
 	s := newStack(t)
 	browser := startBrowser(t)
 	for name, test := range map[string]func(*testing.T, *stack, *tab){
-		"every page in both languages": everyPage,
-		"every page is accessible":     accessible,
+		"every page":                   everyPage,
+		"the first key":                firstKey,
 		"charts show the database":     chartsShowTheDatabase,
 		"outlines on the map":          outlines,
 		"filters and drill-down":       filters,
 		"search":                       search,
-		"CSV":                          csvFiles,
 		"embedded charts":              embedded,
 		"legend, period and keyboard":  controls,
 		"theme":                        theme,
@@ -65,7 +64,6 @@ func TestDashboard(t *testing.T) {
 		"another site's frame":         foreignFrame,
 		"maps by keyboard":             cellsByKeyboard,
 		"inline scripts do not run":    inlineScripts,
-		"first contentful paint":       firstPaint,
 		"the bundle is small":          small,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,12 +97,21 @@ func (s *stack) pages(lang string) map[string]string {
 	}
 }
 
-// walked are the pages that a test of each page in each language or look visits:
-// by default all of them once, and further ones (again) only a few, which together
-// have every kind of chart, a long table and a form.
-func (s *stack) walked(lang string, again bool) map[string]string {
-	all := s.pages(lang)
-	if again && !testenv.Long() {
+// walk is one way through the pages: a page is loaded once, for all that is held
+// of it.
+type walk struct {
+	lang, scheme string
+	all          bool // every page; else a few, which together have every kind of chart, a long table and a form
+}
+
+// walks are in both languages and both looks. The first one visits every page,
+// and with -long the others do as well.
+func walks() []walk { return []walk{{"en", "light", true}, {"es", "dark", testenv.Long()}} }
+
+// pages are those that a walk visits.
+func (w walk) pages(s *stack) map[string]string {
+	all := s.pages(w.lang)
+	if !w.all {
 		maps.DeleteFunc(all, func(name, _ string) bool {
 			return !slices.Contains([]string{"overview", "survival", "profile", "businesses"}, name)
 		})
@@ -175,21 +182,28 @@ func (b *tab) figures() []figure {
 }
 
 func everyPage(t *testing.T, s *stack, b *tab) {
-	for _, lang := range []string{"en", "es"} {
-		for name, address := range s.walked(lang, lang != "en") {
-			t.Run(lang+" "+name, func(t *testing.T) {
+	axe, err := os.ReadFile("../web/node_modules/axe-core/axe.min.js")
+	require.NoError(t, err, "axe-core is installed by npm ci in dashboard/web")
+	for _, w := range walks() {
+		b.prefer(w.scheme)
+		for name, address := range w.pages(s) {
+			t.Run(w.lang+" "+w.scheme+" "+name, func(t *testing.T) {
 				b.t = t
 				b.open(address)
 				b.requireClean()
-				require.Equal(t, lang, eval[string](b, "document.documentElement.lang"))
+				require.Equal(t, w.lang, eval[string](b, "document.documentElement.lang"))
 				require.Equal(t, 1, eval[int](b, `document.querySelectorAll("h1").length`))
 				require.NotContains(t, eval[string](b, "document.body.innerText"), "!(", "no text of a fault")
 				require.Zero(t, eval[int](b, `document.querySelectorAll(".failed").length`))
-				charts := b.charts()
-				for _, f := range b.figures() {
+				requirePainted(t, b)
+				charts, figures := b.charts(), b.figures()
+				for _, f := range figures {
 					requireDrawn(t, f, charts[f.ID])
 					require.Positive(t, eval[int](b, fmt.Sprintf(`document.getElementById(%q).querySelector("canvas").width`, f.ID)), f.ID)
 					require.NotEmpty(t, eval[string](b, fmt.Sprintf(`document.getElementById(%q).querySelector(".plot").getAttribute("aria-label")`, f.ID)), f.ID)
+				}
+				if w.lang == "en" { // numbers in files are written as in English
+					requireFiles(t, s, figures)
 				}
 				for _, window := range []size{phone, wide} {
 					b.resize(window)
@@ -197,10 +211,31 @@ func everyPage(t *testing.T, s *stack, b *tab) {
 					require.LessOrEqual(t, eval[int](b, "document.documentElement.scrollWidth"), int(window.width), "nothing is wider than %d", window.width)
 				}
 				b.resize(desktop)
+				b.drawn()
 				b.requireClean()
+				requireAccessible(t, b, string(axe), true)
+				if w.scheme == "dark" && (testenv.Long() || name == "overview" || name == "businesses") {
+					// A phone has the same colors, which take the longest to look at.
+					b.resize(phone)
+					b.drawn()
+					requireAccessible(t, b, string(axe), false)
+					b.resize(desktop)
+				}
 			})
 		}
 	}
+	b.t = t
+	b.prefer("light")
+}
+
+// requirePainted reads from the browser when a reader first saw something. What
+// it may take is generous: a benchmark measures it, on a quiet machine.
+func requirePainted(t *testing.T, b *tab) {
+	b.eventually(`performance.getEntriesByName("first-contentful-paint").length`, "the browser tells when it painted")
+	ms := eval[float64](b, `performance.getEntriesByName("first-contentful-paint")[0].startTime`)
+	t.Logf("first contentful paint after %.0f ms", ms)
+	require.Positive(t, ms)
+	require.Less(t, ms, 15_000.0)
 }
 
 // requireDrawn holds what is drawn to the data in the page: ECharts has all of
@@ -414,30 +449,27 @@ func (s *stack) get(address string) (body string, header http.Header) {
 	return string(text), resp.Header
 }
 
-func csvFiles(t *testing.T, s *stack, b *tab) {
-	for name, address := range s.pages("en") {
-		b.open(address)
-		for _, f := range b.figures() {
-			require.NotEmpty(t, f.CSV, "%s: %s can be downloaded", name, f.ID)
-			body, header := s.get(f.CSV)
-			require.Contains(t, header.Get("Content-Type"), "text/csv")
-			// What a file says of itself is in lines that begin with #.
-			reader := csv.NewReader(strings.NewReader(body))
-			reader.Comment = '#'
-			records, err := reader.ReadAll()
-			require.NoError(t, err, f.CSV)
-			require.Len(t, records, len(f.Rows)+1, "%s has the rows of the table", f.CSV)
-			require.Len(t, records[0], len(f.Columns))
-			for row, cells := range f.Rows {
-				for column, text := range cells {
-					if f.Numbers[column] { // texts are in the reader's language
-						requireSameNumber(t, records[row+1][column], text, "%s: %s of row %d", f.CSV, f.Columns[column], row)
-					}
+// requireFiles holds the files of a page's charts to their tables.
+func requireFiles(t *testing.T, s *stack, figures []figure) {
+	for _, f := range figures {
+		require.NotEmpty(t, f.CSV, "%s can be downloaded", f.ID)
+		body, header := s.get(f.CSV)
+		require.Contains(t, header.Get("Content-Type"), "text/csv")
+		// What a file says of itself is in lines that begin with #.
+		reader := csv.NewReader(strings.NewReader(body))
+		reader.Comment = '#'
+		records, err := reader.ReadAll()
+		require.NoError(t, err, f.CSV)
+		require.Len(t, records, len(f.Rows)+1, "%s has the rows of the table", f.CSV)
+		require.Len(t, records[0], len(f.Columns))
+		for row, cells := range f.Rows {
+			for column, text := range cells {
+				if f.Numbers[column] { // texts are in the reader's language
+					requireSameNumber(t, records[row+1][column], text, "%s: %s of row %d", f.CSV, f.Columns[column], row)
 				}
 			}
 		}
 	}
-	b.requireClean()
 }
 
 // requireSameNumber holds a number of a file to what the table on the page shows
@@ -553,20 +585,6 @@ func inlineScripts(t *testing.T, s *stack, b *tab) {
 		require.Contains(t, header.Get("Content-Security-Policy"), "script-src 'self';", name)
 		require.NotContains(t, header.Get("Content-Security-Policy"), "unsafe", name)
 	}
-}
-
-// firstPaint reads from the browser when a reader first saw something. What it
-// may take is generous: benchmarks measure it, on a quiet machine.
-func firstPaint(t *testing.T, s *stack, b *tab) {
-	for name, address := range s.pages("en") {
-		b.open(address)
-		b.eventually(`performance.getEntriesByName("first-contentful-paint").length`, "the browser tells when it painted "+name)
-		ms := eval[float64](b, `performance.getEntriesByName("first-contentful-paint")[0].startTime`)
-		t.Logf("%s: first contentful paint after %.0f ms", name, ms)
-		require.Positive(t, ms, name)
-		require.Less(t, ms, 15_000.0, name)
-	}
-	b.requireClean()
 }
 
 func cellsByKeyboard(t *testing.T, _ *stack, b *tab) {
@@ -823,40 +841,29 @@ type violation struct {
 	Nodes            []struct{ HTML, FailureSummary string }
 }
 
-func accessible(t *testing.T, s *stack, b *tab) {
-	axe, err := os.ReadFile("../web/node_modules/axe-core/axe.min.js")
-	require.NoError(t, err, "axe-core is installed by npm ci in dashboard/web")
-	// A phone has the same colors, which take the longest to look at.
-	for _, look := range []struct {
-		scheme, lang string
-		window       size
-		again        bool
-	}{{"light", "en", desktop, false}, {"dark", "es", desktop, true}, {"dark", "es", phone, true}} {
-		b.prefer(look.scheme)
-		b.resize(look.window)
-		for name, address := range s.walked(look.lang, look.again) {
-			if look.window == phone && slices.Contains([]string{"neighborhood", "neighborhoods", "sector", "sectors", "search"}, name) {
-				continue // they consist of what other pages have
-			}
-			b.open(address)
-			eval[bool](b, `document.querySelectorAll("details").forEach(d => d.open = d.querySelectorAll("tr").length < 60), true`)
-			b.do(chromedp.Evaluate[chromedp.Void](string(axe)))
-			found := eval[[]violation](b, `axe.run(document, { resultTypes: ["violations"], rules: { "color-contrast": { enabled: `+strconv.FormatBool(look.window == desktop)+` } } }).then(r => r.violations.filter(v => v.impact === "serious" || v.impact === "critical").map(v => ({ ID: v.id, Impact: v.impact, Help: v.help, Nodes: v.nodes.slice(0, 3).map(n => ({ HTML: n.html, FailureSummary: n.failureSummary })) })))`)
-			assert.Empty(t, found, "%+v %s", look, name)
-			levels := eval[[]int](b, `[...document.querySelectorAll("h1, h2, h3, h4")].map(h => Number(h.tagName[1]))`)
-			for i, level := range levels {
-				if i > 0 {
-					require.LessOrEqual(t, level, levels[i-1]+1, "%s: no level of headings is left out: %v", name, levels)
-				}
-			}
+// requireAccessible holds the page to axe-core, with its short tables unfolded,
+// and its headings to their order.
+func requireAccessible(t *testing.T, b *tab, axe string, colors bool) {
+	eval[bool](b, `document.querySelectorAll("details").forEach(d => d.open = d.querySelectorAll("tr").length < 60), true`)
+	if !eval[bool](b, `"axe" in window`) {
+		b.do(chromedp.Evaluate[chromedp.Void](axe))
+	}
+	found := eval[[]violation](b, `axe.run(document, { resultTypes: ["violations"], rules: { "color-contrast": { enabled: `+strconv.FormatBool(colors)+` } } }).then(r => r.violations.filter(v => v.impact === "serious" || v.impact === "critical").map(v => ({ ID: v.id, Impact: v.impact, Help: v.help, Nodes: v.nodes.slice(0, 3).map(n => ({ HTML: n.html, FailureSummary: n.failureSummary })) })))`)
+	assert.Empty(t, found)
+	levels := eval[[]int](b, `[...document.querySelectorAll("h1, h2, h3, h4")].map(h => Number(h.tagName[1]))`)
+	for i, level := range levels {
+		if i > 0 {
+			require.LessOrEqual(t, level, levels[i-1]+1, "no level of headings is left out: %v", levels)
 		}
 	}
-	// The first key leads past the menu.
+}
+
+// firstKey leads past the menu.
+func firstKey(t *testing.T, _ *stack, b *tab) {
+	b.resize(phone)
 	b.open("/en/runs")
 	b.do(chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter))
 	require.Equal(t, "main", eval[string](b, "document.activeElement.id"))
-	b.resize(desktop)
-	b.prefer("light")
 }
 
 func takeScreenshots(t *testing.T, s *stack, b *tab) {

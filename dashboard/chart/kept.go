@@ -3,6 +3,7 @@ package chart
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
@@ -35,21 +36,44 @@ func keep[T any](ctx context.Context, k *Kept, key string, read func(ctx context
 	if v, ok := k.values.Get(key); ok {
 		return v.(T), nil
 	}
-	// Other requests may wait for the result, so the end of this one must not
-	// cancel it. Each call in it has a deadline of its own.
-	ctx = context.WithoutCancel(ctx)
-	v, err, _ := k.flights.Do(key, func() (any, error) {
+	return Shared(ctx, &k.flights, key, func(ctx context.Context) (T, error) {
 		value, err := read(ctx)
 		if err == nil {
 			k.values.Add(key, value)
 		}
 		return value, err
 	})
-	if err != nil {
-		var none T
-		return none, err
+}
+
+// Shared reads a value once for all who ask for it under its key at the same
+// time. Who asks waits no longer than ctx lasts; its end does not cancel the
+// reading, which others may wait for and in which each call has a deadline of
+// its own.
+func Shared[T any](ctx context.Context, flights *singleflight.Group, key string, read func(ctx context.Context) (T, error)) (T, error) {
+	var none T
+	select {
+	case found := <-Begin(ctx, flights, key, read):
+		if found.Err != nil {
+			return none, found.Err
+		}
+		return found.Val.(T), nil
+	case <-ctx.Done():
+		return none, ctx.Err()
 	}
-	return v.(T), nil
+}
+
+// Begin is Shared for who does not wait.
+func Begin[T any](ctx context.Context, flights *singleflight.Group, key string, read func(ctx context.Context) (T, error)) <-chan singleflight.Result {
+	ctx = context.WithoutCancel(ctx)
+	return flights.DoChan(key, func() (value any, err error) {
+		// This is a goroutine of its own, whose panic would end the program.
+		defer func() {
+			if fault := recover(); fault != nil {
+				err = fmt.Errorf("%s: panic: %v\n%s", key, fault, debug.Stack())
+			}
+		}()
+		return read(ctx)
+	})
 }
 
 // ReadSeries reads a series of a snapshot. It is false when the snapshot was

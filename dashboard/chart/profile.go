@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"padron/internal/profile"
 	"padron/internal/statistics"
 )
 
@@ -57,7 +58,7 @@ func (mk *Maker) ProfileFigures(ctx context.Context) ([]*Figure, error) {
 func FieldFigure(path string) string { return "field-" + FileName(path) }
 
 // histogram is the distribution of a field's values.
-func (mk *Maker) histogram(page Page, p *statistics.DataProfile, field *statistics.FieldProfile, source *Source) *Figure {
+func (mk *Maker) histogram(page Page, p *statistics.DataProfile, field *profile.Field, source *Source) *Figure {
 	f := mk.figure(page, FieldFigure(field.Path), KindBars, "histogram", source, mk.Field(field.Path))
 	f.Table = mk.table(f.Title, "value", "#rows")
 	bars := Bars{Unit: mk.T("unit.rows"), Series: []Series{{Name: mk.T("column.rows"), Type: CurveBar}}}
@@ -67,15 +68,28 @@ func (mk *Maker) histogram(page Page, p *statistics.DataProfile, field *statisti
 		bars.Series[0].Values = append(bars.Series[0].Values, c.Rows)
 	}
 	f.Chart = bars
-	f.Notes = append(f.Notes, mk.T("note.present", mk.Percent(field.Present, p.Rows), field.Missing))
+	f.Notes = append(mk.earlier(p), mk.T("note.present", mk.Percent(field.Present, p.Rows), field.Missing))
 	return f
+}
+
+// Earlier reports whether a profile's columns are those of an earlier crawl than
+// that of the snapshot.
+func (mk *Maker) Earlier(p *statistics.DataProfile) bool { return p.Run != mk.Snapshot.Run }
+
+// earlier says of which run's crawl the columns are described, where it is not
+// that of the snapshot, which the figure's source names.
+func (mk *Maker) earlier(p *statistics.DataProfile) []string {
+	if !mk.Earlier(p) {
+		return nil
+	}
+	return []string{mk.T("profile.earlier", p.Run, mk.Date(p.Made), p.Rows)}
 }
 
 // missingValues are the shares of rows without a value, of the fields that may
 // be shown: what is counted of hidden ones tells of them too.
 func (mk *Maker) missingValues(page Page, p *statistics.DataProfile, source *Source) *Figure {
 	f := mk.figure(page, "missing", KindBars, "missing", source)
-	f.Table = mk.table(f.Title, "field", "#present", "#missing", "#missing_share", "#distinct")
+	f.Table = mk.table(f.Title, "field", "#present", "#missing", "#missing_share", "#distinct", "#distinct_error")
 	chart := Bars{
 		Unit: "%", Max: 100, Categories: []string{},
 		Series: []Series{{Name: mk.T("column.missing_share"), Type: CurveBar, Values: []Value{}}},
@@ -87,23 +101,38 @@ func (mk *Maker) missingValues(page Page, p *statistics.DataProfile, source *Sou
 		}
 		label := mk.Field(field.Path)
 		f.Table.add(Cell{Value: field.Path, Text: label},
-			mk.cell(field.Present), mk.cell(field.Missing), mk.share(field.Missing, p.Rows), mk.Distinct(field))
+			mk.cell(field.Present), mk.cell(field.Missing), mk.share(field.Missing, p.Rows), mk.Distinct(field), mk.distinctError(field))
 		if p.Rows > 0 {
 			chart.Categories = append(chart.Categories, label)
 			chart.Series[0].Values = append(chart.Series[0].Values, round(100*float64(field.Missing)/float64(p.Rows), 2))
 		}
 	}
 	f.Chart = chart
-	f.Notes = append(f.Notes, mk.T("note.ofrows", p.Rows))
+	f.Notes = append(mk.earlier(p), mk.T("note.ofrows", p.Rows))
 	return f
 }
 
-// Distinct is how many different values a field has.
-func (mk *Maker) Distinct(f *statistics.FieldProfile) Cell {
+// Distinct is how many different values a field has; an estimate says so, with
+// its error.
+func (mk *Maker) Distinct(f *profile.Field) Cell {
 	if f.Distinct == nil {
 		return mk.cell(nil)
 	}
-	return mk.cell(*f.Distinct)
+	c := mk.cell(*f.Distinct)
+	if e := mk.distinctError(f); e.Value != nil {
+		c.Text = mk.T("profile.about", *f.Distinct, e.Text)
+	}
+	return c
+}
+
+// distinctError is the error of an estimated number of values, in percent of it;
+// nothing where they were counted.
+func (mk *Maker) distinctError(f *profile.Field) Cell {
+	if f.DistinctError == 0 {
+		return Cell{}
+	}
+	percent := round(100*f.DistinctError, 2)
+	return Cell{Value: percent, Text: "± " + mk.Decimals(percent, 1) + " %"}
 }
 
 // matrix are the open rows by sector and neighborhood.
@@ -184,20 +213,23 @@ func (mk *Maker) associations(page Page, p *statistics.DataProfile, source *Sour
 // outside are the rows in other states.
 func (mk *Maker) outside(page Page, p *statistics.DataProfile, source *Source) *Figure {
 	f := mk.figure(page, "outside", KindBars, "outside", source, p.HomeState)
-	f.Notes = append(f.Notes, mk.T("note.ofrows", p.Rows))
+	f.Notes = append(mk.earlier(p), mk.T("note.ofrows", p.Rows))
+	if p.OutsideError > 0 {
+		f.Notes = append(f.Notes, mk.T("profile.top_error", p.OutsideError))
+	}
 	return mk.counted(f, "state", p.OutsideHome, p.Rows)
 }
 
 // flags are the quality flags that cleaning set.
 func (mk *Maker) flags(page Page, p *statistics.DataProfile, source *Source) *Figure {
 	f := mk.figure(page, "flags", KindBars, "flags", source)
-	f.Notes = append(f.Notes, mk.T("note.ofrows", p.Rows), mk.T("note.flags"))
-	shown := slices.DeleteFunc(slices.Clone(p.Flags), func(c statistics.Counted) bool { return mk.Hidden("quality.flags." + c.Value) })
+	f.Notes = append(mk.earlier(p), mk.T("note.ofrows", p.Rows), mk.T("note.flags"))
+	shown := slices.DeleteFunc(slices.Clone(p.Flags), func(c profile.Counted) bool { return mk.Hidden("quality.flags." + c.Value) })
 	return mk.counted(f, "flag", shown, p.Rows)
 }
 
 // counted fills a chart of values by their rows, the most frequent first.
-func (mk *Maker) counted(f *Figure, column string, counts []statistics.Counted, of int64) *Figure {
+func (mk *Maker) counted(f *Figure, column string, counts []profile.Counted, of int64) *Figure {
 	f.Table = mk.table(f.Title, column, "#rows", "#share")
 	chart := Bars{
 		Unit: mk.T("unit.rows"), Categories: []string{},

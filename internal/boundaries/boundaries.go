@@ -1,6 +1,7 @@
 package boundaries
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -8,7 +9,7 @@ import (
 
 	"github.com/paulmach/orb"
 	"github.com/paulmach/orb/geojson"
-	"github.com/paulmach/orb/simplify"
+	"github.com/paulmach/orb/planar"
 )
 
 const (
@@ -27,6 +28,9 @@ const (
 	// leastTolerance is the smallest tolerance of the simplification, in
 	// degrees: five meters, a fraction of one pixel on a map of the city.
 	leastTolerance = 5e-5
+	// lookedBetween is how many points are looked at between two looks at the
+	// deadline: a few milliseconds.
+	lookedBetween = 1 << 20
 	// ringPoints is the smallest number of points of a closed ring:
 	// https://www.rfc-editor.org/rfc/rfc7946#section-3.1.6
 	ringPoints = 4
@@ -149,32 +153,83 @@ func checkRing(ring orb.Ring) error {
 // square root of two. Holes and islands smaller than the tolerance are dropped;
 // an area smaller than it becomes its bounding box. The given areas are not
 // changed.
-func Simplify(areas []Area) (simple []Area, tolerance float64) {
+//
+// The time grows with the square of the points of a ring, at worst: it ends with
+// ctx, whose error it returns then.
+func Simplify(ctx context.Context, areas []Area) (simple []Area, tolerance float64, err error) {
+	ranked := make([][][][]float64, len(areas)) // by area, polygon, ring and point
+	for i, a := range areas {
+		ranked[i] = make([][][]float64, len(a.Outline))
+		for j, polygon := range a.Outline {
+			ranked[i][j] = make([][]float64, len(polygon))
+			for k, ring := range polygon {
+				if ranked[i][j][k], err = rank(ctx, ring); err != nil {
+					return nil, 0, err
+				}
+			}
+		}
+	}
 	for tolerance = leastTolerance; ; tolerance *= math.Sqrt2 {
 		simple = make([]Area, len(areas))
 		for i, a := range areas {
-			simple[i] = a.simplify(tolerance)
+			simple[i] = a.simplify(ranked[i], tolerance)
 		}
 		if Points(simple) <= MaxPoints || tolerance > 360 {
-			return simple, tolerance
+			return simple, tolerance, ctx.Err()
 		}
 	}
 }
 
-func (a Area) simplify(tolerance float64) Area {
-	by := simplify.DouglasPeucker(tolerance)
-	out := Area{Name: a.Name}
-	for _, polygon := range a.Outline {
-		var rings orb.Polygon
-		for i, ring := range polygon {
-			// A ring that keeps three sides or more is still a valid ring.
-			ring = by.Ring(ring.Clone())
-			for p := range ring {
-				ring[p] = orb.Point{math.Round(ring[p][0]*decimals) / decimals, math.Round(ring[p][1]*decimals) / decimals}
+// rank returns for each point of a ring the square of the tolerance, in degrees,
+// below which Douglas and Peucker keep it: the recursion is made once, to its
+// end, for all tolerances.
+func rank(ctx context.Context, ring orb.Ring) ([]float64, error) {
+	ranks := make([]float64, len(ring))
+	ranks[0], ranks[len(ring)-1] = math.Inf(1), math.Inf(1)
+	type part struct {
+		from, to int
+		at       float64 // tolerance, squared, below which both ends are kept
+	}
+	looked := 0
+	for parts := []part{{0, len(ring) - 1, math.Inf(1)}}; len(parts) > 0; {
+		p := parts[len(parts)-1]
+		parts = parts[:len(parts)-1]
+		if looked += p.to - p.from; looked >= lookedBetween {
+			looked = 0
+			if err := ctx.Err(); err != nil {
+				return nil, err
 			}
-			if len(ring) >= ringPoints {
-				rings = append(rings, ring)
-			} else if i == 0 {
+		}
+		farthest, middle := 0.0, 0
+		for i := p.from + 1; i < p.to; i++ {
+			if d := planar.DistanceFromSegmentSquared(ring[p.from], ring[p.to], ring[i]); d > farthest {
+				farthest, middle = d, i
+			}
+		}
+		if farthest <= leastTolerance*leastTolerance {
+			continue
+		}
+		ranks[middle] = min(p.at, farthest)
+		parts = append(parts, part{p.from, middle, ranks[middle]}, part{middle, p.to, ranks[middle]})
+	}
+	return ranks, nil
+}
+
+func (a Area) simplify(ranks [][][]float64, tolerance float64) Area {
+	out := Area{Name: a.Name}
+	for i, polygon := range a.Outline {
+		var rings orb.Polygon
+		for j, ring := range polygon {
+			var kept orb.Ring
+			for k, p := range ring {
+				if ranks[i][j][k] > tolerance*tolerance {
+					kept = append(kept, orb.Point{math.Round(p[0]*decimals) / decimals, math.Round(p[1]*decimals) / decimals})
+				}
+			}
+			// A ring that keeps three sides or more is still a valid ring.
+			if len(kept) >= ringPoints {
+				rings = append(rings, kept)
+			} else if j == 0 {
 				break // its holes are smaller still
 			}
 		}

@@ -1,16 +1,19 @@
 package boundaries
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/paulmach/orb"
 	"github.com/paulmach/orb/geojson"
 	"github.com/paulmach/orb/planar"
+	"github.com/paulmach/orb/simplify"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -105,7 +108,9 @@ func TestSimplify(t *testing.T) {
 		}
 		before, err := json.Marshal(areas)
 		require.NoError(t, err)
-		simple, tolerance := Simplify(areas)
+		simple, tolerance, err := Simplify(context.Background(), areas) //nolint:usetesting // rapid's T has none
+		require.NoError(t, err)
+		requireLikeTheLibrary(t, areas, simple, tolerance)
 		after, err := json.Marshal(areas)
 		require.NoError(t, err)
 		require.Equal(t, before, after, "the given areas stay as they are")
@@ -124,6 +129,48 @@ func TestSimplify(t *testing.T) {
 	})
 }
 
+// requireLikeTheLibrary holds what was kept to what orb keeps at that tolerance,
+// which makes the whole recursion for each.
+func requireLikeTheLibrary(t *rapid.T, areas, simple []Area, tolerance float64) {
+	for i, a := range areas {
+		want := simplify.DouglasPeucker(tolerance).Ring(a.Outline[0][0].Clone())
+		for p := range want {
+			want[p] = orb.Point{math.Round(want[p][0]*decimals) / decimals, math.Round(want[p][1]*decimals) / decimals}
+		}
+		if len(want) >= ringPoints {
+			require.Equal(t, want, simple[i].Outline[0][0])
+		}
+	}
+}
+
+// zigzag is a ring of which the farthest point from a chord is always the next
+// one, so that Douglas and Peucker look at each point once for each other one.
+func zigzag(points int) orb.Ring {
+	ring := make(orb.Ring, points+1)
+	for i := range points {
+		height := 0.1 * (1 - float64(i)/float64(points))
+		if i%2 == 1 {
+			height = -height
+		}
+		ring[i] = orb.Point{-122.5 + float64(i)*1e-9, 37.7 + height}
+	}
+	ring[points] = ring[0]
+	return ring
+}
+
+// TestAMillionPointsStopAtTheDeadline: outlines can be such that their
+// simplification would take hours.
+func TestAMillionPointsStopAtTheDeadline(t *testing.T) {
+	areas := []Area{{Name: "Coast", Outline: geojson.MultiPolygon{{zigzag(MaxRead - 1)}}}}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	simple, _, err := Simplify(ctx, areas)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Nil(t, simple)
+	require.Less(t, time.Since(began), 5*time.Second)
+}
+
 // Outlines of the form and size of real ones.
 func TestBoundariesOfACity(t *testing.T) {
 	for file, want := range map[string]struct {
@@ -139,7 +186,8 @@ func TestBoundariesOfACity(t *testing.T) {
 			areas, _, err := Parse(data, want.property)
 			require.NoError(t, err)
 			require.Len(t, areas, want.areas)
-			simple, tolerance := Simplify(areas)
+			simple, tolerance, err := Simplify(t.Context(), areas)
+			require.NoError(t, err)
 			require.LessOrEqual(t, tolerance, 1e-3)
 			text, err := json.Marshal(simple)
 			require.NoError(t, err)

@@ -19,6 +19,7 @@ import (
 	"padron/internal/landing"
 	"padron/internal/lineage"
 	"padron/internal/mirror"
+	"padron/internal/profile"
 	"padron/internal/socrata"
 )
 
@@ -161,6 +162,7 @@ type cleaned struct {
 	within  socrata.Range
 	partial bool            // rows that only a whole crawl can judge are left out
 	judged  map[string]bool // keys that the crawl has in quarantine
+	sketch  *profile.Sketch // of the documents; nil: not all of them are seen
 
 	summary Summary
 	digest  lineage.Digest
@@ -203,6 +205,9 @@ func (p *Pages) clean(ctx context.Context, in *CleanInput) (CleanPage, Summary, 
 		spec: p.Spec, cleaner: cleaner, records: landing.NewPageWriter(to), within: in.Page.Range, partial: in.Of != "",
 		reasons: map[string]int{},
 		summary: Summary{Part: in.Part, Nth: in.Nth, NullKeys: in.Page.Range.NullKeys, GatePage: certificate.GatePage{Version: in.Page.Version}},
+	}
+	if in.Of == "" {
+		c.sketch = profile.New(profile.Of(p.Spec))
 	}
 	if in.Compare && !in.Page.Range.NullKeys {
 		if c.stored, err = p.Mirror.CompareTo(ctx, in.Page.covers(), in.Repair); err != nil {
@@ -318,6 +323,7 @@ func (c *cleaned) passOver(ctx context.Context, t *tie) error {
 	if err == nil && known != nil && c.cleaner.Pass(t.raw, known) {
 		t.row.Hash, t.uncleaned = hash, false
 		c.summary.Passed++
+		c.sketch, c.summary.Unsketched = nil, "rows that came as before were passed over"
 	}
 	return err
 }
@@ -363,6 +369,9 @@ func (c *cleaned) settle(ctx context.Context) error {
 		}
 		if row.Quarantine == "" {
 			c.digest.Add(row.Key, row.Hash)
+			if err := c.describe(row); err != nil {
+				return err
+			}
 		} else {
 			c.reasons[row.Quarantine]++
 		}
@@ -372,6 +381,14 @@ func (c *cleaned) settle(ctx context.Context) error {
 	}
 	c.spare, c.tied = append(c.spare, c.tied...), c.tied[:0]
 	return nil
+}
+
+// describe adds a document to what the page's documents hold.
+func (c *cleaned) describe(row *cleaning.Row) error {
+	if c.sketch == nil {
+		return nil
+	}
+	return c.sketch.Add(row.Document)
 }
 
 // canonical is what is stored of a row, with its names in order and without white
@@ -449,10 +466,18 @@ func (c *cleaned) end(ctx context.Context) error {
 	if err := c.records.Flush(); err != nil {
 		return fmt.Errorf("write cleaned page: %w", err)
 	}
-	profile := c.cleaner.Profile()
+	counts := c.cleaner.Profile()
 	s := &c.summary
-	s.Profile = certificate.Profile{Rows: int64(profile.Rows), Missing: profile.Missing, Flags: profile.Flags, Unknown: profile.Unknown}
-	s.Doubles, s.Quarantined, s.Reasons, s.Digest = c.doubles, profile.Quarantined+c.doubles, c.reasons, c.digest
+	s.Profile = certificate.Profile{Rows: int64(counts.Rows), Missing: counts.Missing, Flags: counts.Flags, Unknown: counts.Unknown}
+	s.Doubles, s.Quarantined, s.Reasons, s.Digest = c.doubles, counts.Quarantined+c.doubles, c.reasons, c.digest
+	if c.sketch != nil {
+		var err error
+		if s.Sketch, err = c.sketch.Store(); errors.Is(err, profile.ErrTooLarge) {
+			s.Unsketched = err.Error()
+		} else if err != nil {
+			return err
+		}
+	}
 	if c.stored == nil {
 		return nil
 	}

@@ -24,6 +24,9 @@ var (
 	ErrIncomplete = errors.New("crawl is not complete in the landing")
 	// ErrNoSummary says that nothing was attached to a page.
 	ErrNoSummary = errors.New("page has no summary in the landing")
+	// ErrUndescribed says that the sketches of a crawl's pages make no description
+	// of its columns.
+	ErrUndescribed = errors.New("the crawl's pages do not describe its columns")
 )
 
 // Pages works on the pages of one dataset's crawls.
@@ -92,6 +95,12 @@ type Summary struct {
 	NullKeys    bool                `json:"null_keys,omitempty"`   // it is of the rows without a key
 	Passed      int                 `json:"passed,omitempty"`      // rows that were passed over: see CleanInput.Pass
 	Digest      lineage.Digest      `json:"digest"`                // of the clean rows
+
+	// Sketch describes what the page's documents hold (profile.Sketch). It says
+	// itself of which version and spec it is; nil: none was kept, for the reason
+	// Unsketched, or by a version of Padron that made none.
+	Sketch     []byte `json:"sketch,omitempty"`
+	Unsketched string `json:"unsketched,omitempty"`
 
 	// Compared is what an upsert would do; nil: the rows were not compared.
 	Compared *Compared `json:"compared,omitempty"`

@@ -36,7 +36,8 @@ func documents(t testing.TB, spec *dataset.Spec, n int, seed uint64) []bson.Raw 
 	for after, more := "", true; more; {
 		query := url.Values{"$select": {":*,*"}, "$order": {"ttxid"}, "$limit": {"50000"}, "$where": {"ttxid > '" + after + "'"}}
 		answer := httptest.NewRecorder()
-		portal.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/resource/"+portalsim.DefaultID+".json?"+query.Encode(), nil))
+		portal.ServeHTTP(answer,
+			httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/resource/"+portalsim.DefaultID+".json?"+query.Encode(), nil))
 		require.Equal(t, http.StatusOK, answer.Code)
 		more = false
 		for raw, err := range socrata.Rows(answer.Body) {

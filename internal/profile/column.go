@@ -158,7 +158,7 @@ func (c *column) drop(keep int) {
 	limit := bounds[len(bounds)-keep-1]
 	c.unlisted = max(c.unlisted, limit)
 	c.index.clear()
-	kept, texts := c.listed[:0], make([]byte, 0, len(c.texts)/2)
+	kept, texts := c.listed[:0], c.texts[:0] // both in place: texts lie in the order of their values
 	for _, v := range c.listed {
 		if v.atMost() <= limit {
 			continue

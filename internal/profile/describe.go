@@ -74,12 +74,25 @@ func (s *Sketch) Describe() Description {
 		if f.Path != s.plan.State || f.Path == "" {
 			continue
 		}
-		states, err := c.top(len(c.listed), false)
+		states, off := c.top(len(c.listed), false)
 		if len(states) > 0 {
-			d.HomeState, d.OutsideHome, d.OutsideError = states[0].Value, states[1:], err
+			d.HomeState, d.OutsideHome, d.OutsideError = states[0].Value, states[1:], off
 		}
 	}
 	return d
+}
+
+// Fit leaves of a description what a plan describes in the same way: when the
+// spec has changed since, fields may be gone, or sensitive now.
+func (d *Description) Fit(plan *Plan) {
+	d.Fields = slices.DeleteFunc(slices.Clone(d.Fields), func(f Field) bool {
+		return !slices.ContainsFunc(plan.Fields, func(p Planned) bool {
+			return p.Path == f.Path && p.Type == f.Type && p.Sensitive == f.Sensitive
+		})
+	})
+	if !slices.ContainsFunc(d.Fields, func(f Field) bool { return f.Path == plan.State }) {
+		d.HomeState, d.OutsideHome, d.OutsideError = "", []Counted{}, 0
+	}
 }
 
 // describe says what the column holds.
@@ -119,7 +132,7 @@ func (c *column) describe(f *Planned, rows int64) Field {
 
 // top lists the n most frequent values, and says by how many rows a count may be
 // too low, or a value that is not listed surpass the last.
-func (c *column) top(n int, numbers bool) (list []Counted, err int64) {
+func (c *column) top(n int, numbers bool) (list []Counted, off int64) {
 	type counted struct {
 		Counted
 		more int64
@@ -150,7 +163,7 @@ func (c *column) top(n int, numbers bool) (list []Counted, err int64) {
 	list = []Counted{}
 	for i, v := range all {
 		if i < n {
-			list, err = append(list, v.Counted), max(err, v.more)
+			list, off = append(list, v.Counted), max(off, v.more)
 		} else {
 			unlisted = max(unlisted, v.Rows+v.more)
 		}
@@ -161,7 +174,7 @@ func (c *column) top(n int, numbers bool) (list []Counted, err int64) {
 	if len(list) == n {
 		unlisted -= list[n-1].Rows
 	}
-	return list, max(err, unlisted)
+	return list, max(off, unlisted)
 }
 
 // number is the value of a number's text, 0 of any other.

@@ -212,7 +212,8 @@ func TestDescriptionsEqualBruteForce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
 		spread := map[string]int{}
-		for _, path := range []string{"ownership_name", "dba_name", "address.state", "dates.business_start_date", "districts.supervisor_district"} {
+		paths := []string{"ownership_name", "dba_name", "address.state", "dates.business_start_date", "districts.supervisor_district"}
+		for _, path := range paths {
 			spread[path] = rapid.SampledFrom([]int{1, 11, 99, 101, 900, 1000, 1001, 1300, 5000}).Draw(t, path)
 		}
 		docs := drawn(t, r, rapid.IntRange(0, 3000).Draw(t, "rows"), spread)
@@ -372,7 +373,8 @@ func TestSketchesOfOthersAreNotMerged(t *testing.T) {
 	other.Spec = "another"
 	require.ErrorIs(t, New(&other).Merge(good), ErrOther)
 	var later bytes.Buffer
-	require.NoError(t, gob.NewEncoder(&later).Encode(stored{Version: Version + 1, Spec: plan.Spec, Columns: make([]storedColumn, len(plan.Fields))}))
+	next := stored{Version: Version + 1, Spec: plan.Spec, Columns: make([]storedColumn, len(plan.Fields))}
+	require.NoError(t, gob.NewEncoder(&later).Encode(next))
 	w, err := zstd.NewWriter(nil)
 	require.NoError(t, err)
 	require.ErrorIs(t, New(plan).Merge(w.EncodeAll(later.Bytes(), nil)), ErrOther)

@@ -24,7 +24,8 @@ type Reader struct {
 	Quarantine *quarantine.Reader
 	Boundaries *boundaries.Reader
 
-	db *mongodb.Database
+	db      *mongodb.Database
+	sampler sampler // for all searches
 }
 
 // Open opens the database of a dataset for reading. It creates nothing:
@@ -41,7 +42,7 @@ func Open(ctx context.Context, client *mongo.Client, prefix, dataset string) (*R
 func New(db *mongodb.Database) *Reader {
 	return &Reader{
 		Runs: runs.NewReader(db), Statistics: statistics.NewReader(db), Alerts: alerts.NewReader(db),
-		Quarantine: quarantine.NewReader(db), Boundaries: boundaries.NewReader(db), db: db,
+		Quarantine: quarantine.NewReader(db), Boundaries: boundaries.NewReader(db), db: db, sampler: sampler{db: db},
 	}
 }
 

@@ -46,11 +46,8 @@ const (
 	// left out would hardly narrow it further.
 	maxWords = 8
 
-	// sampled rows, the first in the order of their keys, tell how frequent a
-	// condition is. When at most rare of them meet it, the index answers in a
-	// few milliseconds: some 1,800 of 368,000 rows. Counting stops at frequent.
-	sampled  = 1000
-	rare     = 5
+	// frequent is how many rows of the sample a condition must match for the
+	// rows to be walked in the order of their keys; see rarest.
 	frequent = 60
 
 	// maxWordBytes bounds a word of a query; tokens are cut there, too.
@@ -60,10 +57,11 @@ const (
 // Businesses reads rows for people: for pages, listings and exports. It is
 // safe for concurrent use.
 type Businesses struct {
-	db     *mongodb.Database
-	words  func(string) []string
-	hidden Hidden
-	walked int // see there
+	db      *mongodb.Database
+	sampler *sampler
+	words   func(string) []string
+	hidden  Hidden
+	walked  int // see there
 }
 
 // Businesses reads businesses. words are the search tokens of a text, as
@@ -71,7 +69,7 @@ type Businesses struct {
 // documents, and not searched: rows that have a word in a hidden field only are
 // not looked at. The key is never left out.
 func (r *Reader) Businesses(words func(string) []string, hidden Hidden) *Businesses {
-	return &Businesses{db: r.db, words: words, hidden: hidden, walked: walked}
+	return &Businesses{db: r.db, sampler: &r.sampler, words: words, hidden: hidden, walked: walked}
 }
 
 // Search finds the rows that have every word of the query, or a word that
@@ -93,14 +91,14 @@ func (r *Businesses) Search(ctx context.Context, query string, f Filters, after 
 		}
 	}
 	by, rest := f.indexed()
-	var wanted []bson.D
+	var wanted []condition
 	if len(by) > 0 {
-		wanted = append(wanted, by)
+		wanted = append(wanted, filtered(by))
 	}
 	// The longest word is the rarest, as a rule.
 	slices.SortStableFunc(words, func(a, b string) int { return len(b) - len(a) })
 	for _, w := range words[:min(len(words), maxWords)] {
-		wanted = append(wanted, bson.D{r.beginning(w)})
+		wanted = append(wanted, r.beginning(w))
 	}
 	return r.page(ctx, wanted, rest, after, limit)
 }
@@ -110,13 +108,11 @@ const (
 	atTokens       = "facets.tokens"
 	atNeighborhood = "facets.neighborhood"
 	atSector       = "facets.sector"
+	atOpen         = "facets.open"
 )
 
-// beginning matches rows that have a token that begins with a word.
-func (r *Businesses) beginning(word string) bson.E {
-	word = regexp.QuoteMeta(truncate(word))
-	return r.either(bson.Regex{Pattern: "^" + word}, bson.Regex{Pattern: "^" + regexp.QuoteMeta(cleaning.SearchMark) + word})
-}
+// startsWith matches text that begins with a prefix.
+func startsWith(prefix string) bson.Regex { return bson.Regex{Pattern: "^" + regexp.QuoteMeta(prefix)} }
 
 // either matches rows that have a token of words that may be shown, or the same
 // of those that may not, where nothing is hidden.
@@ -145,7 +141,7 @@ func (r *Businesses) List(ctx context.Context, f Filters, after string, limit in
 	if len(by) == 0 {
 		return r.find(ctx, rest, after, limit)
 	}
-	return r.page(ctx, []bson.D{by}, rest, after, limit)
+	return r.page(ctx, []condition{filtered(by)}, rest, after, limit)
 }
 
 // OfAccount lists the locations of an account, as List does.
@@ -204,7 +200,7 @@ func (f Filters) conditions() bson.D {
 	add(atNeighborhood, f.Neighborhood)
 	add(atSector, f.Sector)
 	if f.Open != nil {
-		d = append(d, bson.E{Key: "facets.open", Value: *f.Open})
+		d = append(d, bson.E{Key: atOpen, Value: *f.Open})
 	}
 	return d
 }
@@ -233,9 +229,9 @@ const walked = 6000
 // walks the rows in the order of their keys; when few do, it takes the rows of
 // the rarest condition from the index and filters them by the others. A sample
 // decides which; it may be wrong, which costs time only.
-func (r *Businesses) page(ctx context.Context, wanted []bson.D, rest bson.D, after string, limit int) (Page, error) {
+func (r *Businesses) page(ctx context.Context, wanted []condition, rest bson.D, after string, limit int) (Page, error) {
 	limit = max(1, min(limit, maxPage))
-	by, others, found, err := r.rarest(ctx, wanted, after)
+	by, others, found, err := r.rarest(ctx, wanted)
 	if err != nil {
 		return Page{}, err
 	}
@@ -261,32 +257,25 @@ func (r *Businesses) sample() int { return min(sampled, r.walked) }
 
 // rarest divides conditions into those that an index is to answer (by), and
 // others, by which the rows that it finds are to be filtered. It counts how
-// many rows of a sample, the first rows in the order of their keys, meet each
-// condition, until one is rare enough. by is the rarest condition, together
-// with other words that are not frequent, as the index of words answers them
-// together; found is how many rows of the sample meet the rarest.
-func (r *Businesses) rarest(ctx context.Context, wanted []bson.D, after string) (by bson.D, others bson.A, found int, err error) {
+// many rows of the sample meet each condition, until one is rare enough. by is
+// the rarest condition, together with other words that are not frequent, as the
+// index of words answers them together; found is how many rows of the sample
+// meet the rarest.
+func (r *Businesses) rarest(ctx context.Context, wanted []condition) (by bson.D, others bson.A, found int, err error) {
+	rows, err := r.sampler.rows(ctx)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	rows = rows[:min(len(rows), r.sample())]
 	counts := make([]int, len(wanted))
 	rarest, counted := 0, 0
 	for i, w := range wanted {
-		call, cancel := r.db.Call(ctx)
-		cursor, err := r.db.Collection(mongodb.Businesses).Aggregate(call, bson.A{
-			bson.D{{Key: "$match", Value: bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}}}},
-			bson.D{{Key: "$sort", Value: bson.D{{Key: "_id", Value: 1}}}},
-			bson.D{{Key: "$limit", Value: r.sample()}},
-			bson.D{{Key: "$match", Value: w}},
-			bson.D{{Key: "$limit", Value: frequent}},
-			bson.D{{Key: "$project", Value: mongodb.IDOnly()}},
-		}, options.Aggregate().SetBatchSize(frequent+1))
-		var docs []bson.Raw
-		if err == nil {
-			err = cursor.All(call, &docs)
+		for j := range rows {
+			if w.meets(&rows[j]) {
+				counts[i]++
+			}
 		}
-		cancel()
-		if err != nil {
-			return nil, nil, 0, fmt.Errorf("find businesses: %w", err)
-		}
-		counts[i], counted = len(docs), i+1
+		counted = i + 1
 		if counts[i] < counts[rarest] {
 			rarest = i
 		}
@@ -294,25 +283,22 @@ func (r *Businesses) rarest(ctx context.Context, wanted []bson.D, after string) 
 			break
 		}
 	}
-	together := bson.A{wanted[rarest]}
+	together := bson.A{wanted[rarest].query}
 	for i, w := range wanted {
 		switch {
 		case i == rarest:
-		case ofWords(wanted[rarest]) && ofWords(w) && i < counted && counts[i] < frequent:
-			together = append(together, w)
+		case wanted[rarest].word && w.word && i < counted && counts[i] < frequent:
+			together = append(together, w.query)
 		default:
-			others = append(others, w)
+			others = append(others, w.query)
 		}
 	}
-	by = wanted[rarest]
+	by = wanted[rarest].query
 	if len(together) > 1 {
 		by = bson.D{{Key: "$and", Value: together}}
 	}
 	return by, others, counts[rarest], nil
 }
-
-// ofWords says whether a condition is about a word.
-func ofWords(condition bson.D) bool { return condition[0].Key == atTokens }
 
 // indexed reads a page of the rows that match by, which an index answers, and
 // rest. The limit between the two is too high to limit anything; it keeps the

@@ -167,6 +167,16 @@ func TestSearchEqualsBruteForce(t *testing.T) {
 		hidden := rapid.SampledFrom([]Hidden{nil, private}).Draw(t, "hidden")
 		r := New(db).Businesses(cleaning.Words, hidden)
 		r.walked = rapid.SampledFrom([]int{1, 5, 100}).Draw(t, "walked")
+		if rapid.Bool().Draw(t, "old sample") {
+			old := &sample{at: time.Now()}
+			for range rapid.IntRange(0, 8).Draw(t, "sampled") {
+				var row sampledRow
+				row.Facets.Tokens = rapid.SampledFrom([][]string{nil, {"joes", "market"}, {"golden", "gate"}, {"12", "st"}}).Draw(t, "tokens")
+				row.Facets.Neighborhood = rapid.SampledFrom([]string{"", "Mission"}).Draw(t, "of")
+				old.rows = append(old.rows, row)
+			}
+			r.sampler.newest.Store(old) // it costs time only
+		}
 		limit := rapid.IntRange(1, 12).Draw(t, "limit")
 		f := Filters{
 			Neighborhood: rapid.SampledFrom([]string{"", "", Unknown, "Mission"}).Draw(t, "neighborhood"),
@@ -231,6 +241,30 @@ func TestSearchEqualsBruteForce(t *testing.T) {
 			require.Equal(t, shops[n-1].key, page.Rows[0].Key)
 		}
 	})
+}
+
+// TestSearchesShareWhatIsFrequent: they do not ask the database for it, each for
+// each of its words.
+func TestSearchesShareWhatIsFrequent(t *testing.T) {
+	var sent mongodbtest.Reads
+	db := mongodbtest.OpenOn(t, mongodbtest.Connect(t, sent.Attach))
+	mirrortest.ThreeDays(t, db)
+	r := New(db)
+	search := func() error {
+		_, err := r.Businesses(cleaning.Words, nil).Search(t.Context(), "joes golden gate", Filters{Neighborhood: "Mission"}, "", 10)
+		return err
+	}
+	require.Len(t, sent.Of(t, search), 1, "the first one reads it")
+	known := r.sampler.newest.Load()
+	require.NotEmpty(t, known.rows)
+	r.sampler.newest.Store(&sample{at: time.Now().Add(time.Hour), rows: known.rows})
+	require.Empty(t, sent.Of(t, search))
+	r.sampler.newest.Store(&sample{rows: known.rows})
+	r.sampler.reading.Store(true)
+	require.Empty(t, sent.Of(t, search), "another one reads it anew")
+	r.sampler.reading.Store(false)
+	require.Len(t, sent.Of(t, search), 1, "it is old")
+	require.Less(t, time.Since(r.sampler.newest.Load().at), time.Minute)
 }
 
 // TestBusinessesOfTheRegister reads cleaned rows: typed fields, the removed,

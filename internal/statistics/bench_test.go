@@ -13,8 +13,7 @@ import (
 // registerRows is how many rows San Francisco's register has.
 const registerRows = 368_000
 
-// BenchmarkStatistics takes a snapshot of as many rows as San Francisco has,
-// and describes their columns.
+// BenchmarkStatistics takes a snapshot of as many rows as San Francisco has.
 func BenchmarkStatistics(b *testing.B) {
 	store := NewStore(mongodbtest.Open(b))
 	mirrortest.LoadSanFrancisco(b, store.db, registerRows)
@@ -26,14 +25,6 @@ func BenchmarkStatistics(b *testing.B) {
 			require.NoError(b, err)
 			require.True(b, taken)
 			date = date.AddDate(0, 0, 1)
-		}
-	})
-	b.Run("profile", func(b *testing.B) {
-		in := profiledFields(b)
-		in.Snapshot = latest
-		for b.Loop() {
-			_, err := store.ProfileColumns(b.Context(), in)
-			require.NoError(b, err)
 		}
 	})
 }

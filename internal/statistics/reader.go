@@ -211,15 +211,3 @@ func (r *Reader) reconstructed(ctx context.Context, limit int) ([]Snapshot, erro
 	}
 	return snaps, nil
 }
-
-// DataProfile reads the profile that stands beside a snapshot ("latest" as in
-// Snapshot). ErrNoSnapshot when there is none.
-func (r *Reader) DataProfile(ctx context.Context, snapshot string) (DataProfile, error) {
-	snap, err := r.Snapshot(ctx, snapshot)
-	if err != nil {
-		return DataProfile{}, err
-	}
-	var p DataProfile
-	err = r.SeriesOf(ctx, &snap, SeriesProfile, &p)
-	return p, err
-}

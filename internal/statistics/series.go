@@ -11,8 +11,8 @@ const (
 	SeriesHexes    = "hexes"     // Hexes
 	SeriesCoverage = "coverage"  // Coverage
 
-	// SeriesProfile is made by a step of its own (ProfileColumns) and is no
-	// part of a header's list: read it with Reader.DataProfile.
+	// SeriesProfile is stored by a step of its own (StoreProfile) and is no part
+	// of a header's list: read it with Reader.DataProfile.
 	SeriesProfile = "profile" // DataProfile
 )
 

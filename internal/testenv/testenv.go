@@ -1,9 +1,11 @@
 package testenv
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -46,6 +48,22 @@ func Temporal(t testing.TB) string {
 func TemporalProgram(t testing.TB) string {
 	t.Helper()
 	return need(t, "PADRON_TEST_TEMPORAL")
+}
+
+// ProgramsVariable names the folder of a worker and a starter that are built.
+const ProgramsVariable = "PADRON_TEST_PROGRAMS"
+
+// Programs returns the folder of the real worker and starter: those that were
+// built for all packages, else it builds them into dir.
+func Programs(ctx context.Context, dir string) (string, error) {
+	if built := os.Getenv(ProgramsVariable); built != "" {
+		return built, nil
+	}
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), "padron/starter", "padron/worker").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build worker and starter: %w\n%s", err, out)
+	}
+	return dir, nil
 }
 
 // leftOut are the tests that this test program skipped, and the variables that

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"gotest.tools/gotestsum/testjson"
@@ -12,6 +13,7 @@ import (
 	"padron/deploy/dev/product"
 	"padron/deploy/dev/servers"
 	"padron/deploy/dev/stack"
+	"padron/internal/testenv"
 )
 
 // ErrFailed is the end of a run whose output says which tests failed.
@@ -70,6 +72,11 @@ func prepare(ctx context.Context, s *stack.Stack) error {
 	if err := product.BuildBundle(ctx, s); err != nil {
 		return err
 	}
+	p := product.New(s)
+	if err := p.Build(ctx); err != nil {
+		return err
+	}
+	s.Setenv(testenv.ProgramsVariable, filepath.Dir(p.Starter()))
 	if err := readyBrowser(ctx, s); err != nil {
 		return err
 	}
