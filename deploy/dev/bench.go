@@ -17,8 +17,9 @@ import (
 
 func benchCommand() *cobra.Command {
 	var (
-		o       bench.Options
-		latency bool
+		o              bench.Options
+		check, latency bool
+		times          int
 	)
 	cmd := &cobra.Command{
 		Use:   "bench",
@@ -26,21 +27,39 @@ func benchCommand() *cobra.Command {
 		Long: "Starts its own servers on fresh data, loads a simulated register, crawls it again with and without changes, and\n" +
 			"compares that with what the bare driver can do on the same engine. Prints one table, then the targets.\n" +
 			"Progress goes to stderr. Nothing is left behind.\n\n" +
+			"With --check it measures a small register, compares times, processor time and counts, all in relation to the raw insert\n" +
+			"of the same run, with the table in deploy/dev/bench/bounds.md, and fails when one is larger than allowed. What misses\n" +
+			"its bound is measured once more before it counts.\n\n" +
 			"With --latency it gives the dataset the shortest schedule, a run each minute, publishes edits at the simulated portal and\n" +
 			"says after how many seconds each is in the mirror and proven, and what that costs in Temporal's billable actions. This\n" +
 			"takes some 12 minutes.",
 		Args: cobra.NoArgs,
 	}
 	format := outputFlag(cmd, "table", "json", "md")
+	cmd.Flags().BoolVar(&check, "check", false, "hold the ratios to the table of bounds, at 60,000 rows unless --rows says otherwise")
+	cmd.Flags().IntVar(&times, "times", 1, "with --check: how often, to see how the ratios vary; -o md then prints the table anew")
 	cmd.Flags().BoolVar(&latency, "latency", false, "measure the time from a publication to the mirrored, proven state")
 	cmd.Flags().IntVar(&o.Rows, "rows", bench.DefaultRows, "how many rows the simulated portal has")
 	cmd.Flags().BoolVar(&o.NoRaw, "no-raw", false, "leave out the raw limits, and with them the ratios")
 	cmd.Flags().StringVar(&o.Profiles, "profile", "", "write CPU profiles of the worker to this `folder`; go tool pprof merges all of a phase")
-	cmd.MarkFlagsMutuallyExclusive("no-raw", "latency")
+	cmd.MarkFlagsMutuallyExclusive("check", "no-raw", "latency")
 	cmd.MarkFlagsMutuallyExclusive("latency", "profile")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if times < 1 || times > 1 && !check {
+			return fmt.Errorf("%w: --times %d: at least 1, and more with --check only", errUsage, times)
+		}
 		if o.Rows < 1000 {
 			return fmt.Errorf("%w: --rows %d: at least 1000 are needed to measure anything", errUsage, o.Rows)
+		}
+		if check {
+			if !cmd.Flags().Changed("rows") {
+				o.Rows = bench.CheckRows
+			}
+			report, err := bench.Check(cmd.Context(), o, times)
+			if report == nil {
+				return err
+			}
+			return errors.Join(printResult(*format, report), err)
 		}
 		if latency {
 			report, err := bench.Latency(cmd.Context(), o.Rows)
