@@ -96,6 +96,16 @@ type condition struct {
 	meets func(*sampledRow) bool
 }
 
+// count returns how many rows meet all conditions.
+func count(rows []sampledRow, all []condition) (n int) {
+	for i := range rows {
+		if !slices.ContainsFunc(all, func(c condition) bool { return !c.meets(&rows[i]) }) {
+			n++
+		}
+	}
+	return n
+}
+
 // beginning matches rows that have a token that begins with a word.
 func (r *Businesses) beginning(word string) condition {
 	word = truncate(word)

@@ -46,8 +46,8 @@ const (
 	// left out would hardly narrow it further.
 	maxWords = 8
 
-	// frequent is how many rows of the sample a condition must match for the
-	// rows to be walked in the order of their keys; see rarest.
+	// frequent is how many rows of the sample a word must be in for the index not
+	// to be asked for it together with a rarer one.
 	frequent = 60
 
 	// maxWordBytes bounds a word of a query; tokens are cut there, too.
@@ -225,20 +225,22 @@ func (f Filters) indexed() (by, rest bson.D) {
 const walked = 6000
 
 // page reads a page of the rows that meet all conditions: those wanted (at
-// least one), which indexes answer, and the rest. When many rows meet them, it
+// least one), which indexes answer, and the rest. When many rows meet them all, it
 // walks the rows in the order of their keys; when few do, it takes the rows of
 // the rarest condition from the index and filters them by the others. A sample
 // decides which; it may be wrong, which costs time only.
 func (r *Businesses) page(ctx context.Context, wanted []condition, rest bson.D, after string, limit int) (Page, error) {
 	limit = max(1, min(limit, maxPage))
-	by, others, found, err := r.rarest(ctx, wanted)
+	sample, err := r.sampler.rows(ctx)
 	if err != nil {
 		return Page{}, err
 	}
+	by, others := rarest(sample, wanted)
+	fills := r.fills(sample, append(slices.Clone(wanted), filtered(rest)), limit)
 	if len(others) > 0 {
 		rest = append(slices.Clone(rest), bson.E{Key: "$and", Value: others})
 	}
-	if found >= min(frequent, r.sample()) || found*r.walked >= limit*r.sample() {
+	if fills {
 		page, err := r.aggregate(ctx, bson.A{
 			bson.D{{Key: "$match", Value: bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}}}},
 			bson.D{{Key: "$sort", Value: bson.D{{Key: "_id", Value: 1}}}},
@@ -252,30 +254,22 @@ func (r *Businesses) page(ctx context.Context, wanted []condition, rest bson.D, 
 	return r.indexed(ctx, by, rest, after, limit)
 }
 
-// sample is how many rows tell how frequent something is.
-func (r *Businesses) sample() int { return min(sampled, r.walked) }
+// fills says whether so many rows meet all conditions that those walked fill a
+// page of limit rows, as far as the sample tells.
+func (r *Businesses) fills(sample []sampledRow, all []condition, limit int) bool {
+	met := count(sample, all)
+	return met > 0 && met*r.walked >= limit*len(sample)
+}
 
 // rarest divides conditions into those that an index is to answer (by), and
-// others, by which the rows that it finds are to be filtered. It counts how
-// many rows of the sample meet each condition, until one is rare enough. by is
-// the rarest condition, together with other words that are not frequent, as the
-// index of words answers them together; found is how many rows of the sample
-// meet the rarest.
-func (r *Businesses) rarest(ctx context.Context, wanted []condition) (by bson.D, others bson.A, found int, err error) {
-	rows, err := r.sampler.rows(ctx)
-	if err != nil {
-		return nil, nil, 0, err
-	}
-	rows = rows[:min(len(rows), r.sample())]
+// others, by which the rows that it finds are to be filtered: by is the rarest
+// condition in the sample, together with other words that are not frequent, as
+// the index of words answers them together.
+func rarest(sample []sampledRow, wanted []condition) (by bson.D, others bson.A) {
 	counts := make([]int, len(wanted))
 	rarest, counted := 0, 0
 	for i, w := range wanted {
-		for j := range rows {
-			if w.meets(&rows[j]) {
-				counts[i]++
-			}
-		}
-		counted = i + 1
+		counts[i], counted = count(sample, []condition{w}), i+1
 		if counts[i] < counts[rarest] {
 			rarest = i
 		}
@@ -297,7 +291,7 @@ func (r *Businesses) rarest(ctx context.Context, wanted []condition) (by bson.D,
 	if len(together) > 1 {
 		by = bson.D{{Key: "$and", Value: together}}
 	}
-	return by, others, counts[rarest], nil
+	return by, others
 }
 
 // indexed reads a page of the rows that match by, which an index answers, and

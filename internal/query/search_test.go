@@ -243,6 +243,41 @@ func TestSearchEqualsBruteForce(t *testing.T) {
 	})
 }
 
+// TestWordsThatRarelyMeetAreNotWalkedFor: each of two words may be frequent while
+// hardly a row has both. Walking the rows would find nothing, and take longer
+// than the index.
+func TestWordsThatRarelyMeetAreNotWalkedFor(t *testing.T) {
+	rows := make([]sampledRow, sampled)
+	for i := range rows {
+		rows[i].Facets.Tokens = []string{[]string{"good", "corner"}[i%2], "st"}
+		rows[i].Facets.Neighborhood = []string{"Mission", "", ""}[i%3]
+		rows[i].Facets.Open = i%4 == 0
+	}
+	r := (&Reader{}).Businesses(cleaning.Words, nil)
+	good, corner, street := r.beginning("goo"), r.beginning("cor"), r.beginning("st")
+	of := func(f Filters) condition { return filtered(f.conditions()) }
+	open := true
+	for _, tc := range []struct {
+		all  []condition
+		met  int
+		walk bool
+	}{
+		{[]condition{good}, 500, true},
+		{[]condition{good, street}, 500, true},
+		{[]condition{good, corner}, 0, false},
+		{[]condition{street, of(Filters{Neighborhood: "Mission"})}, 334, true},
+		{[]condition{street, of(Filters{Neighborhood: Unknown})}, 666, true},
+		{[]condition{corner, of(Filters{Open: &open})}, 0, false},
+		{[]condition{r.beginning("zq")}, 0, false},
+	} {
+		require.Equal(t, tc.met, count(rows, tc.all))
+		require.Equal(t, tc.walk, r.fills(rows, tc.all, 50))
+	}
+	by, others := rarest(rows, []condition{street, good, of(Filters{Neighborhood: "Mission"})})
+	require.Equal(t, of(Filters{Neighborhood: "Mission"}).query, by, "the rarest, by the index")
+	require.Len(t, others, 2)
+}
+
 // TestSearchesShareWhatIsFrequent: they do not ask the database for it, each for
 // each of its words.
 func TestSearchesShareWhatIsFrequent(t *testing.T) {
