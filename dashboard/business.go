@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"golang.org/x/sync/errgroup"
 
 	"padron/dashboard/chart"
 	"padron/internal/changes"
@@ -70,8 +71,28 @@ func (r *request) business() (*view, error) {
 			d.Facts = append(d.Facts, fact{r.Field(f.Path), r.Value(shown)})
 		}
 	}
-	events, err := r.reader.ChangesOf(r.Context(), key)
-	if err != nil {
+	var (
+		events         []changes.Event
+		account, there query.Page
+	)
+	reads, ctx := errgroup.WithContext(r.Context())
+	reads.Go(func() (err error) {
+		events, err = r.reader.ChangesOf(ctx, key)
+		return err
+	})
+	if b.Account != "" {
+		reads.Go(func() (err error) {
+			account, err = reader.OfAccount(ctx, b.Account, "", neighboursAtMost)
+			return err
+		})
+	}
+	if b.Address.Street != "" {
+		reads.Go(func() (err error) {
+			there, err = reader.AtAddress(ctx, b.Address.Street, "", neighboursAtMost+1)
+			return err
+		})
+	}
+	if err := reads.Wait(); err != nil {
 		return nil, err
 	}
 	for i := range events {
@@ -79,24 +100,12 @@ func (r *request) business() (*view, error) {
 	}
 	slices.Reverse(d.Changes)
 	d.Timeline = r.timeline(&b, d.Changes)
-	if b.Account != "" {
-		page, err := reader.OfAccount(r.Context(), b.Account, "", neighboursAtMost)
-		if err != nil {
-			return nil, err
-		}
-		d.Locations = r.listed(page.Rows)
-		if page.Next != "" {
-			d.MoreOf = chart.PagePath(r.Lang, "businesses") + "?" + url.Values{"q": {b.Account}}.Encode()
-		}
+	d.Locations = r.listed(account.Rows)
+	if account.Next != "" {
+		d.MoreOf = chart.PagePath(r.Lang, "businesses") + "?" + url.Values{"q": {b.Account}}.Encode()
 	}
-	if b.Address.Street != "" {
-		page, err := reader.AtAddress(r.Context(), b.Address.Street, "", neighboursAtMost+1)
-		if err != nil {
-			return nil, err
-		}
-		d.Neighbours = slices.DeleteFunc(r.listed(page.Rows), func(l listed) bool { return l.Key == key })
-		d.MoreThere = page.Next != ""
-	}
+	d.Neighbours = slices.DeleteFunc(r.listed(there.Rows), func(l listed) bool { return l.Key == key })
+	d.MoreThere = there.Next != ""
 	return &view{template: "business", title: cmp.Or(b.Name, key), data: &d}, nil
 }
 
