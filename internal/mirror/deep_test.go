@@ -72,6 +72,9 @@ func TestRehash(t *testing.T) {
 	found := func(kind string, keys ...string) []certificate.Finding {
 		return []certificate.Finding{{Kind: kind, Count: int64(len(keys)), Keys: keys}}
 	}
+	db := mongodbtest.OpenOn(t, client)
+	mirrortest.ThreeDays(t, db)
+	restore := mongodbtest.Save(t, db)
 	for name, tc := range map[string]struct {
 		harm    func(context.Context, testing.TB, *mongodb.Database)
 		want    []certificate.Finding
@@ -167,8 +170,7 @@ func TestRehash(t *testing.T) {
 		"a row that is removed too": {harm: copied(mongodb.Businesses, mongodb.Removed, "12"), want: found(mirror.FindingBoth, "12")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			db := mongodbtest.OpenOn(t, client)
-			mirrortest.ThreeDays(t, db)
+			restore(t)
 			tc.harm(t.Context(), t, db)
 			report := rehash(t.Context(), t, db)
 			assert.Equal(t, tc.want, report.Findings)

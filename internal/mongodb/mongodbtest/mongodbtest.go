@@ -53,3 +53,33 @@ func DropAfter(t testing.TB, db *mongo.Database) {
 		assert.NoError(t, db.Drop(ctx))
 	})
 }
+
+// Save reads a database's documents. restore makes them what they were, in the
+// same collections with the same indexes: that is faster than another database.
+func Save(t testing.TB, db *mongodb.Database) (restore func(testing.TB)) {
+	t.Helper()
+	names := func(t testing.TB) []string {
+		names, err := db.Collection(mongodb.Businesses).Database().ListCollectionNames(t.Context(), bson.D{})
+		require.NoError(t, err)
+		return names
+	}
+	saved := map[string][]bson.Raw{}
+	for _, name := range names(t) {
+		cursor, err := db.Collection(name).Find(t.Context(), bson.D{})
+		require.NoError(t, err)
+		var docs []bson.Raw
+		require.NoError(t, cursor.All(t.Context(), &docs))
+		saved[name] = docs
+	}
+	return func(t testing.TB) {
+		t.Helper()
+		for _, name := range names(t) {
+			_, err := db.Collection(name).DeleteMany(t.Context(), bson.D{})
+			require.NoError(t, err)
+			if len(saved[name]) > 0 {
+				_, err = db.Collection(name).InsertMany(t.Context(), saved[name])
+				require.NoError(t, err)
+			}
+		}
+	}
+}
