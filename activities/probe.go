@@ -25,11 +25,14 @@ type ProbeInput struct {
 
 // ProbeResult is what the portal and the earlier runs say.
 type ProbeResult struct {
-	Skip    bool            `json:"skip"`
-	Why     string          `json:"why"`
-	Rows    int64           `json:"rows"`    // count(*) on the portal; retry: rows to fetch
-	Version socrata.Version `json:"version"` // of that count
-	Spec    string          `json:"spec"`    // digest of the worker's spec
+	Skip bool   `json:"skip"`
+	Why  string `json:"why"`
+	Rows int64  `json:"rows"` // count(*) on the portal; retry: rows to fetch
+	// Documents is how many rows the crawl had that the mirror was last written
+	// from; not told of a run that mirrors.
+	Documents int64           `json:"documents,omitempty"`
+	Version   socrata.Version `json:"version"` // of that count
+	Spec      string          `json:"spec"`    // digest of the worker's spec
 	// Columns are those of the portal's metadata that the spec does not drop.
 	// Pages name them all: portals were seen to leave computed columns out of
 	// whole rows that are ordered. Nil when nothing is to be fetched.
@@ -145,7 +148,7 @@ func (a *Activities) prepare(ctx context.Context, in ProbeInput) (ProbeResult, e
 	if err != nil {
 		return ProbeResult{}, err
 	}
-	result.Of = last.ID
+	result.Of, result.Documents = last.ID, last.Crawl.Rows
 	var warnings []string
 	switch in.Job.Name {
 	case runs.JobRerun:

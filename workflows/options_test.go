@@ -28,6 +28,7 @@ func TestOptionsOfACall(t *testing.T) {
 	env.ExecuteWorkflow(func(ctx workflow.Context) error {
 		g, err := dag.New(
 			dag.Task{Name: "plain", Run: note("plain")},
+			dag.Task{Name: "large", Run: func(ctx workflow.Context) error { return note("large")(forRows(ctx, 184_000_000)) }},
 			dag.Task{Name: "own", Run: note("own"), Activities: workflow.ActivityOptions{
 				StartToCloseTimeout: time.Minute, HeartbeatTimeout: time.Second, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 3},
 			}},
@@ -44,6 +45,9 @@ func TestOptionsOfACall(t *testing.T) {
 	require.Equal(t, runDeadline, plain.ScheduleToCloseTimeout)
 	require.Equal(t, heartbeatTimeout, plain.HeartbeatTimeout)
 	require.Zero(t, plain.RetryPolicy.MaximumAttempts)
+	require.Equal(t, 36_800*time.Second, got["large"].StartToCloseTimeout, "deadlines grow with the register")
+	require.Equal(t, 184_000*time.Second, got["large"].ScheduleToCloseTimeout)
+	require.Equal(t, heartbeatTimeout, got["large"].HeartbeatTimeout)
 	require.Equal(t, time.Minute, own.StartToCloseTimeout)
 	require.Equal(t, runDeadline, own.ScheduleToCloseTimeout)
 	require.Equal(t, time.Second, own.HeartbeatTimeout)

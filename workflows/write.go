@@ -49,7 +49,7 @@ func Write(ctx workflow.Context, in WriteInput) (*WriteResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := w.dag.Run(ctx); err != nil {
+	if err := w.dag.Run(forRows(ctx, max(in.Probe.Rows, in.Probe.Documents))); err != nil {
 		if ctx.Err() != nil { // a step may fail rather than stop when it is cancelled
 			return nil, temporal.NewCanceledError()
 		}

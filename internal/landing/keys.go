@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // A page of keys is a stream of keys in byte order, each once. Each key follows
@@ -23,6 +24,10 @@ const (
 	// KeyBatch is how many keys one call gets; a request for as many by key
 	// fits into one command.
 	KeyBatch = 1000
+
+	// mergeAtOnce is how many pages of keys are open at once in a merge. Each takes
+	// some 2 MiB of memory.
+	mergeAtOnce = 16
 )
 
 // KeyWriter writes a page of keys. The page comes into being with its first
@@ -257,15 +262,58 @@ func (h *keyHeap) Pop() any {
 	return last
 }
 
-// MergeKeys opens pages of keys to be read as one. Zero references are passed
-// over. A key that is in more than one page is ErrDuplicateKey when it is
-// reached.
-func MergeKeys(ctx context.Context, zone Zone, refs []Ref) (*KeyMerge, error) {
+// MergeKeys opens pages of keys to be read as one, at most 16 of them at once:
+// more are merged into fewer first, group by group, and those are landed as pages
+// of the run. So each key is written and read once more for every 16-fold of pages.
+// Zero references are passed over. A key that is in more than one page is
+// ErrDuplicateKey when it is reached.
+func MergeKeys(ctx context.Context, zone Zone, run string, refs []Ref) (*KeyMerge, error) {
+	refs = slices.DeleteFunc(slices.Clone(refs), func(ref Ref) bool { return ref.ID == "" })
+	var merged []string // of the pass before
+	for pass := 0; len(refs) > mergeAtOnce; pass++ {
+		var fewer []Ref
+		var made []string
+		for group := range slices.Chunk(refs, mergeAtOnce) {
+			ref, err := mergeInto(ctx, zone, run, fmt.Sprintf("merged%d-%04d", pass, len(fewer)), group)
+			if err != nil {
+				return nil, err
+			}
+			fewer, made = append(fewer, ref), append(made, ref.ID)
+		}
+		if err := zone.Delete(ctx, merged...); err != nil {
+			return nil, err
+		}
+		refs, merged = fewer, made
+	}
+	return openMerge(ctx, zone, refs)
+}
+
+// mergeInto lands the keys of a few pages as one.
+func mergeInto(ctx context.Context, zone Zone, run, label string, refs []Ref) (Ref, error) {
+	keys, err := openMerge(ctx, zone, refs)
+	if err != nil {
+		return Ref{}, err
+	}
+	defer keys.Close()
+	page := NewKeyWriter(ctx, zone, run, label)
+	defer page.Abort()
+	for {
+		key, more, err := keys.Next()
+		if err != nil {
+			return Ref{}, err
+		}
+		if !more {
+			return page.Commit(ctx)
+		}
+		if err := page.Add(key); err != nil {
+			return Ref{}, err
+		}
+	}
+}
+
+func openMerge(ctx context.Context, zone Zone, refs []Ref) (*KeyMerge, error) {
 	k := &KeyMerge{}
 	for _, ref := range refs {
-		if ref.ID == "" {
-			continue
-		}
 		r, err := openKeys(ctx, zone, ref)
 		if err == nil {
 			k.readers = append(k.readers, r)

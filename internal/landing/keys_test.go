@@ -93,12 +93,18 @@ func TestKeyPages(t *testing.T) {
 // counting counts what is read of a zone.
 type counting struct {
 	landing.Zone
-	bytes int
+	bytes      int
+	open, most int // pages that are open, and were at once
 }
 
 func (c *counting) Open(ctx context.Context, id, sum string) (io.ReadCloser, error) {
 	content, err := c.Zone.Open(ctx, id, sum)
-	return countingReader{content, c}, err
+	if err != nil {
+		return nil, err
+	}
+	c.open++
+	c.most = max(c.most, c.open)
+	return countingReader{content, c}, nil
 }
 
 type countingReader struct {
@@ -110,6 +116,58 @@ func (r countingReader) Read(b []byte) (int, error) {
 	n, err := r.ReadCloser.Read(b)
 	r.of.bytes += n
 	return n, err
+}
+
+func (r countingReader) Close() error {
+	r.of.open--
+	return r.ReadCloser.Close()
+}
+
+// TestAMergeOpensFewPages merges more pages than are open at once, in no order:
+// what comes out is all keys, and what was landed on the way is gone but for the
+// pages that are being read.
+func TestAMergeOpensFewPages(t *testing.T) {
+	ctx := t.Context()
+	const atOnce = 16
+	for _, pages := range []int{0, 1, atOnce, atOnce + 1, atOnce*atOnce + 1} {
+		l := &counting{Zone: landingtest.Directory(t)}
+		var refs []landing.Ref
+		var want []string
+		for i := range pages {
+			var keys []string
+			for n := range 5 {
+				keys = append(keys, fmt.Sprintf("%03d-%04d", n, i))
+			}
+			want = append(want, keys...)
+			refs = append(refs, landingtest.LandKeys(ctx, t, l, keys...), landing.Ref{})
+		}
+		slices.Sort(want)
+		merge, err := landing.MergeKeys(ctx, l, "r1", refs)
+		require.NoError(t, err)
+		var got []string
+		for {
+			key, more, err := merge.Next()
+			require.NoError(t, err)
+			if !more {
+				break
+			}
+			got = append(got, key)
+		}
+		merge.Close()
+		require.Equal(t, want, got, "%d pages", pages)
+		require.LessOrEqual(t, l.most, atOnce)
+		require.Zero(t, l.open, "all are closed")
+		left, err := l.List(ctx, "")
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(left), pages+atOnce)
+
+		if pages > atOnce {
+			refs[0] = landingtest.LandKeys(ctx, t, l, want[len(want)-1])
+			_, err = landing.MergeKeys(ctx, l, "r1", append(refs, refs[0]))
+			require.ErrorIs(t, err, landing.ErrDuplicateKey)
+			require.Zero(t, l.open)
+		}
+	}
 }
 
 // TestBatchKeys lands keys in batches: together they are the same keys, each is

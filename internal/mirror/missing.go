@@ -27,14 +27,14 @@ type Missing struct {
 
 // MissingOf lands the keys that are stored and in none of the pages. (When keys
 // are in byte order, Upsert finds them range by range.) It merges all pages
-// with the stored keys in one pass; each page takes some 2 MiB of memory. A key
-// in more than one page is landing.ErrDuplicateKey.
+// with the stored keys in one pass, in bounded memory (landing.MergeKeys). A key in
+// more than one page is landing.ErrDuplicateKey.
 func (m *Mirror) MissingOf(ctx context.Context, zone landing.Zone, in MissingInput) (Missing, error) {
 	var missing Missing
 	err := mongodb.WithHeartbeat(ctx, in.Heartbeat, func(ctx context.Context, progress *mongodb.Progress) error {
 		page := landing.NewKeyWriter(ctx, zone, in.Run, in.Part)
 		defer page.Abort()
-		crawled, err := landing.MergeKeys(ctx, zone, in.Pages)
+		crawled, err := landing.MergeKeys(ctx, zone, in.Run, in.Pages)
 		if err != nil {
 			return err
 		}

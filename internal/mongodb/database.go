@@ -22,8 +22,13 @@ const (
 
 	// defaultScanTimeout bounds calls that must look at every document: an
 	// aggregation, an index build. 368,000 documents take some 3 s, so this
-	// is enough for several million on a small machine.
+	// is enough for several million on a small machine; a step that has longer,
+	// because there are more, gives its calls longer (Scan).
 	defaultScanTimeout = 10 * time.Minute
+
+	// scanShare is the share of what is left of a step's deadline that one such
+	// call may take.
+	scanShare = 3
 
 	// maxDatabaseName is MongoDB's limit, in bytes.
 	maxDatabaseName = 63
@@ -243,7 +248,14 @@ func (db *Database) Call(ctx context.Context) (context.Context, context.CancelFu
 	return context.WithTimeout(ctx, db.callTimeout)
 }
 
-// Scan bounds one MongoDB call that must look at every document.
+// Scan bounds one MongoDB call that must look at every document: by the timeout
+// of WithScanTimeout, or by a third of what is left until the context's deadline
+// where that is longer. The deadlines of steps grow with the register, and so do
+// those of such calls.
 func (db *Database) Scan(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, db.scanTimeout)
+	timeout := db.scanTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		timeout = max(timeout, time.Until(deadline)/scanShare)
+	}
+	return context.WithTimeout(ctx, timeout)
 }

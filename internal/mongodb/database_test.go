@@ -1,6 +1,7 @@
 package mongodb_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -111,4 +112,25 @@ func TestOpenOtherFormats(t *testing.T) {
 	db, err = mongodb.Open(t.Context(), client, prefix, "register", mongodb.ReadOnly())
 	require.NoError(t, err)
 	assert.Equal(t, mongodb.Format, db.StoredFormat())
+}
+
+// A call that looks at every document has ten minutes, and longer in a step that
+// was given longer because there are more.
+func TestScansHaveAsLongAsTheirStepAllows(t *testing.T) {
+	db := mongodbtest.Open(t)
+	for step, want := range map[time.Duration]time.Duration{
+		0: 10 * time.Minute, time.Minute: time.Minute, 30 * time.Minute: 10 * time.Minute, 9 * time.Hour: 3 * time.Hour,
+	} {
+		ctx := t.Context()
+		if step > 0 {
+			within, cancel := context.WithTimeout(ctx, step)
+			defer cancel()
+			ctx = within
+		}
+		scan, cancel := db.Scan(ctx)
+		defer cancel()
+		deadline, ok := scan.Deadline()
+		require.True(t, ok)
+		assert.WithinDuration(t, time.Now().Add(want), deadline, time.Minute/2, "in a step of %s", step)
+	}
 }
