@@ -30,7 +30,8 @@ func TestADatasetThatOpensHoldsUpNoOther(t *testing.T) {
 	t.Cleanup(func() { _ = silent.Close() })
 	client, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + silent.Addr().String()).SetServerSelectionTimeout(time.Minute))
 	require.NoError(t, err)
-	a := &Activities{Mongo: client, MongoDatabase: "test", Database: guard.New(guard.Options{Name: "mongodb", Down: func(error) bool { return false }})}
+	never := func(error) bool { return false }
+	a := &Activities{Mongo: client, MongoDatabase: "test", Database: guard.New(guard.Options{Name: "mongodb", Down: never})}
 	a.Serve(specs["slow"], specs["open"])
 	a.open["open"] = &opened{spec: specs["open"]}
 

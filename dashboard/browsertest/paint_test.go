@@ -40,7 +40,9 @@ func BenchmarkFirstPaint(b *testing.B) {
 	require.NoError(b, err)
 	_, err = chromedp.Call(tab.ctx, network.SetCacheDisabled, network.SetCacheDisabledParams{CacheDisabled: true})
 	require.NoError(b, err)
-	for _, path := range []string{"", "neighborhoods", "sectors", "survival", "businesses", "businesses?q=coffee", "changes", "profile", "runs"} {
+	for _, path := range []string{
+		"", "neighborhoods", "sectors", "survival", "businesses", "businesses?q=coffee", "changes", "profile", "runs",
+	} {
 		b.Run("/en/"+path, func(b *testing.B) {
 			tab.t = b
 			var painted, drawn []float64
