@@ -98,7 +98,8 @@ func (b *backfillRun) prove(ctx workflow.Context) (bool, error) {
 	}
 	s.Left, s.Failed, s.Record.Failed, s.Record.Proven = nil, nil, 0, proven.Windows
 	s.Outcome = certificate.Green
-	s.Why = fmt.Sprintf("%s windows are proven and were not reloaded: %s; --reload always reloads them", humanize.Comma(int64(proven.Windows)), proven.Why)
+	s.Why = fmt.Sprintf("%s windows are proven and were not reloaded: %s; --reload always reloads them",
+		humanize.Comma(int64(proven.Windows)), proven.Why)
 	return true, nil
 }
 

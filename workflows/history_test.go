@@ -64,7 +64,9 @@ func TestTheFirstGreenRunReconstructsTheHistory(t *testing.T) {
 	require.Equal(t, len(windows), record.Backfill.Snapshots)
 
 	require.Empty(t, s.run(runs.ModeFull).History, "it is made once")
-	result := s.backfilled(s.backfill(workflows.BackfillInput{Since: "2000-01-01", Until: backfill.DayOf(until), Reload: backfill.ReloadNeeded}))
+	result := s.backfilled(s.backfill(workflows.BackfillInput{
+		Since: "2000-01-01", Until: backfill.DayOf(until), Reload: backfill.ReloadNeeded,
+	}))
 	require.Equal(t, "green", result.Outcome, result.Why)
 	require.Zero(t, result.Backfill.Todo, "a backfill finds it done")
 }

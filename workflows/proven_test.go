@@ -216,7 +216,8 @@ func TestAProofThatWasNotHeard(t *testing.T) {
 	p.requireProven(result)
 	require.Equal(t, map[runs.Status]int{runs.StatusProven: 30}, p.stored(), "each once")
 
-	require.NoError(t, runs.NewStore(p.db).SetWindows(t.Context(), runs.Window{ID: runs.WindowID(backfill.OnLifecycle, "2001-01-01", "2002-01-01"), Status: runs.StatusFailed}))
+	failed := runs.Window{ID: runs.WindowID(backfill.OnLifecycle, "2001-01-01", "2002-01-01"), Status: runs.StatusFailed}
+	require.NoError(t, runs.NewStore(p.db).SetWindows(t.Context(), failed))
 	asked := 0
 	p.portal.OnRequest(func(r *http.Request) {
 		if q := r.URL.Query(); q.Get("$select") == "count(*)" && q.Get("$where") == "" {
