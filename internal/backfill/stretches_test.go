@@ -57,7 +57,7 @@ func TestStretchesKeepTheWindows(t *testing.T) {
 			}
 			_ = i
 		}
-		require.Equal(t, len(windows), len(seen))
+		require.Len(t, seen, len(windows))
 		require.True(t, slices.Equal(windows, seen))
 	})
 }
