@@ -158,6 +158,7 @@ func Check(ctx context.Context, o Options, times int) (*CheckReport, error) {
 		}
 		if n := missed(verdicts); n > 0 {
 			fmt.Fprintf(os.Stderr, "%d of %d ratios missed their bounds: measuring once more before that counts\n", n, len(verdicts))
+			printMissed(os.Stderr, verdicts)
 			second, err := measure()
 			if err != nil {
 				return nil, err
@@ -196,17 +197,22 @@ func (c *CheckReport) PrintTable(w io.Writer) error {
 		return err
 	}
 	for _, verdicts := range c.Rounds {
-		for _, v := range verdicts {
-			if !v.Held {
-				fmt.Fprintf(w, "MISSED  %s: measured %s, at most %s (usually %s; %s). `bench --check --profile DIR` shows where the worker's time goes.\n",
-					v.Name, numbers(v.Measured), number(v.Most), number(v.Usual), v.Why)
-			}
-		}
+		printMissed(w, verdicts)
 	}
 	if len(c.Measured) > 1 {
 		c.printSpread(w)
 	}
 	return nil
+}
+
+// printMissed writes a line for each ratio that missed its bound.
+func printMissed(w io.Writer, verdicts []Verdict) {
+	for _, v := range verdicts {
+		if !v.Held {
+			fmt.Fprintf(w, "MISSED  %s: measured %s, at most %s (usually %s; %s). `bench --check --profile DIR` shows where the worker's time goes.\n",
+				v.Name, numbers(v.Measured), number(v.Most), number(v.Usual), v.Why)
+		}
+	}
 }
 
 // printSpread says how much the ratios that are held vary.
