@@ -214,7 +214,7 @@ func TestTableOfBounds(t *testing.T) {
 		"| a | 1 | 2 | x |\n| a | 1 | 2 | x |": "twice",
 	} {
 		_, err := parseBounds(text)
-		assert.ErrorContains(t, err, want, text)
+		require.ErrorContains(t, err, want, text)
 	}
 	parsed, err := parseBounds("Words.\n\n| ratio | usual | at most | why |\n|---|---|---|---|\n| a: b | 0.5 | 1 | for | \n")
 	require.NoError(t, err)
@@ -225,8 +225,10 @@ func TestCheckIsTold(t *testing.T) {
 	report := &CheckReport{
 		Rows: 60_000,
 		Rounds: [][]Verdict{{
-			{"a: time", "why a", 1, 2, []float64{3, 2.5}, false}, {"b: events", "why b", 100, 110, []float64{123, 104}, true},
-			{"c: time", "why c", 1, 2, []float64{0.4}, true}, {"d: time", "why d", 1, 2, []float64{1.234567}, true},
+			{"a: time", "why a", 1, 2, []float64{3, 2.5}, false},
+			{"b: events", "why b", 100, 110, []float64{123, 104}, true},
+			{"c: time", "why c", 1, 2, []float64{0.4}, true},
+			{"d: time", "why d", 1, 2, []float64{1.234567}, true},
 		}},
 		Measured: [][]ratio{
 			{{"a: time", 3}, {"b: events", 123}, {"c: time", 0.4}, {"d: time", 1.234567}},

@@ -432,8 +432,13 @@ func (b *run) raw(ctx context.Context) error {
 		do   func(context.Context) (meter, string, error)
 	}
 	steps := []rawStep{
-		{"", r.prepare}, {lineInsert, r.bare}, {lineInsertMany, r.usual}, {lineIndexed, r.indexed},
-		{lineReplaceBare, r.replaceBare}, {lineReplace, r.replaceIndexed}, {"", r.drop},
+		{"", r.prepare},
+		{lineInsert, r.bare},
+		{lineInsertMany, r.usual},
+		{lineIndexed, r.indexed},
+		{lineReplaceBare, r.replaceBare},
+		{lineReplace, r.replaceIndexed},
+		{"", r.drop},
 	}
 	if b.Brief {
 		steps = []rawStep{{"", r.prepare}, {lineIndexed, r.indexed}, {lineReplace, r.replaceIndexed}, {"", r.drop}}
