@@ -94,7 +94,7 @@ func TestABackfillSurvivesEveryKill(t *testing.T) {
 	if testenv.Long() {
 		since, windows = "1990-01-01", 440
 	}
-	started := s.ok("backfill", "--since", since, "--until", "2026-09-01", "--max-active", "4", "--wait=false")
+	started := s.ok("backfill", "--since", since, "--until", "2026-09-01", "--max-active", "4", "--reload", "always", "--wait=false")
 	id := regexp.MustCompile(`backfill-\S+Z`).FindString(started)
 
 	scheduled := 0

@@ -40,9 +40,9 @@ func TestACancelledRunIsCancelledThoughItsStepFails(t *testing.T) {
 			return activities.PlanResult{}, boom()
 		})
 		var closed activities.FinishInput
-		env.OnActivity("finish", mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.FinishInput) (activities.AlertResult, error) {
+		env.OnActivity("finish", mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.FinishInput) (activities.FinishResult, error) {
 			closed = in
-			return activities.AlertResult{}, nil
+			return activities.FinishResult{}, nil
 		})
 		env.ExecuteWorkflow(workflows.Mirror, workflows.MirrorInput{Dataset: "x", Mode: runs.ModeAuto})
 		require.Equal(t, runs.StatusCancelled, closed.Status, "%s: %s", step, closed.Why)

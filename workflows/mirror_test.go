@@ -23,6 +23,7 @@ func TestTheEndOfARun(t *testing.T) {
 	refused := temporal.NewNonRetryableApplicationError("access refused", "PortalRefused", nil)
 	down := temporal.NewNonRetryableApplicationError("the database is gone", "DatabaseFailed", nil)
 	nothing := dag.Status{State: dag.Skipped, Why: "there is nothing to tell"}
+	noHistory := dag.Status{State: dag.Skipped, Why: "there is none to reconstruct"}
 	for name, c := range map[string]struct {
 		probed         activities.ProbeResult
 		probe, finish  error
@@ -36,21 +37,21 @@ func TestTheEndOfARun(t *testing.T) {
 			want: map[string]dag.Status{
 				"probe":  {State: dag.Done, Chose: []string{"finish"}},
 				"write":  {State: dag.Skipped, Why: "left out by probe"},
-				"finish": {State: dag.Done}, "notify": nothing,
+				"finish": {State: dag.Done}, "notify": nothing, "history": noHistory,
 			},
 		},
 		"written, and something recovered": {
 			due: true, status: runs.StatusDone,
 			want: map[string]dag.Status{
 				"probe": {State: dag.Done, Chose: []string{"write"}},
-				"write": {State: dag.Done}, "finish": {State: dag.Done}, "notify": {State: dag.Done},
+				"write": {State: dag.Done}, "finish": {State: dag.Done}, "notify": {State: dag.Done}, "history": noHistory,
 			},
 		},
 		"the probe fails": {
 			probe: refused, due: true, status: runs.StatusFailed, failed: "access refused",
 			want: map[string]dag.Status{
 				"probe": {State: dag.Failed, Error: "access refused"}, "write": {State: dag.Skipped, Why: "probe failed"},
-				"finish": {State: dag.Done}, "notify": {State: dag.Done},
+				"finish": {State: dag.Done}, "notify": {State: dag.Done}, "history": noHistory,
 			},
 		},
 		"its end cannot be recorded": {
@@ -60,6 +61,7 @@ func TestTheEndOfARun(t *testing.T) {
 				"probe":  {State: dag.Done, Chose: []string{"finish"}},
 				"write":  {State: dag.Skipped, Why: "left out by probe"},
 				"finish": {State: dag.Failed, Error: "the database is gone"}, "notify": {State: dag.Done},
+				"history": {State: dag.Skipped, Why: "finish failed"},
 			},
 		},
 	} {

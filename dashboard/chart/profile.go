@@ -101,7 +101,7 @@ func (mk *Maker) missingValues(page Page, p *statistics.DataProfile, source *Sou
 		}
 		label := mk.Field(field.Path)
 		f.Table.add(Cell{Value: field.Path, Text: label},
-			mk.cell(field.Present), mk.cell(field.Missing), mk.share(field.Missing, p.Rows), mk.Distinct(field), mk.distinctError(field))
+			mk.cell(field.Present), mk.cell(field.Missing), mk.share(field.Missing, p.Rows), mk.distinct(field), mk.distinctError(field))
 		if p.Rows > 0 {
 			chart.Categories = append(chart.Categories, label)
 			chart.Series[0].Values = append(chart.Series[0].Values, round(100*float64(field.Missing)/float64(p.Rows), 2))
@@ -119,20 +119,28 @@ func (mk *Maker) Distinct(f *profile.Field) Cell {
 		return mk.cell(nil)
 	}
 	c := mk.cell(*f.Distinct)
-	if e := mk.distinctError(f); e.Value != nil {
-		c.Text = mk.T("profile.about", *f.Distinct, e.Text)
+	if f.DistinctError != 0 {
+		c.Text = mk.T("profile.about", *f.Distinct, "± "+mk.distinctError(f).Text)
 	}
 	return c
 }
 
-// distinctError is the error of an estimated number of values, in percent of it;
-// nothing where they were counted.
+// distinct is how many different values a field has, beside its error.
+func (mk *Maker) distinct(f *profile.Field) Cell {
+	if f.Distinct == nil {
+		return mk.cell(nil)
+	}
+	return mk.cell(*f.Distinct)
+}
+
+// distinctError is the error of the number of values, in percent of it; 0 where
+// they were counted.
 func (mk *Maker) distinctError(f *profile.Field) Cell {
-	if f.DistinctError == 0 {
-		return Cell{}
+	if f.Distinct == nil {
+		return mk.cell(nil)
 	}
 	percent := round(100*f.DistinctError, 2)
-	return Cell{Value: percent, Text: "± " + mk.Decimals(percent, 1) + " %"}
+	return Cell{Value: percent, Text: mk.Decimals(percent, 1) + " %"}
 }
 
 // matrix are the open rows by sector and neighborhood.

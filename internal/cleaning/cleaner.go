@@ -300,7 +300,7 @@ func (c *Cleaner) Clean(raw []byte) (Row, error) {
 		}
 	}
 	row.Document, row.Flags, row.Hash = c.doc, c.found, sha256.Sum256(c.doc)
-	row.Fingerprint = c.fingerprint(raw)
+	row.Fingerprint = c.fingerprint(raw, row.Hash)
 	return row, nil
 }
 

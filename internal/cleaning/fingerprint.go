@@ -13,10 +13,13 @@ import (
 // rows meet only under one key: 16 bytes are beyond any chance.
 const rowHash = 16
 
-// fingerprints makes fingerprints: a hash of the raw row, a bit for each mapped
+// fingerprints makes fingerprints: a hash of the raw row and of its document's
+// hash, a bit for each mapped
 // column that has no value in it, and a bit for each flag that it has. The hash
 // is over the spec's digest as well, which covers the rules, so a fingerprint
-// holds for the spec and the rules that it was made with and for no others.
+// holds for the spec and the rules that it was made with and for no others. With
+// another hash than the one it was made with it does not hold either: who changes
+// a stored hash changes what a row is compared with.
 type fingerprints struct {
 	seed    []byte // what the hash begins with
 	key     []byte // how the key begins in a row: "ttxid":"
@@ -34,10 +37,11 @@ func newFingerprints(spec *dataset.Spec, columns, flags []string) fingerprints {
 	}
 }
 
-// sum is the hash of a raw row, in buf.
-func (p *fingerprints) sum(raw []byte) []byte {
+// sum is the hash of a raw row and its document's, in buf.
+func (p *fingerprints) sum(raw []byte, document [sha256.Size]byte) []byte {
 	p.hash.Reset()
 	_, _ = p.hash.Write(p.seed)
+	_, _ = p.hash.Write(document[:])
 	_, _ = p.hash.Write(raw)
 	return p.hash.Sum(p.buf[:0])[:rowHash]
 }
@@ -45,7 +49,7 @@ func (p *fingerprints) sum(raw []byte) []byte {
 // fingerprint is that of the row just cleaned. A row has none whose document may
 // be another one on another day, or that has columns of which only their rows are
 // counted.
-func (c *Cleaner) fingerprint(raw []byte) []byte {
+func (c *Cleaner) fingerprint(raw []byte, document [sha256.Size]byte) []byte {
 	for i, end := range c.spec.Lifecycle.End {
 		if v := c.values[c.plan.ends[i]]; end.Expires && v.kind == date && v.integer >= c.day {
 			return nil
@@ -54,7 +58,7 @@ func (c *Cleaner) fingerprint(raw []byte) []byte {
 	if c.strange {
 		return nil
 	}
-	all := append(c.prints.sum(raw), c.prints.none...)
+	all := append(c.prints.sum(raw, document), c.prints.none...)
 	bits := all[rowHash:]
 	for i := range c.cells {
 		if c.cells[i].raw == nil {
@@ -70,11 +74,11 @@ func (c *Cleaner) fingerprint(raw []byte) []byte {
 	return all
 }
 
-// Pass reports whether a stored fingerprint is that of the raw row. The row is
-// then counted as if it had been cleaned, and its document is the one that the
-// fingerprint is stored with.
-func (c *Cleaner) Pass(raw, stored []byte) bool {
-	if len(stored) != rowHash+len(c.prints.none) || !bytes.Equal(c.prints.sum(raw), stored[:rowHash]) {
+// Pass reports whether a stored fingerprint is that of the raw row, and of a
+// document with the hash that is stored with it. The row is then counted as if it
+// had been cleaned.
+func (c *Cleaner) Pass(raw, stored []byte, document [sha256.Size]byte) bool {
+	if len(stored) != rowHash+len(c.prints.none) || !bytes.Equal(c.prints.sum(raw, document), stored[:rowHash]) {
 		return false
 	}
 	c.rows++

@@ -31,17 +31,17 @@ func TestPassCountsAsCleaning(t *testing.T) {
 			}
 			row, err := noted.Clean([]byte(raw))
 			require.NoError(t, err)
-			print := bytes.Clone(row.Fingerprint)
+			print, hash := bytes.Clone(row.Fingerprint), row.Hash
 			require.Equal(t, row.Quarantine == "" && !strings.Contains(raw, "brand_new"), print != nil)
 
 			_, err = whole.Clean([]byte(raw))
 			require.NoError(t, err)
-			if print == nil || !passing.Pass([]byte(raw), print) {
+			if print == nil || !passing.Pass([]byte(raw), print, hash) {
 				require.Nil(t, print)
 				_, err = passing.Clean([]byte(raw))
 				require.NoError(t, err)
 			}
-			require.False(t, passing.Pass([]byte(shuffled+" "), print), "other bytes")
+			require.False(t, passing.Pass([]byte(shuffled+" "), print, hash), "other bytes")
 			if key, seen := noted.KeyOf([]byte(raw)); seen && row.Quarantine == "" {
 				require.Equal(t, row.Key, string(key))
 			}
@@ -55,15 +55,17 @@ func TestFingerprintHoldsForOneSpec(t *testing.T) {
 	raw := []byte(`{"ttxid":"0000001-01-001","dba_name":"A"}`)
 	row, err := c.Clean(raw)
 	require.NoError(t, err)
-	require.True(t, c.Pass(raw, row.Fingerprint))
-	assert.False(t, c.Pass(raw, row.Fingerprint[1:]), "of a spec with fewer columns")
-	assert.False(t, c.Pass(raw, nil))
+	row.Fingerprint = bytes.Clone(row.Fingerprint) // it is valid until the next call
+	require.True(t, c.Pass(raw, row.Fingerprint, row.Hash))
+	assert.False(t, c.Pass(raw, row.Fingerprint[1:], row.Hash), "of a spec with fewer columns")
+	assert.False(t, c.Pass(raw, nil, row.Hash))
+	assert.False(t, c.Pass(raw, row.Fingerprint, [32]byte{1}), "with another document")
 
 	changed := specWith(t, "data_loaded_at", "data_loaded_on")
 	require.NotEqual(t, c.spec.Digest(), changed.Digest())
 	other, err := New(changed)
 	require.NoError(t, err)
-	assert.False(t, other.Pass(raw, row.Fingerprint))
+	assert.False(t, other.Pass(raw, row.Fingerprint, row.Hash))
 }
 
 // The document of a row with an end that is yet to come is another one when it
@@ -102,16 +104,16 @@ func TestKeyOf(t *testing.T) {
 func BenchmarkPass(b *testing.B) {
 	rows := portalRows(b, 20_000, 1)
 	c := newCleaner(b)
-	prints := make([][]byte, len(rows))
+	prints, hashes := make([][]byte, len(rows)), make([][32]byte, len(rows))
 	for i, raw := range rows {
 		row, err := c.Clean(raw)
 		require.NoError(b, err)
-		prints[i] = bytes.Clone(row.Fingerprint)
+		prints[i], hashes[i] = bytes.Clone(row.Fingerprint), row.Hash
 	}
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
-		if _, seen := c.KeyOf(rows[i]); !seen || !c.Pass(rows[i], prints[i]) {
+		if _, seen := c.KeyOf(rows[i]); !seen || !c.Pass(rows[i], prints[i], hashes[i]) {
 			b.Fatal("not passed over")
 		}
 		if i++; i == len(rows) {

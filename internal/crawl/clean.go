@@ -320,7 +320,7 @@ func (c *cleaned) clean(t *tie) error {
 // as the one that the stored document is of.
 func (c *cleaned) passOver(ctx context.Context, t *tie) error {
 	hash, known, err := c.stored.Stored(ctx, t.row.Key)
-	if err == nil && known != nil && c.cleaner.Pass(t.raw, known) {
+	if err == nil && known != nil && c.cleaner.Pass(t.raw, known, hash) {
 		t.row.Hash, t.uncleaned = hash, false
 		c.summary.Passed++
 		c.sketch, c.summary.Unsketched = nil, "rows that came as before were passed over"
