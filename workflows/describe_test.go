@@ -31,7 +31,7 @@ func (s *stack) profile(of workflows.MirrorResult) statistics.DataProfile {
 	for _, r := range p.Matrix.Rows {
 		rows += r[3] + r[4]
 	}
-	require.EqualValues(s.t, snap.Totals.Rows, rows, "of the snapshot's own counts")
+	require.Equal(s.t, snap.Totals.Rows, rows, "of the snapshot's own counts")
 	return p
 }
 

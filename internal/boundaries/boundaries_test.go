@@ -108,7 +108,7 @@ func TestSimplify(t *testing.T) {
 		}
 		before, err := json.Marshal(areas)
 		require.NoError(t, err)
-		simple, tolerance, err := Simplify(context.Background(), areas) //nolint:usetesting // rapid's T has none
+		simple, tolerance, err := Simplify(context.Background(), areas) //nolint:forbidigo,usetesting // rapid's T has none
 		require.NoError(t, err)
 		requireLikeTheLibrary(t, areas, simple, tolerance)
 		after, err := json.Marshal(areas)
