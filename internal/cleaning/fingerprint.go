@@ -14,12 +14,11 @@ import (
 const rowHash = 16
 
 // fingerprints makes fingerprints: a hash of the raw row and of its document's
-// hash, a bit for each mapped
-// column that has no value in it, and a bit for each flag that it has. The hash
-// is over the spec's digest as well, which covers the rules, so a fingerprint
-// holds for the spec and the rules that it was made with and for no others. With
-// another hash than the one it was made with it does not hold either: who changes
-// a stored hash changes what a row is compared with.
+// hash, a bit for each mapped column that has no value in it, and a bit for each
+// flag that it has. The hash is over the spec's digest as well, which covers the
+// rules, so a fingerprint holds for the spec and the rules that it was made with
+// and for no others. Nor does it hold with another document's hash: a stored hash
+// that somebody changed is found out.
 type fingerprints struct {
 	seed    []byte // what the hash begins with
 	key     []byte // how the key begins in a row: "ttxid":"
